@@ -1,0 +1,186 @@
+"""Every number that the two frameworks share: networks, training, sampling, and the named presets.
+
+Keras and PyTorch build from the same frozen dataclasses, so a difference between them can only be a bug.
+"""
+
+from dataclasses import dataclass
+
+SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
+"""The classes of the original study: the first three look alike, the last four do not."""
+
+READOUTS = ("last", "mean", "steps")
+FROZEN_PARTS = ("convolutions", "hidden")
+
+
+@dataclass(frozen=True)
+class VGGSpec:
+    """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each block ended by a 2x2 max-pool.
+
+    Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
+    """
+
+    name: str
+    blocks: tuple[tuple[int, int], ...]  # (number of convolutions, their width), one pair a block
+    size: int  # frames are size x size pixels
+    mean: tuple[float, float, float] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
+    batch_norm: bool = False  # after each convolution, before its ReLU
+
+    @property
+    def feature_shape(self) -> tuple[int, int, int]:
+        """(h, w, channels) of what the last pool gives."""
+        side = self.size // 2 ** len(self.blocks)
+        return side, side, self.blocks[-1][1]
+
+    @property
+    def num_features(self) -> int:
+        """D, the length of one frame's flattened features."""
+        height, width, channels = self.feature_shape
+        return height * width * channels
+
+
+@dataclass(frozen=True)
+class FrameSpec:
+    """A single-frame classifier: convolutions -> flatten -> hidden ReLU layers with dropout -> scores."""
+
+    name: str
+    vgg: VGGSpec
+    hidden: tuple[int, ...] = (256,)
+    dropout: float = 0.5  # after each hidden layer
+
+
+@dataclass(frozen=True)
+class LRCNSpec:
+    """A frame classifier whose last layer gives way to LSTMs over the T frames of a clip.
+
+    Source: Donahue et al., arXiv 1411.4389, section 4.
+    """
+
+    name: str
+    frames: FrameSpec
+    lstm: tuple[int, ...] = (32, 32)  # units of each LSTM layer
+    lstm_dropout: float = 0.5  # after each LSTM
+    readout: str = "last"  # scores of the last step, of the mean of steps, or of all steps (each with its loss)
+    num_frames: int = 8  # T
+
+    def __post_init__(self):
+        if self.readout not in READOUTS:
+            raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}. Choose one of them.")
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """How a model is trained; the same meaning in both frameworks."""
+
+    num_epochs: int = 30
+    batch_size: int = 16  # clips
+    optimizer: str = "adam"  # or "sgd"
+    learning_rate: float = 1e-4
+    momentum: float = 0.9  # sgd only
+    weight_decay: float = 0.0  # L2, sgd only, as in the paper
+    clip_norm: float | None = None  # largest norm of all gradients together
+    class_weights: bool = False  # weigh each class by the inverse of its share of the clips
+    patience: int | None = 8  # epochs without a better validation loss before training stops
+    plateau_patience: int | None = 4  # likewise, before the learning rate is multiplied by plateau_factor
+    plateau_factor: float = 0.3
+    frozen: tuple[str, ...] = ("convolutions",)  # parts that keep their weights
+    mixed_precision: bool = False  # bfloat16 inside, float32 weights
+    compile: bool = False  # torch.compile, or Keras' jit_compile
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model with the training and the sampling that go with it, under one name."""
+
+    name: str
+    model: FrameSpec | LRCNSpec
+    training: TrainSpec
+    num_frames: int  # evenly spaced frames kept of each video (F); clips are drawn from these
+    clip_frames: int  # T of a training clip
+    about: str  # one line: where it comes from
+
+    @property
+    def kind(self) -> str:
+        """'frames' or 'lrcn'."""
+        return "lrcn" if isinstance(self.model, LRCNSpec) else "frames"
+
+
+VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
+VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0))
+VGG_SCRATCH = VGGSpec("vgg_scratch", ((2, 32), (3, 64)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
+
+STUDY_FRAMES = FrameSpec("study_frames", VGG16, hidden=(256,), dropout=0.5)
+STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), dropout=0.3)
+STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
+PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
+SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "study_scratch",
+            FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512), dropout=0.5),
+            TrainSpec(frozen=()),
+            num_frames=8,
+            clip_frames=4,
+            about="the study's network from scratch: 5 convolutions, 2 max-pools, batch normalisation, 1024 and 512 ReLU",
+        ),
+        Preset(
+            "study_frames",
+            STUDY_FRAMES,
+            TrainSpec(),
+            num_frames=16,
+            clip_frames=8,
+            about="the study's frame classifier: frozen VGG-16, 256 ReLU, dropout .5, Adam 1e-4, 128 frames a batch",
+        ),
+        Preset(
+            "study_lrcn",
+            LRCNSpec("study_lrcn", STUDY_FRAMES, lstm=(32, 32), lstm_dropout=0.5, readout="last", num_frames=8),
+            TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden")),
+            num_frames=16,
+            clip_frames=8,
+            about="the study's LRCN: its frame classifier, frozen, and two LSTMs of 32 over 8 frames",
+        ),
+        Preset(
+            "study_streaming",
+            LRCNSpec("study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean", num_frames=16),
+            TrainSpec(),
+            num_frames=16,
+            clip_frames=16,
+            about="the study's streaming version: 128 ReLU, dropout .3, two LSTMs of 16, mean of 16 steps",
+        ),
+        Preset(
+            "study_torch",
+            LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4, readout="last", num_frames=16),
+            TrainSpec(),
+            num_frames=16,
+            clip_frames=16,
+            about="the study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4",
+        ),
+        Preset(
+            "paper_lrcn",
+            LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), lstm_dropout=0.5, readout="steps", num_frames=16),
+            TrainSpec(optimizer="sgd", learning_rate=1e-3, weight_decay=5e-3, clip_norm=5.0, batch_size=24),
+            num_frames=16,
+            clip_frames=16,
+            about="the paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps",
+        ),
+        Preset(
+            "slim_frames",
+            SLIM_FRAMES,
+            TrainSpec(frozen=(), learning_rate=1e-3, num_epochs=12),
+            num_frames=16,
+            clip_frames=4,
+            about="the sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop",
+        ),
+        Preset(
+            "slim_lrcn",
+            LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(32,), lstm_dropout=0.3, readout="mean", num_frames=16),
+            TrainSpec(learning_rate=3e-3, num_epochs=40, frozen=("convolutions",)),
+            num_frames=16,
+            clip_frames=16,
+            about="the sample set's LRCN: starts from slim_frames, one LSTM of 32",
+        ),
+    )
+}
