@@ -1,0 +1,45 @@
+# make tour   run every lesson on the sample set            make test          all tests
+# make lab    open JupyterLab at lesson 00                  make test-browser  the widgets in a real browser
+# make bench  the speed comparisons                         make setup         only prepare .venv
+# On a machine with an NVIDIA GPU: make EXTRAS=gpu,dev setup
+
+PYTHON ?= python3.11
+EXTRAS ?= cpu,dev
+RUN := .venv/bin/python
+STAMP := .venv/.ready
+
+.PHONY: setup tour lab test test-browser bench lint lessons clean
+.DELETE_ON_ERROR:
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	touch $(STAMP)
+
+tour: $(STAMP)
+	$(RUN) -m actlib tour --out runs/tour
+
+lab: $(STAMP)
+	$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
+
+test: $(STAMP)
+	$(RUN) -m pytest
+	$(RUN) -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with tests/sanitize.cfg notebooks
+
+test-browser: $(STAMP)
+	$(RUN) -m pytest tests/browser
+
+bench: $(STAMP)
+	for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
+
+lint: $(STAMP)
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m codespell_lib actlib tests benchmarks notebooks *.md
+
+# Run every lesson on the sample set and keep its outputs in notebooks/ (before a commit that changes a lesson).
+lessons: $(STAMP)
+	$(RUN) -m actlib tour --out runs/tour --keep
+
+clean:
+	rm -rf .venv runs data/cache data/sample
