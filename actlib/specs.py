@@ -67,6 +67,11 @@ class LRCNSpec:
         if self.readout not in READOUTS:
             raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}. Choose one of them.")
 
+    @property
+    def vgg(self) -> VGGSpec:
+        """The convolutions, those of the frame classifier."""
+        return self.frames.vgg
+
 
 @dataclass(frozen=True)
 class TrainSpec:

@@ -1,0 +1,333 @@
+"""From a folder of videos to a checkpoint and an honest result: what the lessons and the command line share.
+
+An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkpoint`` carry it out in either framework.
+"""
+
+import importlib
+import json
+import os
+import platform
+import resource
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from actlib import batches, checkpoints, clips, evaluation, specs, stores, synthetic, videos
+
+TWINS = ("torch", "keras")
+PROTOCOLS = ("spread", "paper")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The choices that make a training run; two equal ones give the same checkpoint on a CPU."""
+
+    data: Path
+    preset: specs.Preset
+    framework: str = "torch"
+    weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
+    split: int = 1
+    classes: tuple[str, ...] | None = None  # None: all that are there
+    seed: int = 0
+    protocol: str = "spread"  # frames spread over the video; "paper": 16 in a row, test windows every 8
+    limit: int | None = None  # at most this many videos of a class in each part: for a quick try
+
+
+def load_twin(framework):
+    """Import one framework's half of the library, and only that one.
+
+    Args:
+        framework: "torch" or "keras".
+
+    Returns:
+        A namespace with the modules ``vgg``, ``lrcn``, ``weights`` and ``training``.
+
+    Raises:
+        ValueError: If the framework is neither of them.
+    """
+    if framework not in TWINS:
+        raise ValueError(f"Expected framework to be one of {TWINS}. Received: {framework!r}. Choose one of them.")
+    names = ("vgg", "lrcn", "weights", "training")
+    return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
+
+
+def default_preset(model, folder):
+    """Choose the preset that trains well on this data: slim networks for the sample, VGG-16 for real clips.
+
+    Args:
+        model: "frames" or "lrcn".
+        folder: The data folder.
+
+    Returns:
+        A ``Preset``.
+
+    Example:
+        >>> default_preset("frames", "/data/UCF-101").name
+        'study_frames'
+    """
+    family = "slim" if synthetic.is_sample(folder) else "study"
+    return specs.PRESETS[f"{family}_{model}"]
+
+
+def runs_folder(folder):
+    """Say where lessons keep what they train on this data.
+
+    Args:
+        folder: The data folder.
+
+    Returns:
+        ``runs/lessons/sample`` or ``runs/lessons/<folder's name>``; ``ACTLIB_RUNS`` replaces ``runs/lessons``.
+    """
+    root = Path(os.environ.get("ACTLIB_RUNS") or videos.HOME / "runs" / "lessons")
+    return root / ("sample" if synthetic.is_sample(folder) else Path(folder).name)
+
+
+def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
+    """List the videos of an official split, whole groups of the training part held out for validation.
+
+    Args:
+        folder: The data folder.
+        split: 1, 2 or 3.
+        classes: Exact class names, or None for all that are there.
+        seed: Chooses the groups held out.
+        limit: At most this many videos of a class in each part, spread over its groups; None for all.
+
+    Returns:
+        The table of ``videos.list_videos`` with a column ``part``: "train", "validation" or "test".
+
+    Raises:
+        ValueError: If a group stands on both sides of the split.
+    """
+    table = videos.list_videos(folder, classes=classes)
+    table = videos.assign_parts(table, folder, split=split, seed=seed)
+    videos.check_leakage(table[table.part != "test"], table[table.part == "test"])
+    if limit is None:
+        return table
+    keep = table.sort_values(["clip", "group"]).groupby(["class_name", "part"]).head(limit).index
+    return table.loc[np.sort(keep)]
+
+
+def find_weights(weights):
+    """Read the weights that a model starts from.
+
+    Args:
+        weights: "imagenet", "none", or a file: .safetensors, .npz or .h5.
+
+    Returns:
+        Neutral names -> arrays, or None for "none".
+
+    Raises:
+        FileNotFoundError: If the file is not there; says how to get it.
+    """
+    if weights == "none":
+        return None
+    path = Path(os.environ.get("ACTLIB_WEIGHTS") or videos.HOME / "pretrained" / "vgg16_imagenet.safetensors")
+    path = path if weights == "imagenet" else Path(weights)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected weights in {path}. Received: no such file. "
+            "Get ImageNet's with 'python -m actlib fetch vgg16', or name a file of your own."
+        )
+    return checkpoints.read_weights(path)
+
+
+def frozen_parts(training, weights):
+    """Keep frozen only what has been learnt: a part without weights to start from has to be trained.
+
+    Args:
+        training: A ``TrainSpec``.
+        weights: Neutral names -> arrays, or None.
+
+    Returns:
+        The ``TrainSpec`` with the parts that the weights hold.
+
+    Example:
+        >>> frozen_parts(specs.TrainSpec(frozen=("convolutions", "hidden")), {"block1_conv1/kernel": 0}).frozen
+        ('convolutions',)
+    """
+    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
+    return replace(training, frozen=tuple(part for part in training.frozen if first[part] in (weights or {})))
+
+
+def make_rule(protocol, num_frames, *, train):
+    """Choose how clips of T frames are drawn from a video's kept frames.
+
+    Args:
+        protocol: "spread": T segments over the whole video, at random in training, each kept frame once in testing.
+            "paper": T frames in a row from a random start; in testing windows every T/2, the last ends at the end.
+        num_frames: T.
+        train: Whether clips are drawn at random.
+
+    Returns:
+        A rule for ``ClipBatches``.
+
+    Raises:
+        ValueError: If the protocol is unknown.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"Expected protocol to be one of {PROTOCOLS}. Received: {protocol!r}. Choose one of them.")
+    if protocol == "paper":
+        return consecutive(num_frames) if train else batches.windows(num_frames, max(1, num_frames // 2))
+    return batches.random_clip(num_frames) if train else partial(interleave, clip_frames=num_frames)
+
+
+def consecutive(num_frames):
+    """Draw T frames in a row from a random start.
+
+    Args:
+        num_frames: T.
+
+    Returns:
+        A rule for ``ClipBatches``.
+    """
+    return lambda total, rng: clips.sample_consecutive(total, num_frames, rng=rng)
+
+
+def interleave(num_frames, rng=None, *, clip_frames):
+    """Deal a video's frames out to clips like cards, so that each clip spans the whole video.
+
+    Args:
+        num_frames: Number of frames kept of the video (F).
+        rng: Not used; rules take it.
+        clip_frames: T.
+
+    Returns:
+        int64 (F // T, T), or one clip that holds the last frame where F < T.
+
+    Example:
+        >>> interleave(6, clip_frames=3)
+        array([[0, 2, 4],
+               [1, 3, 5]])
+    """
+    step = num_frames // clip_frames
+    if step == 0:
+        return clips.sample_evenly(num_frames, clip_frames)[None]
+    return np.arange(step * clip_frames).reshape(clip_frames, step).T
+
+
+def open_store(table, model, experiment):
+    """Open what a model reads: stored features where its convolutions stay as they are, else decoded frames.
+
+    Args:
+        table: Videos.
+        model: A twin's model.
+        experiment: The ``Experiment``; the frozen parts of its preset decide.
+
+    Returns:
+        A ``FeatureStore`` or a ``FrameStore``: a (F, ...) array a video.
+    """
+    preset = experiment.preset
+    frozen = "convolutions" in preset.training.frozen
+    num_frames = None if experiment.protocol == "paper" else preset.num_frames
+    frames = stores.FrameStore(table, num_frames=num_frames, size=preset.model.vgg.size, keep=not frozen)
+    if not frozen:
+        return frames
+    twin = load_twin(experiment.framework)
+    weights = twin.weights.get_weights(model)
+    convolutions = {name: array for name, array in weights.items() if name.startswith(("block", "preprocess"))}
+    key = f"{experiment.framework}-{preset.model.vgg.name}-{checkpoints.weights_key(convolutions)}"
+    return stores.FeatureStore(frames, partial(twin.training.convolve, model), key=key)
+
+
+def make_batches(table, model, experiment, *, train):
+    """Put a part's videos into batches of clips.
+
+    Args:
+        table: The videos of one part.
+        model: A twin's model.
+        experiment: The ``Experiment``.
+        train: Whether clips are drawn at random and shuffled; pixels are then augmented too.
+
+    Returns:
+        ``ClipBatches``.
+    """
+    preset = experiment.preset
+    store = open_store(table, model, experiment)
+    rule = make_rule(experiment.protocol, preset.clip_frames, train=train)
+    return batches.ClipBatches(
+        store,
+        table.label.to_numpy(),
+        rule,
+        batch_size=preset.training.batch_size,
+        shuffle=train,
+        seed=experiment.seed,
+        augment=train and isinstance(store, stores.FrameStore),
+    )
+
+
+def train_experiment(experiment, run, *, monitor=None):
+    """Train a model on an official split and leave its best checkpoint in a folder.
+
+    Args:
+        experiment: The ``Experiment``.
+        run: Folder for best.safetensors, its card, history and the state to resume from.
+        monitor: Told of each batch and epoch; None shows a progress bar.
+
+    Returns:
+        (model, history): the twin's model with its best weights, and a dict of lists, one value an epoch.
+
+    Raises:
+        ValueError: If the data or the weights do not fit; says what does.
+    """
+    twin = load_twin(experiment.framework)
+    table = prepare_videos(
+        experiment.data,
+        split=experiment.split,
+        classes=experiment.classes,
+        seed=experiment.seed,
+        limit=experiment.limit,
+    )
+    weights = find_weights(experiment.weights)
+    training = frozen_parts(experiment.preset.training, weights)
+    experiment = replace(experiment, preset=replace(experiment.preset, training=training))
+    classes = table.attrs["classes"]
+    model = twin.training.build_model(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
+    parts = [make_batches(table[table.part == part], model, experiment, train=part == "train") for part in ("train", "validation")]
+    card = make_card(experiment, table)
+    history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor, card=card)
+    return model, history
+
+
+def make_card(experiment, table):
+    """Write down what a checkpoint was trained on.
+
+    Args:
+        experiment: The ``Experiment``.
+        table: Its videos.
+
+    Returns:
+        A dict for the checkpoint's JSON card.
+    """
+    choices = {key: value for key, value in asdict(experiment).items() if key not in ("data", "preset", "classes")}
+    data = {
+        "folder": "sample" if synthetic.is_sample(experiment.data) else Path(experiment.data).name,
+        "split": experiment.split,
+        "split_hash": videos.split_hash(table),
+        "num_videos": len(table),
+    }
+    return {"classes": list(table.attrs["classes"]), "preset": experiment.preset.name, "experiment": choices, "data": data}
+
+
+def load_model(checkpoint, *, framework="torch"):
+    """Load a checkpoint, whichever twin wrote it, and its card.
+
+    Args:
+        checkpoint: A .safetensors file, or the run's folder that holds best.safetensors.
+        framework: The twin to load it in.
+
+    Returns:
+        (model, card).
+
+    Raises:
+        FileNotFoundError: If there is none; says what to run first.
+    """
+    path = Path(checkpoint)
+    path = path / "best.safetensors" if path.is_dir() else path
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a checkpoint in {path}. Received: no such file. Train one first: 'python -m actlib train', or the lesson before this.")
+    return load_twin(framework).weights.load_model(path), checkpoints.read_card(path)
