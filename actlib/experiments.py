@@ -310,7 +310,13 @@ def make_card(experiment, table):
         "split_hash": videos.split_hash(table),
         "num_videos": len(table),
     }
-    return {"classes": list(table.attrs["classes"]), "preset": experiment.preset.name, "experiment": choices, "data": data}
+    return {
+        "classes": list(table.attrs["classes"]),
+        "preset": experiment.preset.name,
+        "frozen": list(experiment.preset.training.frozen),
+        "experiment": choices,
+        "data": data,
+    }
 
 
 def load_model(checkpoint, *, framework="torch"):
@@ -331,3 +337,89 @@ def load_model(checkpoint, *, framework="torch"):
     if not path.exists():
         raise FileNotFoundError(f"Expected a checkpoint in {path}. Received: no such file. Train one first: 'python -m actlib train', or the lesson before this.")
     return load_twin(framework).weights.load_model(path), checkpoints.read_card(path)
+
+
+def evaluate_checkpoint(checkpoint, data, *, framework="torch", part="test", shuffle_frames=False, limit=None):
+    """Measure a checkpoint on a part of an official split, as it was trained: same split, classes and protocol.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+        data: The data folder.
+        framework: The twin that computes.
+        part: "test" or "validation".
+        shuffle_frames: Put each clip's frames in random order first: the control for what time is worth.
+        limit: At most this many videos of a class; None for all.
+
+    Returns:
+        ``evaluation.Results``.
+
+    Raises:
+        ValueError: If the videos at hand are not those the checkpoint's card describes; says which.
+    """
+    model, card = load_model(checkpoint, framework=framework)
+    experiment = read_experiment(card, data, framework=framework)
+    table = prepare_videos(
+        data,
+        split=experiment.split,
+        classes=experiment.classes,
+        seed=experiment.seed,
+        limit=experiment.limit if limit is None else limit,
+    )
+    return evaluate_model(model, table[table.part == part].reset_index(drop=True), experiment, shuffle_frames=shuffle_frames)
+
+
+def evaluate_model(model, table, experiment, *, shuffle_frames=False):
+    """Measure a model on a table of videos.
+
+    Args:
+        model: A twin's model.
+        table: The videos, with ``attrs["classes"]``.
+        experiment: How clips are drawn and what computes.
+        shuffle_frames: Put each clip's frames in random order first.
+
+    Returns:
+        ``evaluation.Results``.
+    """
+    data = make_batches(table, model, experiment, train=False)
+    data.shuffle_frames = shuffle_frames
+    scores = load_twin(experiment.framework).training.predict(model, data)  # (N, T, K)
+    spec = experiment.preset.model
+    readout = spec.readout if isinstance(spec, specs.LRCNSpec) else "steps"
+    return evaluation.evaluate(scores, data.videos(), table, readout=readout, classes=table.attrs["classes"])
+
+
+def read_experiment(card, data, *, framework):
+    """Rebuild the choices behind a checkpoint from its card.
+
+    Args:
+        card: The checkpoint's JSON card.
+        data: The data folder, wherever it is now.
+        framework: The twin that computes.
+
+    Returns:
+        An ``Experiment``.
+    """
+    preset = specs.PRESETS[card["preset"]]
+    preset = replace(preset, training=replace(preset.training, frozen=tuple(card["frozen"])))
+    choices = card["experiment"] | {"framework": framework}
+    return Experiment(data=Path(data), preset=preset, classes=tuple(card["classes"]), **choices)
+
+
+def describe_run(experiment, table, seconds):
+    """State what a number depends on besides the model: data, versions, machine, cost.
+
+    Args:
+        experiment: The ``Experiment``.
+        table: Its videos.
+        seconds: Wall time of the measurement.
+
+    Returns:
+        A dict for results.json; ``peak_memory_bytes`` is the process's largest resident size.
+    """
+    packages = ("actlib", "numpy", "av", "keras", "torch")
+    return make_card(experiment, table) | {
+        "framework": experiment.framework,
+        "versions": {name: metadata.version(name) for name in packages} | {"python": platform.python_version()},
+        "seconds": round(seconds, 1),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }

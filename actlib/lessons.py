@@ -1,0 +1,158 @@
+"""Run the lessons, in order and each in a fresh kernel, and keep what they show: notebooks, web pages, an index, a summary."""
+
+import html
+import json
+import os
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+from actlib import synthetic, videos
+
+CELL_SECONDS = 900  # a cell that takes longer is stopped
+
+
+def list_lessons(folder=None):
+    """List the lessons in their order.
+
+    Args:
+        folder: Where the notebooks are; None for the project's own.
+
+    Returns:
+        Sorted paths of the .ipynb files.
+
+    Example:
+        >>> [path.name[:2] for path in list_lessons()][:2]
+        ['00', '01']
+    """
+    return sorted((Path(folder) if folder else videos.HOME / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def run_lesson(path):
+    """Run one lesson from a fresh kernel.
+
+    Args:
+        path: The notebook.
+
+    Returns:
+        (notebook, error): the executed notebook without widget state, and None or the error that stopped it.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(path.parent)}})
+    error = None
+    try:
+        client.execute()
+    except CellExecutionError as failure:
+        error = str(failure)
+    return tidy_notebook(notebook), error
+
+
+def tidy_notebook(notebook):
+    """Keep what a reader looks at and drop what only this run knew.
+
+    Args:
+        notebook: An executed notebook; changed in place.
+
+    Returns:
+        The same notebook, without widget state, cell timings and the kernel's exact version.
+    """
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    return notebook
+
+
+def run_lessons(out, *, only=None, keep=False):
+    """Run every lesson and leave notebooks, web pages, index.html and results.json.
+
+    Args:
+        out: Folder for what is left.
+        only: Beginnings of the names of lessons to run ("04"), or None for all.
+        keep: Also write the executed lessons back where they came from.
+
+    Returns:
+        The summary that results.json holds: ``seconds``, ``lessons``, ``models``.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars in the outputs; this run has its own
+    os.environ.setdefault("ACTLIB_RUNS", str((out / "models").resolve()))
+    start, records = time.perf_counter(), []
+    synthetic.data_folder()
+    chosen = [path for path in list_lessons() if only is None or path.name.startswith(tuple(only))]
+    for path in tqdm(chosen, desc="Lessons", unit="lesson", disable=False):
+        begin = time.perf_counter()
+        notebook, error = run_lesson(path)
+        records.append({"name": path.stem, "seconds": round(time.perf_counter() - begin, 1), "ok": error is None, "error": error})
+        keep_lesson(notebook, path, out, keep=keep and error is None)
+    summary = {"seconds": round(time.perf_counter() - start, 1), "lessons": records, "models": list_models(Path(os.environ["ACTLIB_RUNS"]))}
+    (out / "results.json").write_text(json.dumps(summary, indent=2))
+    (out / "index.html").write_text(make_index(summary))
+    return summary
+
+
+def keep_lesson(notebook, path, out, *, keep):
+    """Write an executed lesson as a notebook and as a web page.
+
+    Args:
+        notebook: The executed notebook.
+        path: Where the lesson came from.
+        out: Folder for both.
+        keep: Also replace the lesson itself.
+    """
+    nbformat.write(notebook, out / path.name)
+    if keep:
+        nbformat.write(notebook, path)
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    (out / f"{path.stem}.html").write_text(page.replace(".ipynb", ".html"))
+
+
+def list_models(runs):
+    """Collect what the lessons measured of their models.
+
+    Args:
+        runs: The folder in which lessons keep what they train.
+
+    Returns:
+        A list of dicts: framework, model, data, video_accuracy (value, low, high, count).
+    """
+    found = []
+    for path in sorted(runs.glob("*/*/results.json")):
+        record = json.loads(path.read_text())
+        framework, model = path.parent.name.split("_", 1)
+        found.append({"framework": framework, "model": model, "data": path.parent.parent.name, "video_accuracy": record["video_accuracy"]})
+    return found
+
+
+def make_index(summary):
+    """Draw the page that leads to the executed lessons.
+
+    Args:
+        summary: What ``run_lessons`` returns.
+
+    Returns:
+        HTML.
+    """
+    rows = "".join(
+        f"<tr><td><a href='{html.escape(lesson['name'])}.html'>{html.escape(lesson['name'])}</a></td>"
+        f"<td>{lesson['seconds']} s</td><td>{'ok' if lesson['ok'] else 'stopped by an error'}</td></tr>"
+        for lesson in summary["lessons"]
+    )
+    models = "".join(
+        f"<tr><td>{m['framework']}</td><td>{m['model']}</td><td>{html.escape(m['data'])}</td><td>{m['video_accuracy']['value']:.1%} "
+        f"({m['video_accuracy']['low']:.1%} to {m['video_accuracy']['high']:.1%})</td></tr>"
+        for m in summary["models"]
+    )
+    style = "body{font:16px/1.5 sans-serif;max-width:46rem;margin:3rem auto}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Lessons</title><style>{style}</style><h1>Lessons, executed</h1>"
+        f"<table><tr><th>Lesson<th>Time<th>Result</tr>{rows}</table><p>{summary['seconds']} s in all.</p>"
+        f"<h2>Test videos recognised</h2><table><tr><th>Framework<th>Model<th>Data<th>Videos (95 % interval)</tr>{models}</table></html>"
+    )
