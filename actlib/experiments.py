@@ -4,7 +4,6 @@ An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkp
 """
 
 import importlib
-import json
 import os
 import platform
 import resource
@@ -83,7 +82,7 @@ def runs_folder(folder):
     Returns:
         ``runs/lessons/sample`` or ``runs/lessons/<folder's name>``; ``ACTLIB_RUNS`` replaces ``runs/lessons``.
     """
-    root = Path(os.environ.get("ACTLIB_RUNS") or videos.HOME / "runs" / "lessons")
+    root = Path(os.environ.get("ACTLIB_RUNS") or videos.home_folder() / "runs" / "lessons")
     return root / ("sample" if synthetic.is_sample(folder) else Path(folder).name)
 
 
@@ -112,11 +111,29 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
     return table.loc[np.sort(keep)]
 
 
+def prepare_experiment(experiment):
+    """List the videos of an experiment.
+
+    Args:
+        experiment: The ``Experiment``.
+
+    Returns:
+        The table of ``prepare_videos``.
+    """
+    return prepare_videos(
+        experiment.data,
+        split=experiment.split,
+        classes=experiment.classes,
+        seed=experiment.seed,
+        limit=experiment.limit,
+    )
+
+
 def find_weights(weights):
     """Read the weights that a model starts from.
 
     Args:
-        weights: "imagenet", "none", or a file: .safetensors, .npz or .h5.
+        weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
 
     Returns:
         Neutral names -> arrays, or None for "none".
@@ -126,8 +143,9 @@ def find_weights(weights):
     """
     if weights == "none":
         return None
-    path = Path(os.environ.get("ACTLIB_WEIGHTS") or videos.HOME / "pretrained" / "vgg16_imagenet.safetensors")
+    path = Path(os.environ.get("ACTLIB_WEIGHTS") or videos.home_folder() / "pretrained" / "vgg16_imagenet.safetensors")
     path = path if weights == "imagenet" else Path(weights)
+    path = path / "best.safetensors" if path.is_dir() else path
     if not path.exists():
         raise FileNotFoundError(
             f"Expected weights in {path}. Received: no such file. "
@@ -275,19 +293,16 @@ def train_experiment(experiment, run, *, monitor=None):
         ValueError: If the data or the weights do not fit; says what does.
     """
     twin = load_twin(experiment.framework)
-    table = prepare_videos(
-        experiment.data,
-        split=experiment.split,
-        classes=experiment.classes,
-        seed=experiment.seed,
-        limit=experiment.limit,
-    )
+    table = prepare_experiment(experiment)
     weights = find_weights(experiment.weights)
     training = frozen_parts(experiment.preset.training, weights)
     experiment = replace(experiment, preset=replace(experiment.preset, training=training))
     classes = table.attrs["classes"]
     model = twin.training.build_model(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
-    parts = [make_batches(table[table.part == part], model, experiment, train=part == "train") for part in ("train", "validation")]
+    parts = [
+        make_batches(table[table.part == part], model, experiment, train=part == "train")
+        for part in ("train", "validation")
+    ]
     card = make_card(experiment, table)
     history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor, card=card)
     return model, history
@@ -319,6 +334,28 @@ def make_card(experiment, table):
     }
 
 
+def find_checkpoint(checkpoint):
+    """Find a run's best checkpoint.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FileNotFoundError: If there is none; says what to run first.
+    """
+    path = Path(checkpoint)
+    path = path / "best.safetensors" if path.is_dir() or not path.suffix else path
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected a checkpoint in {path}. Received: no such file. "
+            "Run the lesson that trains it, or 'python -m actlib train', first."
+        )
+    return path
+
+
 def load_model(checkpoint, *, framework="torch"):
     """Load a checkpoint, whichever twin wrote it, and its card.
 
@@ -332,40 +369,36 @@ def load_model(checkpoint, *, framework="torch"):
     Raises:
         FileNotFoundError: If there is none; says what to run first.
     """
-    path = Path(checkpoint)
-    path = path / "best.safetensors" if path.is_dir() else path
-    if not path.exists():
-        raise FileNotFoundError(f"Expected a checkpoint in {path}. Received: no such file. Train one first: 'python -m actlib train', or the lesson before this.")
+    path = find_checkpoint(checkpoint)
     return load_twin(framework).weights.load_model(path), checkpoints.read_card(path)
 
 
-def evaluate_checkpoint(checkpoint, data, *, framework="torch", part="test", shuffle_frames=False, limit=None):
-    """Measure a checkpoint on a part of an official split, as it was trained: same split, classes and protocol.
+def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle_frames=False, limit=None):
+    """Measure a checkpoint on the test part of an official split, with the classes and protocol it was trained with.
 
     Args:
         checkpoint: A .safetensors file, or a run's folder.
         data: The data folder.
-        framework: The twin that computes.
-        part: "test" or "validation".
+        framework: The twin that computes; None for the one that trained.
+        split: 1, 2 or 3; None for the run's own.
         shuffle_frames: Put each clip's frames in random order first: the control for what time is worth.
-        limit: At most this many videos of a class; None for all.
+        limit: At most this many videos of a class; None for the run's own limit.
 
     Returns:
-        ``evaluation.Results``.
+        (results, facts): ``evaluation.Results``, and a dict of what they depend on (data, versions, seconds, memory).
 
     Raises:
-        ValueError: If the videos at hand are not those the checkpoint's card describes; says which.
+        FileNotFoundError: If there is no checkpoint; says what to run first.
     """
-    model, card = load_model(checkpoint, framework=framework)
-    experiment = read_experiment(card, data, framework=framework)
-    table = prepare_videos(
-        data,
-        split=experiment.split,
-        classes=experiment.classes,
-        seed=experiment.seed,
-        limit=experiment.limit if limit is None else limit,
-    )
-    return evaluate_model(model, table[table.part == part].reset_index(drop=True), experiment, shuffle_frames=shuffle_frames)
+    begin = time.perf_counter()
+    card = checkpoints.read_card(find_checkpoint(checkpoint))
+    experiment = read_experiment(card, data, framework=framework or card["framework"])
+    experiment = replace(experiment, split=split or experiment.split, limit=limit or experiment.limit)
+    model, _ = load_model(checkpoint, framework=experiment.framework)
+    table = prepare_experiment(experiment)
+    test = table[table.part == "test"].reset_index(drop=True)
+    results = evaluate_model(model, test, experiment, shuffle_frames=shuffle_frames)
+    return results, describe_run(experiment, table, time.perf_counter() - begin)
 
 
 def evaluate_model(model, table, experiment, *, shuffle_frames=False):

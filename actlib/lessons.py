@@ -30,7 +30,7 @@ def list_lessons(folder=None):
         >>> [path.name[:2] for path in list_lessons()][:2]
         ['00', '01']
     """
-    return sorted((Path(folder) if folder else videos.HOME / "notebooks").glob("[0-9]*.ipynb"))
+    return sorted((Path(folder) if folder else videos.home_folder() / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def run_lesson(path):
@@ -61,7 +61,10 @@ def tidy_notebook(notebook):
     Returns:
         The same notebook, without widget state, cell timings and the kernel's exact version.
     """
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
@@ -90,9 +93,15 @@ def run_lessons(out, *, only=None, keep=False):
     for path in tqdm(chosen, desc="Lessons", unit="lesson", disable=False):
         begin = time.perf_counter()
         notebook, error = run_lesson(path)
-        records.append({"name": path.stem, "seconds": round(time.perf_counter() - begin, 1), "ok": error is None, "error": error})
+        records.append(
+            {"name": path.stem, "seconds": round(time.perf_counter() - begin, 1), "ok": error is None, "error": error}
+        )
         keep_lesson(notebook, path, out, keep=keep and error is None)
-    summary = {"seconds": round(time.perf_counter() - start, 1), "lessons": records, "models": list_models(Path(os.environ["ACTLIB_RUNS"]))}
+    summary = {
+        "seconds": round(time.perf_counter() - start, 1),
+        "lessons": records,
+        "models": list_models(Path(os.environ["ACTLIB_RUNS"])),
+    }
     (out / "results.json").write_text(json.dumps(summary, indent=2))
     (out / "index.html").write_text(make_index(summary))
     return summary
@@ -127,7 +136,14 @@ def list_models(runs):
     for path in sorted(runs.glob("*/*/results.json")):
         record = json.loads(path.read_text())
         framework, model = path.parent.name.split("_", 1)
-        found.append({"framework": framework, "model": model, "data": path.parent.parent.name, "video_accuracy": record["video_accuracy"]})
+        found.append(
+            {
+                "framework": framework,
+                "model": model,
+                "data": path.parent.parent.name,
+                "video_accuracy": record["video_accuracy"],
+            }
+        )
     return found
 
 

@@ -1,0 +1,136 @@
+"""The same work for long runs, from the command line: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
+Split = Annotated[int, typer.Option(min=1, max=3, help="Official split.")]
+Framework = Annotated[str, typer.Option(help="torch or keras.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each part.")]
+
+
+def load(name):
+    """Import one module of the library when a command needs it, so that help is quick.
+
+    Args:
+        name: The module's name inside actlib.
+
+    Returns:
+        The module.
+    """
+    return importlib.import_module(f"actlib.{name}")
+
+
+def find_folder(data):
+    """Choose the data folder.
+
+    Args:
+        data: What the user named, or None.
+
+    Returns:
+        A path.
+    """
+    return data or load("synthetic").data_folder()
+
+
+def split_names(classes):
+    """Read a list of class names.
+
+    Args:
+        classes: "all", "seven", or names with commas between.
+
+    Returns:
+        A tuple of names, or None for all.
+
+    Example:
+        >>> split_names("Diving, Punch")
+        ('Diving', 'Punch')
+    """
+    if classes == "all":
+        return None
+    if classes == "seven":
+        return load("specs").SEVEN_CLASSES
+    return tuple(name.strip() for name in classes.split(","))
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="The run's folder; a run that was cut off goes on from its last epoch.")],
+    data: Data = None,
+    split: Split = 1,
+    classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all",
+    model: Annotated[str, typer.Option(help="frames or lrcn.")] = "frames",
+    framework: Framework = "torch",
+    preset: Annotated[
+        str | None, typer.Option(help="A name in actlib/specs.py; without it, one that suits the data.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None,
+    seed: int = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None,
+    protocol: Annotated[str, typer.Option(help="spread: frames over the whole video; paper: 16 in a row.")] = "spread",
+    limit: Limit = None,
+):
+    """Train a model on an official split and leave its best checkpoint in a folder."""
+    experiments, specs, synthetic = load("experiments"), load("specs"), load("synthetic")
+    folder = find_folder(data)
+    chosen = specs.PRESETS[preset] if preset in specs.PRESETS else experiments.default_preset(model, folder)
+    if preset is not None and preset not in specs.PRESETS:
+        raise ValueError(
+            f"Expected --preset to be one of {', '.join(specs.PRESETS)}. Received: {preset}. Choose one of them."
+        )
+    if epochs is not None:
+        chosen = replace(chosen, training=replace(chosen.training, num_epochs=epochs))
+    weights = weights or ("none" if synthetic.is_sample(folder) else "imagenet")
+    experiment = experiments.Experiment(
+        folder, chosen, framework, weights, split, split_names(classes), seed, protocol, limit
+    )
+    experiments.train_experiment(experiment, out)
+    typer.echo(f"The best checkpoint is {out / 'best.safetensors'}. Next: python -m actlib evaluate --run {out}")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Option(help="The folder that train wrote, or a checkpoint.")],
+    data: Data = None,
+    split: Annotated[int | None, typer.Option(min=1, max=3, help="Official split; without it, the run's own.")] = None,
+    framework: Annotated[str | None, typer.Option(help="torch or keras; without it, the one that trained.")] = None,
+    shuffle_frames: Annotated[bool, typer.Option(help="Put each clip's frames in random order: the control.")] = False,
+    limit: Limit = None,
+    out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None,
+):
+    """Measure a checkpoint on the test part: frame, clip and video accuracy, with intervals."""
+    choices = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
+    results, facts = load("experiments").evaluate_checkpoint(run, find_folder(data), **choices)
+    out = out or (run if run.is_dir() else run.parent)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / ("results_shuffled.json" if shuffle_frames else "results.json")
+    path.write_text(json.dumps(results.to_json() | facts, indent=2))
+    typer.echo(f"{results}\nWritten to {path}")
+
+
+@app.command()
+def tour(
+    out: Annotated[Path, typer.Option(help="Folder for executed lessons, index.html and results.json.")] = Path(
+        "runs/tour"
+    ),
+    only: Annotated[list[str] | None, typer.Option(help="Beginnings of lessons' names: --only 04 --only 06.")] = None,
+    keep: Annotated[bool, typer.Option(help="Write the executed lessons back into notebooks/.")] = False,
+):
+    """Run every lesson in order and leave an index of what they show."""
+    summary = load("lessons").run_lessons(out, only=only, keep=keep)
+    failed = [lesson for lesson in summary["lessons"] if not lesson["ok"]]
+    for lesson in failed:
+        typer.echo(f"{lesson['name']} was stopped by an error:\n{lesson['error']}", err=True)
+    typer.echo(f"{len(summary['lessons'])} lessons in {summary['seconds']} s: {out / 'index.html'}")
+    raise typer.Exit(code=bool(failed))
+
+
+if __name__ == "__main__":
+    app()

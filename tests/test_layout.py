@@ -1,0 +1,117 @@
+"""The laws of the library's structure, read from its syntax trees; needs neither framework."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "actlib"
+# One direction: a module imports only what stands before it. Names on one line stand side by side.
+FLOW = (
+    ("specs",),
+    ("probing",),
+    ("videos",),
+    ("drawing",),
+    ("synthetic",),
+    ("clips",),
+    ("batches",),
+    ("stores",),
+    ("checkpoints",),
+    ("keras", "torch"),
+    ("evaluation",),
+    ("calibration", "neighbours"),
+    ("pictures",),
+    ("annotate",),
+    ("own_video",),
+    ("experiments",),
+    ("widgets",),
+    ("archives",),
+    ("download",),
+    ("doctor",),
+    ("lessons",),
+    ("__main__",),
+)
+LEVEL = {name: level for level, names in enumerate(FLOW) for name in names}
+FRAMEWORKS = {"keras": {"keras", "tensorflow", "jax"}, "torch": {"torch"}}
+ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values())
+MODULES = sorted(LIBRARY.rglob("*.py"))
+
+
+def part_of(path):
+    """The name that stands for a file in FLOW: its module, or the package it belongs to."""
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """(module, name) pairs of every import in a file, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def parts_imported(path):
+    """Names in FLOW that a file imports."""
+    for module, name in imports_of(path):
+        words = module.split(".")
+        if words[0] == "actlib":
+            yield words[1] if len(words) > 1 else name
+
+
+def test_every_module_has_its_place():
+    assert {part_of(path) for path in MODULES} - {"__init__"} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_imports_go_one_way(path):
+    part = part_of(path)
+    for imported in parts_imported(path):
+        assert imported == part or LEVEL[imported] < LEVEL[part], (
+            f"{path.name} imports {imported}, which stands after it"
+        )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_a_framework_is_imported_only_in_its_own_half(path):
+    allowed = FRAMEWORKS.get(part_of(path), set())
+    used = {module.split(".")[0] for module, _ in imports_of(path)} & ALL_FRAMEWORKS
+    assert used <= allowed
+
+
+def test_keras_half_uses_keras_alone_in_its_models():
+    for name in ("vgg.py", "lrcn.py", "saliency.py"):
+        used = {module.split(".")[0] for module, _ in imports_of(LIBRARY / "keras" / name)}
+        assert not used & {"tensorflow", "torch", "jax"}
+
+
+def test_importing_the_library_loads_no_framework():
+    modules = ", ".join(f"actlib.{name}" for name in LEVEL if name not in ("keras", "torch", "__main__"))
+    code = f"import sys, {modules}; print(sorted(set(sys.modules) & {ALL_FRAMEWORKS!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_drawers_for_odds_and_ends():
+    names = {path.name for path in MODULES}
+    assert not names & {"utils.py", "helpers.py", "common.py", "base.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_no_star_imports_and_a_docstring(path):
+    assert all(name != "*" for _, name in imports_of(path))
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_what_is_public_is_documented():
+    bare = [
+        f"{path.name}:{node.name}"
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+        if not ast.get_docstring(node)
+    ]
+    assert not bare

@@ -1,0 +1,134 @@
+"""Rules for the committed lessons: run in order from a fresh kernel, small, readable, and safe to show."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from actlib import lessons
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = lessons.list_lessons(ROOT / "notebooks")
+READ = {path: nbformat.read(path, as_version=4) for path in LESSONS}
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in READ[path].cells if cell.cell_type == "code"]
+
+
+def num_lines(cell):
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def test_lessons_are_numbered_without_gaps():
+    assert [int(path.name[:2]) for path in LESSONS] == list(range(len(LESSONS)))
+
+
+@each_lesson
+def test_lesson_is_valid_and_small(path):
+    nbformat.validate(READ[path])
+    assert path.stat().st_size < 1_000_000
+    assert len(READ[path].cells) <= 45
+
+
+@each_lesson
+def test_lesson_ran_in_order_without_error(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@each_lesson
+def test_cells_are_short(path):
+    sizes = sorted(num_lines(cell) for cell in code_cells(path))
+    assert sizes[-1] <= 15
+    assert sizes[len(sizes) // 2] <= 5
+    assert num_lines(code_cells(path)[0]) <= 6  # the set-up cell
+
+
+@each_lesson
+def test_no_widget_state_and_no_view_without_a_picture(path):
+    assert "widgets" not in READ[path].metadata
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+
+
+@each_lesson
+def test_no_magic_but_inline_pictures(path):
+    lines = [line.strip() for cell in code_cells(path) for line in cell.source.splitlines()]
+    assert {line for line in lines if line.startswith(("%", "!"))} <= {"%matplotlib inline"}
+
+
+@each_lesson
+def test_no_path_of_one_machine_and_no_stderr(path):
+    text = path.read_text()
+    assert not re.search(r"/(home|Users|root|work|tmp)/", text)
+    assert not [o for cell in code_cells(path) for o in cell.outputs if o.get("name") == "stderr"]
+
+
+@each_lesson
+def test_lesson_keeps_to_the_form(path):
+    cells = READ[path].cells
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert prose[0].startswith("# ")
+    text = "\n".join(prose)
+    for heading in ("Change something", "Check yourself", "What we saw", "Sources", "Next"):
+        assert heading in text, heading
+    claims = [line for line in text.splitlines() if line.startswith("## ")]
+    assert (
+        3
+        <= len(
+            [line for line in claims if not any(word in line for word in ("Change", "Check", "What we saw", "Sources"))]
+        )
+        <= 6
+    )
+
+
+@each_lesson
+def test_links_between_lessons_lead_somewhere(path):
+    for cell in READ[path].cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#\s]+)\)", cell.source):
+                if not target.startswith("http"):
+                    assert (path.parent / target).exists(), target
+
+
+def test_the_same_code_does_not_stand_in_two_lessons():
+    seen = {}
+    for path in LESSONS:
+        for cell in code_cells(path)[1:]:
+            if num_lines(cell) >= 5:
+                assert seen.setdefault(cell.source.strip(), path) == path, (
+                    f"{path.stem} repeats a cell of {seen[cell.source.strip()].stem}"
+                )
+
+
+def test_tidy_notebook_drops_widget_views_and_keeps_pictures():
+    output = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": "x", "application/vnd.jupyter.widget-view+json": {}},
+    }
+    cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.from_dict(output)])
+    notebook = lessons.tidy_notebook(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}}))
+    assert set(notebook.cells[0].outputs[0].data) == {"image/png"}
+    assert "widgets" not in notebook.metadata
+
+
+def test_a_lesson_that_fails_is_told_and_the_others_run(tmp_path, monkeypatch):
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.setenv("ACTLIB_RUNS", str(tmp_path / "models"))
+    monkeypatch.setattr(lessons.synthetic, "data_folder", lambda: folder)
+    monkeypatch.setattr(lessons, "list_lessons", lambda: sorted(folder.glob("*.ipynb")))
+    for name, source in (("00_bad", "1 / 0"), ("01_good", "print('well')")):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), folder / f"{name}.ipynb")
+    summary = lessons.run_lessons(out)
+    assert [lesson["ok"] for lesson in summary["lessons"]] == [False, True]
+    assert "ZeroDivisionError" in summary["lessons"][0]["error"]
+    assert json.loads((out / "results.json").read_text()) == summary
+    assert "stopped by an error" in (out / "index.html").read_text()
