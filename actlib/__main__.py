@@ -1,4 +1,4 @@
-"""The same work for long runs, from the command line: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
+"""The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
 
 import importlib
 import json

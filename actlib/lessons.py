@@ -1,12 +1,14 @@
-"""Run the lessons, in order and each in a fresh kernel, and keep what they show: notebooks, web pages, an index, a summary."""
+"""Run the lessons, in order and each in a fresh kernel, and keep what they show: notebooks, web pages, a summary."""
 
 import html
 import json
 import os
 import time
 from pathlib import Path
+from string import Template
 
 import nbformat
+import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -156,19 +158,26 @@ def make_index(summary):
     Returns:
         HTML.
     """
-    rows = "".join(
-        f"<tr><td><a href='{html.escape(lesson['name'])}.html'>{html.escape(lesson['name'])}</a></td>"
-        f"<td>{lesson['seconds']} s</td><td>{'ok' if lesson['ok'] else 'stopped by an error'}</td></tr>"
-        for lesson in summary["lessons"]
+    lessons = pd.DataFrame(summary["lessons"], columns=["name", "seconds", "ok"])
+    lessons["name"] = [f"<a href='{html.escape(name)}.html'>{html.escape(name)}</a>" for name in lessons["name"]]
+    lessons["ok"] = lessons["ok"].map({True: "ok", False: "stopped by an error"})
+    models = pd.DataFrame(summary["models"], columns=["framework", "model", "data", "video_accuracy"])
+    models["video_accuracy"] = [
+        f"{share['value']:.1%} ({share['low']:.1%} to {share['high']:.1%})" for share in models["video_accuracy"]
+    ]
+    return PAGE.substitute(
+        lessons=lessons.to_html(index=False, escape=False, border=0),
+        models=models.to_html(index=False, border=0),
+        seconds=summary["seconds"],
     )
-    models = "".join(
-        f"<tr><td>{m['framework']}</td><td>{m['model']}</td><td>{html.escape(m['data'])}</td><td>{m['video_accuracy']['value']:.1%} "
-        f"({m['video_accuracy']['low']:.1%} to {m['video_accuracy']['high']:.1%})</td></tr>"
-        for m in summary["models"]
-    )
-    style = "body{font:16px/1.5 sans-serif;max-width:46rem;margin:3rem auto}td,th{padding:.2rem 1rem .2rem 0;text-align:left}"
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Lessons</title><style>{style}</style><h1>Lessons, executed</h1>"
-        f"<table><tr><th>Lesson<th>Time<th>Result</tr>{rows}</table><p>{summary['seconds']} s in all.</p>"
-        f"<h2>Test videos recognised</h2><table><tr><th>Framework<th>Model<th>Data<th>Videos (95 % interval)</tr>{models}</table></html>"
-    )
+
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Lessons, executed</title>
+<style>
+body { font: 16px/1.5 sans-serif; max-width: 46rem; margin: 3rem auto }
+td, th { padding: .2rem 1rem .2rem 0; text-align: left }
+</style>
+<h1>Lessons, executed</h1>$lessons<p>$seconds s in all.</p>
+<h2>Test videos recognised (95 % interval over groups)</h2>$models
+</html>""")
