@@ -1,0 +1,50 @@
+"""The trivial baseline that a network has to beat: logistic regression on averaged features."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+def average_positions(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
+    """Average flat convolutional features over the picture, so that what was seen stays and where it was goes.
+
+    Args:
+        features: float (..., D), flattened in the order rows, columns, channels.
+        feature_shape: (h, w, channels) with h * w * channels = D: a spec's ``vgg.feature_shape``.
+
+    Returns:
+        float32 (..., channels).
+
+    Example:
+        >>> average_positions(np.arange(8.0), (2, 2, 2)).tolist()
+        [3.0, 4.0]
+    """
+    features = np.asarray(features)
+    return features.reshape(*features.shape[:-1], -1, feature_shape[2]).mean(axis=-2, dtype=np.float32)
+
+
+def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray, num_classes: int) -> np.ndarray:
+    """Score frames by logistic regression: the trivial baseline that a network has to beat.
+
+    Args:
+        train: float (N, T, D) or (N, D), features of the training clips' frames, such as ``average_positions`` gives.
+        labels: int (N,), the label of each training clip.
+        test: float (M, T, D) or (M, D), likewise for the clips to judge.
+        num_classes: K; a class without training clips gets the lowest score.
+
+    Returns:
+        float32 (M, T, K) or (M, K), scores whose softmax are the probabilities; ready for ``evaluate``.
+
+    Example:
+        >>> logistic_baseline([[0.0], [1.0]], [0, 1], test=[[5.0], [-5.0]], num_classes=2).argmax(axis=1).tolist()
+        [1, 0]
+    """
+    train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
+    frame_labels = np.repeat(labels, train.size // (len(train) * train.shape[-1]))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
+    known = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes that were trained)
+    scores = np.full((len(known), num_classes), np.log(1e-12), np.float32)
+    scores[:, model.classes_] = np.log(np.maximum(known, 1e-12))
+    return scores.reshape(*test.shape[:-1], num_classes)

@@ -1,0 +1,250 @@
+"""Accuracies, intervals and paired tests against numbers worked out by hand, and what happens at the edges."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import top_k_accuracy_score
+
+from actlib import evaluation
+
+CLASSES = ("Jump", "Run", "Sit")
+
+
+def make_videos(labels, groups=None):
+    """A table of videos with these labels, each its own group unless told otherwise."""
+    groups = range(1, len(labels) + 1) if groups is None else groups
+    names = [f"{CLASSES[label]}/v_{CLASSES[label]}_g{i:02d}_c01.avi" for i, label in enumerate(labels)]
+    return pd.DataFrame({"name": names, "label": labels, "group": list(groups)})
+
+
+def judge(answers, labels, *, groups=None, **options):
+    """Results of one clip of one step a video whose answers are these labels."""
+    scores = 4 * np.eye(len(CLASSES))[np.asarray(answers)][:, None]
+    return evaluation.evaluate(scores, np.arange(len(labels)), make_videos(labels, groups), classes=CLASSES, **options)
+
+
+def test_softmax_survives_large_scores_and_keeps_its_argument():
+    scores = np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32)
+    kept = scores.copy()
+    np.testing.assert_allclose(evaluation.softmax(scores), [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-6)
+    np.testing.assert_array_equal(scores, kept)
+    assert evaluation.softmax(np.zeros((2, 3), np.float16)).dtype == np.float32
+    assert evaluation.softmax([1, 1]).tolist() == [0.5, 0.5]
+
+
+def test_the_three_readouts_differ_as_defined():
+    steps = np.log([[[0.8, 0.2], [0.1, 0.9]]])  # one clip of two steps
+    np.testing.assert_allclose(evaluation.pool_clips(steps, "last"), [[0.1, 0.9]])
+    np.testing.assert_allclose(evaluation.pool_clips(steps, "steps"), [[0.45, 0.55]])
+    geometric = np.sqrt([0.8 * 0.1, 0.2 * 0.9])
+    np.testing.assert_allclose(evaluation.pool_clips(steps, "mean"), [geometric / geometric.sum()])
+    with pytest.raises(ValueError, match="Received: 'median'"):
+        evaluation.pool_clips(steps, "median")
+
+
+def test_the_papers_protocol_worked_out_by_hand():
+    """Two windows of 16 of a video of 20 frames (0..15 and 4..19): mean over steps, then over clips."""
+    step = np.where(np.arange(20) < 10, 0.9, 0.2)  # probability of class 0 at each frame
+    windows = np.array([np.arange(16), np.arange(4, 20)])
+    scores = np.log(np.stack([step, 1 - step], axis=-1))[windows]  # (2, 16, 2)
+    video = pd.DataFrame({"name": ["Jump/v_Jump_g01_c01.avi"], "label": [0], "group": [1]})
+    results = evaluation.evaluate(scores, np.zeros(2, int), video, classes=("Jump", "Run"), readout="steps")
+    first, second = (10 * 0.9 + 6 * 0.2) / 16, (6 * 0.9 + 10 * 0.2) / 16
+    np.testing.assert_allclose(results.probabilities, [[(first + second) / 2, 1 - (first + second) / 2]], rtol=1e-6)
+    assert results.frame.value == (10 + 6) / 32
+    assert results.clip.value == 0.5
+    assert results.video.value == 1.0
+    assert (results.frame.count, results.clip.count, results.video.count) == (32, 2, 1)
+
+
+def test_videos_pool_their_own_clips_in_any_order():
+    clips = np.array([[0.9, 0.1, 0], [0, 1, 0], [0.1, 0.2, 0.7]])
+    np.testing.assert_allclose(evaluation.pool_videos(clips, np.array([1, 0, 1])), [[0, 1, 0], [0.5, 0.15, 0.35]])
+
+
+def test_interval_is_over_groups_not_videos():
+    """Siblings that agree are worth one answer: the interval is that of the groups, wider than that of the videos."""
+    rng = np.random.default_rng(0)
+    group_right = rng.random(40) < 0.7
+    correct, groups = np.repeat(group_right, 10), np.repeat(np.arange(40), 10)
+    grouped = evaluation.bootstrap_groups(correct, groups)
+    alone = evaluation.bootstrap_groups(correct, np.arange(400))
+    expected = 1.96 * np.sqrt(group_right.mean() * (1 - group_right.mean()) / 40)
+    assert grouped.value == alone.value == correct.mean()
+    assert (grouped.high - grouped.low) / 2 == pytest.approx(expected, rel=0.1)
+    assert (alone.high - alone.low) / 2 == pytest.approx(expected / np.sqrt(10), rel=0.1)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    rng, covered = np.random.default_rng(1), 0
+    for trial in range(200):
+        group_rate = rng.beta(6, 2, size=50)  # the truth is 0.75
+        correct = rng.random((50, 4)) < group_rate[:, None]
+        found = evaluation.bootstrap_groups(correct.ravel(), np.repeat(np.arange(50), 4), num_bootstrap=400, seed=trial)
+        covered += found.low <= 0.75 <= found.high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+@pytest.mark.parametrize("answer", [0.0, 1.0])
+def test_interval_has_a_width_where_all_groups_agree(answer):
+    found = evaluation.bootstrap_groups(np.full(90, answer), np.repeat(np.arange(30), 3))
+    edge = 0.025 ** (1 / 30)  # Clopper and Pearson's bound for 30 right of 30
+    assert (found.low, found.high) == pytest.approx((edge, 1) if answer else (0, 1 - edge))
+
+
+def test_one_group_says_next_to_nothing():
+    found = evaluation.bootstrap_groups([True, False, True], [4, 4, 4])
+    assert found.low < 0.05 and found.high > 0.95
+
+
+def test_same_group_number_in_two_classes_is_two_groups():
+    results = judge([0, 1, 1, 2], [0, 1, 2, 2], groups=[1, 1, 1, 1])
+    assert results.num_groups == 3
+
+
+def test_confusion_and_per_class_by_hand():
+    results = judge([0, 0, 1, 0, 0, 2], [0, 0, 0, 1, 2, 2])
+    assert results.confusion.tolist() == [[2, 1, 0], [1, 0, 0], [1, 0, 1]]
+    assert results.per_class["recall"].tolist() == pytest.approx([2 / 3, 0, 1 / 2])
+    assert results.per_class["precision"].tolist() == pytest.approx([2 / 4, 0, 1])
+    assert results.per_class["videos"].tolist() == [3, 1, 2]
+    assert results.most_confused(2).to_dict("list") == {
+        "true_class": ["Run", "Sit"],
+        "predicted_class": ["Jump", "Jump"],
+        "videos": [1, 1],
+        "share": [1.0, 0.5],
+    }
+
+
+def test_class_absent_from_the_test_set_is_nan_not_zero():
+    results = judge([0, 0, 1], [0, 0, 1])
+    assert results.confusion.shape == (3, 3)
+    assert results.per_class.loc["Sit", ["precision", "recall", "f1"]].isna().all()
+    assert results.per_class.loc["Sit", "videos"] == 0
+    assert results.to_json()["per_class"]["Sit"]["recall"] is None
+    assert len(results.most_confused()) == 0
+
+
+def test_ties_go_to_the_lower_label_and_top_1_is_the_accuracy():
+    videos = make_videos([0, 1, 2])
+    results = evaluation.evaluate(np.zeros((3, 2, 3)), np.arange(3), videos, classes=CLASSES)
+    assert results.predictions["predicted"].tolist() == [0, 0, 0]
+    assert [results.top_k(k) for k in (1, 2, 3, 5)] == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    with pytest.raises(ValueError, match="at least 1"):
+        results.top_k(0)
+
+
+def test_top_k_agrees_with_scikit_learn_at_101_classes():
+    rng = np.random.default_rng(2)
+    classes = tuple(f"Class{i:03d}" for i in range(101))
+    labels = rng.integers(101, size=300)
+    videos = pd.DataFrame({"name": [f"v{i}" for i in range(300)], "label": labels, "group": rng.integers(25, size=300)})
+    scores = rng.normal(size=(300, 1, 101)).astype(np.float32)
+    results = evaluation.evaluate(scores, np.arange(300), videos, classes=classes)
+    assert results.top_k(5) == pytest.approx(top_k_accuracy_score(labels, scores[:, 0], k=5, labels=np.arange(101)))
+    assert results.confusion.sum() == 300 and results.confusion.shape == (101, 101)
+    assert json.loads(json.dumps(results.to_json()))["video_accuracy"]["count"] == 300
+
+
+def test_results_survive_json():
+    results = judge([0, 0, 1, 2], [0, 1, 1, 2])
+    text = json.dumps({**results.to_json(), "seconds": 3.5}, allow_nan=False)
+    again = evaluation.Results.from_json(json.loads(text))
+    assert (again.frame, again.clip, again.video) == (results.frame, results.clip, results.video)
+    assert (again.classes, again.readout, again.num_groups) == (results.classes, results.readout, results.num_groups)
+    np.testing.assert_array_equal(again.confusion, results.confusion)
+    np.testing.assert_allclose(again.probabilities, results.probabilities, atol=1e-5)
+    exact = [column for column in results.predictions if "probabilit" not in column]
+    pd.testing.assert_frame_equal(again.predictions[exact], results.predictions[exact])
+    pd.testing.assert_frame_equal(again.per_class, results.per_class)
+    with pytest.raises(ValueError, match="without \\['classes'\\]"):
+        evaluation.Results.from_json({key: value for key, value in results.to_json().items() if key != "classes"})
+
+
+def test_results_show_themselves():
+    results = judge([0, 0, 1, 2], [0, 1, 1, 2])
+    assert "75.0 %" in str(results) and "4 videos" in str(results) and "over 4 groups" in repr(results)
+    assert "<table" in results._repr_html_() and "75.0 %" in results._repr_html_()
+
+
+def test_scores_that_are_not_numbers_name_the_video():
+    scores = np.zeros((3, 2, 3))
+    scores[1, 0, 2] = np.nan
+    with pytest.raises(ValueError, match=r"in 1 of 3 clips, the first of Run/v_Run_g01_c01\.avi.*learning rate"):
+        evaluation.evaluate(scores, np.arange(3), make_videos([0, 1, 2]), classes=CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("scores", "clip_videos", "labels", "said"),
+    [
+        (np.zeros((3, 3)), [0, 1, 2], [0, 1, 2], r"Received: \(3, 3\).*scores\[:, None\]"),
+        (np.zeros((3, 1, 2)), [0, 1, 2], [0, 1, 2], "3 classes"),
+        (np.zeros((0, 1, 3)), [], [0], r"Received: \(0, 1, 3\)"),
+        (np.zeros((3, 1, 3)), [0, 1], [0, 1], "each of the 3 clips"),
+        (np.zeros((3, 1, 3)), [0, 0, 2], [0, 1, 2], "all 3 videos"),
+        (np.zeros((3, 1, 3)), [0, 1, 2], [0, 1], "all 2 videos"),
+        (np.zeros((2, 1, 3)), [0, 1], [0, 3], r"labels in 0\.\.2"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(scores, clip_videos, labels, said):
+    videos = pd.DataFrame({"name": [f"v{i}" for i in range(len(labels))], "label": labels, "group": 1})
+    with pytest.raises(ValueError, match=said):
+        evaluation.evaluate(scores, np.array(clip_videos, int), videos, classes=CLASSES)
+
+
+def test_mcnemar_against_the_binomial_by_hand():
+    """8 videos that only the first gets right, 1 that only the second does: p = 2 (1 + 9) / 2^9."""
+    labels = [0] * 12
+    first, second = judge([0] * 10 + [1, 1], labels), judge([0] + [1] * 8 + [0, 0, 1], labels)
+    test = evaluation.mcnemar(first, second)
+    assert (test.both_right, test.only_first, test.only_second, test.both_wrong) == (2, 8, 1, 1)
+    assert test.p_value == pytest.approx(2 * (1 + 9) / 2**9)
+    assert test.difference.value == pytest.approx(7 / 12)
+    assert test.difference.low > 0
+    assert evaluation.mcnemar(first, first).p_value == 1.0
+
+
+def test_paired_tests_match_videos_by_name():
+    first, second = judge([0, 1, 1], [0, 1, 2]), judge([1, 1, 2], [0, 1, 2])
+    turned = evaluation.Results.from_json(second.to_json())
+    turned.predictions.sort_values("name", ascending=False, inplace=True, ignore_index=True)
+    assert evaluation.mcnemar(first, turned) == evaluation.mcnemar(first, second)
+    with pytest.raises(ValueError, match=r"3 and 2 videos, 1 of them in only one"):
+        evaluation.mcnemar(first, judge([0, 1], [0, 1]))
+
+
+def test_compare_puts_models_in_one_table():
+    table = evaluation.compare(
+        {"average": judge([0, 0], [0, 1]), "LRCN": judge([0, 1], [0, 1]), "small": judge([0], [0])}
+    )
+    assert table.index.tolist() == ["average", "LRCN", "small"]
+    assert table["video accuracy"].str.startswith(("50.0 %", "100.0 %")).all()
+    assert table["p against the first"].tolist() == ["–", "1", "other videos"]
+
+
+def test_shuffle_control_shows_what_order_was_worth():
+    labels = [0, 0, 1, 1]
+    table = evaluation.shuffle_control(judge(labels, labels), judge([0, 1, 1, 1], labels))
+    assert table.index.tolist() == ["Jump", "Run", "all"]  # nothing was there to judge of the third class
+    assert table["videos"].tolist() == [2, 2, 4]
+    assert table["lost"].tolist() == [0.5, 0.0, 0.25]
+
+
+def test_average_positions_keeps_channels():
+    features = np.random.default_rng(3).normal(size=(2, 5, 4 * 6 * 3)).astype(np.float16)
+    expected = features.reshape(2, 5, 4, 6, 3).astype(np.float32).mean(axis=(2, 3))
+    np.testing.assert_allclose(evaluation.average_positions(features, (4, 6, 3)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_logistic_baseline_learns_and_leaves_unseen_classes_out():
+    rng = np.random.default_rng(4)
+    centre = np.array([[3, 0], [0, 3], [-3, -3]])
+    labels = np.repeat([0, 2], 20)
+    train = centre[labels][:, None] + rng.normal(size=(40, 4, 2))
+    test = centre[[0, 2, 2]][:, None] + rng.normal(size=(3, 5, 2)) / 4
+    scores = evaluation.logistic_baseline(train, labels, test=test, num_classes=3)
+    assert scores.shape == (3, 5, 3) and np.isfinite(scores).all()
+    results = evaluation.evaluate(scores, np.arange(3), make_videos([0, 2, 2]), classes=CLASSES, readout="steps")
+    assert results.frame.value == 1.0 and results.probabilities[:, 1].max() < 1e-6
