@@ -1,7 +1,6 @@
 """The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
 
 import importlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -78,7 +77,7 @@ def train(
     limit: Limit = None,
 ):
     """Train a model on an official split and leave its best checkpoint in a folder."""
-    experiments, specs, synthetic = load("experiments"), load("specs"), load("synthetic")
+    experiments, specs = load("experiments"), load("specs")
     folder = find_folder(data)
     chosen = specs.PRESETS[preset] if preset in specs.PRESETS else experiments.default_preset(model, folder)
     if preset is not None and preset not in specs.PRESETS:
@@ -87,7 +86,7 @@ def train(
         )
     if epochs is not None:
         chosen = replace(chosen, training=replace(chosen.training, num_epochs=epochs))
-    weights = weights or ("none" if synthetic.is_sample(folder) else "imagenet")
+    weights = weights or experiments.default_weights(folder)
     experiment = experiments.Experiment(
         folder, chosen, framework, weights, split, split_names(classes), seed, protocol, limit
     )
@@ -108,10 +107,8 @@ def evaluate(
     """Measure a checkpoint on the test part: frame, clip and video accuracy, with intervals."""
     choices = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
     results, facts = load("experiments").evaluate_checkpoint(run, find_folder(data), **choices)
-    out = out or (run if run.is_dir() else run.parent)
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / ("results_shuffled.json" if shuffle_frames else "results.json")
-    path.write_text(json.dumps(results.to_json() | facts, indent=2))
+    name = "results_shuffled.json" if shuffle_frames else "results.json"
+    path = load("experiments").write_results(out or (run if run.is_dir() else run.parent), results, facts, name=name)
     typer.echo(f"{results}\nWritten to {path}")
 
 

@@ -4,6 +4,7 @@ An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkp
 """
 
 import importlib
+import json
 import os
 import platform
 import resource
@@ -71,6 +72,22 @@ def default_preset(model, folder):
     """
     family = "slim" if synthetic.is_sample(folder) else "study"
     return specs.PRESETS[f"{family}_{model}"]
+
+
+def default_weights(folder):
+    """Choose what a frame classifier starts from: nothing on the drawn sample, ImageNet's weights on real clips.
+
+    Args:
+        folder: The data folder.
+
+    Returns:
+        "none" or "imagenet".
+
+    Example:
+        >>> default_weights("/data/UCF-101")
+        'imagenet'
+    """
+    return "none" if synthetic.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
@@ -303,8 +320,8 @@ def train_experiment(experiment, run, *, monitor=None):
         make_batches(table[table.part == part], model, experiment, train=part == "train")
         for part in ("train", "validation")
     ]
-    card = make_card(experiment, table)
-    history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor, card=card)
+    model.card.update(make_card(experiment, table))
+    history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor)
     return model, history
 
 
@@ -436,6 +453,24 @@ def read_experiment(card, data, *, framework):
     preset = replace(preset, training=replace(preset.training, frozen=tuple(card["frozen"])))
     choices = card["experiment"] | {"framework": framework}
     return Experiment(data=Path(data), preset=preset, classes=tuple(card["classes"]), **choices)
+
+
+def write_results(run, results, facts, *, name="results.json"):
+    """Keep a measurement beside its checkpoint.
+
+    Args:
+        run: The run's folder; made if it is not there.
+        results: ``evaluation.Results``.
+        facts: What they depend on, as ``evaluate_checkpoint`` gives it.
+        name: The file's name.
+
+    Returns:
+        The path of the JSON file.
+    """
+    path = Path(run) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results.to_json() | facts, indent=2))
+    return path
 
 
 def describe_run(experiment, table, seconds):
