@@ -16,6 +16,8 @@ FLOW = (
     ("videos",),
     ("drawing",),
     ("synthetic",),
+    ("reading",),
+    ("copies",),
     ("clips",),
     ("batches",),
     ("stores",),
