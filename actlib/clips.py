@@ -9,9 +9,11 @@ from actlib.copies import browser_copy, content_key, write_video
 from actlib.reading import read_clip, read_frames
 
 __all__ = [
+    "RANDOM_RULES",
     "RULES",
     "browser_copy",
     "content_key",
+    "draw_clips",
     "read_clip",
     "read_frames",
     "sample_consecutive",
@@ -126,15 +128,42 @@ def slide_windows(num_video_frames, num_frames=16, *, stride=8):
     return np.minimum(starts[:, None] + np.arange(num_frames), num_video_frames - 1)
 
 
+def draw_clips(name, num_video_frames, num_frames, *, rng=None, stride=None):
+    """Apply a sampling rule by its name, all alike.
+
+    Args:
+        name: one of RULES: "evenly", "segments", "consecutive" or "windows".
+        num_video_frames: F, at least 1.
+        num_frames: T.
+        rng: NumPy random generator, for the rules that are random ("segments", "consecutive").
+        stride: for "consecutive" (1 if None) and "windows" (8 if None), in frames.
+
+    Returns:
+        int64 (M, T): one clip, or the windows.
+
+    Raises:
+        ValueError: the name is unknown, or F or T is below 1.
+
+    Example:
+        >>> draw_clips("windows", 4, 2, stride=2)
+        array([[0, 1],
+               [2, 3]])
+    """
+    if name not in RULES:
+        raise ValueError(f"Expected one of the rules {', '.join(RULES)}. Received: {name!r}. Choose one of them.")
+    options = {"rng": rng} if name in RANDOM_RULES else {}
+    if stride is not None:
+        options["stride"] = stride
+    return RULES[name](num_video_frames, num_frames, **options).reshape(-1, num_frames)
+
+
 RULES = {
-    "evenly": lambda num_video_frames, num_frames, rng=None: sample_evenly(num_video_frames, num_frames)[None],
-    "segments": lambda num_video_frames, num_frames, rng: sample_segments(num_video_frames, num_frames, rng=rng)[None],
-    "consecutive": lambda num_video_frames, num_frames, rng: sample_consecutive(num_video_frames, num_frames, rng=rng)[
-        None
-    ],
-    "windows": lambda num_video_frames, num_frames, rng=None: slide_windows(num_video_frames, num_frames),
+    "evenly": sample_evenly,
+    "segments": sample_segments,
+    "consecutive": sample_consecutive,
+    "windows": slide_windows,
 }
-"""Every rule under its name, all called alike: `RULES[name](num_video_frames, num_frames, rng)` gives int64 (M, T)."""
+RANDOM_RULES = ("segments", "consecutive")  # these take rng
 
 
 def _check_counts(num_video_frames, num_frames, stride=1):

@@ -19,6 +19,7 @@ FLOW = (
     ("reading",),
     ("copies",),
     ("clips",),
+    ("augmenting",),
     ("batches",),
     ("stores",),
     ("checkpoints",),

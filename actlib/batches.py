@@ -1,0 +1,223 @@
+"""Clips -> seeded batches of NumPy arrays: pixels stay uint8, stored features stay float16.
+
+A rule says which frames make a clip: `rule(num_frames, rng)` gives int64 (T,) or (M, T) for a video of F frames.
+The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from actlib.augmenting import augment_clip
+from actlib.clips import draw_clips
+
+__all__ = ["ClipBatches", "augment_clip", "consecutive", "every", "random_clip", "windows"]
+
+
+def every(num_frames):
+    """Make the rule that takes T evenly spaced frames of each video: one clip, always the same.
+
+    Args:
+        num_frames: T.
+
+    Returns:
+        Rule for `ClipBatches`.
+
+    Example:
+        >>> every(3)(9, None)
+        array([[1, 4, 7]])
+    """
+    return partial(_draw, "evenly", num_frames, None)
+
+
+def random_clip(num_frames):
+    """Make the rule that takes one random frame of each of T equal parts: one clip, another in each epoch.
+
+    Args:
+        num_frames: T.
+
+    Returns:
+        Rule for `ClipBatches`.
+
+    Example:
+        >>> random_clip(3)(9, np.random.default_rng(0)) // 3
+        array([[0, 1, 2]])
+    """
+    return partial(_draw, "segments", num_frames, None)
+
+
+def consecutive(num_frames, *, stride=1):
+    """Make the rule that takes T frames in a row from a random start: one clip, another in each epoch.
+
+    Args:
+        num_frames: T.
+        stride: distance between neighbours, in frames.
+
+    Returns:
+        Rule for `ClipBatches`.
+
+    Example:
+        >>> np.diff(consecutive(3, stride=2)(9, np.random.default_rng(0)))
+        array([[2, 2]])
+    """
+    return partial(_draw, "consecutive", num_frames, stride)
+
+
+def windows(num_frames, stride):
+    """Make the rule that takes all windows of T frames in a row, the last one ending at the last frame.
+
+    Args:
+        num_frames: T.
+        stride: distance between the starts of windows, in frames.
+
+    Returns:
+        Rule for `ClipBatches`.
+
+    Example:
+        >>> windows(4, 2)(9, None)[:, 0]
+        array([0, 2, 4, 5])
+    """
+    return partial(_draw, "windows", num_frames, stride)
+
+
+def _draw(name, num_frames, stride, num_video_frames, rng):
+    return draw_clips(name, num_video_frames, num_frames, rng=rng, stride=stride)
+
+
+@dataclass
+class ClipBatches:
+    """Batches of clips from arrays of frames or of features, one array a video.
+
+    A store is filled when its first clips are asked for. Videos without frames (broken ones, skipped) give no clips.
+
+    Args:
+        source: sequence of (F, ...) arrays, one a video: a store, or a list; F may differ.
+        labels: int (num_videos,).
+        rule: which frames make a clip: `every`, `random_clip`, `consecutive`, `windows`, or a function of your own.
+        batch_size: N, clips; the last batch of an epoch may be smaller.
+        shuffle: put the clips of each epoch in another order.
+        seed: of all that is random: rules, order, augmentation.
+        augment: False, True for `augment_clip` at the frames' own size, or `function(clip, *, rng)`; for pixels only.
+        shuffle_frames: put the frames of each clip in random order (the control: what is order worth?).
+
+    Example:
+        >>> frames = [np.full((6, 4, 4, 3), shade, np.uint8) for shade in range(5)]
+        >>> batches = ClipBatches(frames, [0, 1, 0, 1, 0], every(2), batch_size=2)
+        >>> [(clips.shape, labels.tolist()) for clips, labels in batches.epoch(0)]
+        [((2, 2, 4, 4, 3), [0, 1]), ((2, 2, 4, 4, 3), [0, 1]), ((1, 2, 4, 4, 3), [0])]
+    """
+
+    source: Any
+    labels: Any
+    rule: Any
+    _: KW_ONLY
+    batch_size: int = 16
+    shuffle: bool = False
+    seed: int = 0
+    augment: Any = False
+    shuffle_frames: bool = False
+
+    def __post_init__(self):
+        self.labels = np.asarray(self.labels, dtype=np.int64)
+        if self.labels.shape != (len(self.source),) or self.batch_size < 1:
+            raise ValueError(
+                f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
+                f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
+            )
+        self._lengths, self._plan, self._lock = None, (None, None), threading.Lock()
+
+    def __len__(self):
+        return -(-len(self.clips(0)) // self.batch_size)
+
+    def epoch(self, number=0):
+        """Give an epoch's batches in order; the next one is made while the last one is used.
+
+        Args:
+            number: epoch, from 0.
+
+        Yields:
+            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+        """
+        num_batches = -(-len(self.clips(number)) // self.batch_size)
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self.batch, number, 0) if num_batches else None
+            for index in range(1, num_batches + 1):
+                ready = coming.result()
+                coming = pool.submit(self.batch, number, index) if index < num_batches else None
+                yield ready
+
+    def batch(self, number, index):
+        """Make one batch of an epoch; safe to call from several threads.
+
+        Args:
+            number: epoch, from 0.
+            index: batch, from 0.
+
+        Returns:
+            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+
+        Raises:
+            IndexError: the epoch has no such batch.
+        """
+        chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
+        if index < 0 or not chosen:
+            raise IndexError(f"Expected a batch in 0..{len(self) - 1}. Received: {index}. See len(batches).")
+        rng = np.random.default_rng((self.seed, number, 3, index))
+        clips = [self._augmented(np.asarray(self.source[video])[indices], rng) for video, indices in chosen]
+        return np.stack(clips), self.labels[[video for video, _ in chosen]]  # (N, T, ...), (N,)
+
+    def clips(self, number=0):
+        """List an epoch's clips in order.
+
+        Args:
+            number: epoch, from 0.
+
+        Returns:
+            List of (video, indices): the video's place in the source, and int64 (T,), the frames of the clip.
+        """
+        with self._lock:
+            if self._plan[0] != (key := (number, self.rule, self.seed, self.shuffle, self.shuffle_frames)):
+                self._plan = (key, self._draw_epoch(number))
+            return self._plan[1]
+
+    def videos(self, number=0):
+        """Give the video of every clip, in the order of the clips.
+
+        Args:
+            number: epoch, from 0.
+
+        Returns:
+            int64 (num_clips,), places in the source.
+        """
+        return np.array([video for video, _ in self.clips(number)], dtype=np.int64)
+
+    def _draw_epoch(self, number):
+        rules, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
+        if self._lengths is None:
+            self._lengths = _count_frames(self.source)
+        drawn = [
+            (video, indices)
+            for video, length in enumerate(self._lengths)
+            if length
+            for indices in np.atleast_2d(self.rule(int(length), rules))  # (M, T)
+        ]
+        if self.shuffle_frames:
+            drawn = [(video, frames.permutation(indices)) for video, indices in drawn]
+        return [drawn[place] for place in order.permutation(len(drawn))] if self.shuffle else drawn
+
+    def _augmented(self, clip, rng):
+        if not self.augment:
+            return clip
+        return (augment_clip if self.augment is True else self.augment)(clip, rng=rng)
+
+
+def _count_frames(source):
+    """Number of frames of each video; fills a store first, which finds the broken ones."""
+    if not hasattr(source, "lengths"):
+        return [len(frames) for frames in source]
+    source.fill()
+    return source.lengths
