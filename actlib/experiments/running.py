@@ -1,41 +1,19 @@
-"""From a folder of videos to a checkpoint and an honest result: what the lessons and the command line share.
-
-An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkpoint`` carry it out in either framework.
-"""
+"""Train and evaluate: the same few functions for the lessons and for the command line."""
 
 import importlib
-import json
-import os
-import platform
-import resource
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from actlib import batches, checkpoints, clips, evaluation, specs, stores, synthetic, videos
+from actlib import batches, checkpoints, evaluation, specs, stores, videos
+from actlib.experiments.records import describe_run, make_card, read_experiment
+from actlib.experiments.settings import find_weights, frozen_parts, make_rule
 
 TWINS = ("torch", "keras")
-PROTOCOLS = ("spread", "paper")
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """The choices that make a training run; two equal ones give the same checkpoint on a CPU."""
-
-    data: Path
-    preset: specs.Preset
-    framework: str = "torch"
-    weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
-    split: int = 1
-    classes: tuple[str, ...] | None = None  # None: all that are there
-    seed: int = 0
-    protocol: str = "spread"  # frames spread over the video; "paper": 16 in a row, test windows every 8
-    limit: int | None = None  # at most this many videos of a class in each part: for a quick try
 
 
 def load_twin(framework):
@@ -54,53 +32,6 @@ def load_twin(framework):
         raise ValueError(f"Expected framework to be one of {TWINS}. Received: {framework!r}. Choose one of them.")
     names = ("vgg", "lrcn", "weights", "training")
     return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
-
-
-def default_preset(model, folder):
-    """Choose the preset that trains well on this data: slim networks for the sample, VGG-16 for real clips.
-
-    Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
-
-    Returns:
-        A ``Preset``.
-
-    Example:
-        >>> default_preset("frames", "/data/UCF-101").name
-        'study_frames'
-    """
-    family = "slim" if synthetic.is_sample(folder) else "study"
-    return specs.PRESETS[f"{family}_{model}"]
-
-
-def default_weights(folder):
-    """Choose what a frame classifier starts from: nothing on the drawn sample, ImageNet's weights on real clips.
-
-    Args:
-        folder: The data folder.
-
-    Returns:
-        "none" or "imagenet".
-
-    Example:
-        >>> default_weights("/data/UCF-101")
-        'imagenet'
-    """
-    return "none" if synthetic.is_sample(folder) else "imagenet"
-
-
-def runs_folder(folder):
-    """Say where lessons keep what they train on this data.
-
-    Args:
-        folder: The data folder.
-
-    Returns:
-        ``runs/lessons/sample`` or ``runs/lessons/<folder's name>``; ``ACTLIB_RUNS`` replaces ``runs/lessons``.
-    """
-    root = Path(os.environ.get("ACTLIB_RUNS") or videos.home_folder() / "runs" / "lessons")
-    return root / ("sample" if synthetic.is_sample(folder) else Path(folder).name)
 
 
 def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
@@ -144,105 +75,6 @@ def prepare_experiment(experiment):
         seed=experiment.seed,
         limit=experiment.limit,
     )
-
-
-def find_weights(weights):
-    """Read the weights that a model starts from.
-
-    Args:
-        weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
-
-    Returns:
-        Neutral names -> arrays, or None for "none".
-
-    Raises:
-        FileNotFoundError: If the file is not there; says how to get it.
-    """
-    if weights == "none":
-        return None
-    path = Path(os.environ.get("ACTLIB_WEIGHTS") or videos.home_folder() / "pretrained" / "vgg16_imagenet.safetensors")
-    path = path if weights == "imagenet" else Path(weights)
-    path = path / "best.safetensors" if path.is_dir() else path
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Expected weights in {path}. Received: no such file. "
-            "Get ImageNet's with 'python -m actlib fetch vgg16', or name a file of your own."
-        )
-    return checkpoints.read_weights(path)
-
-
-def frozen_parts(training, weights):
-    """Keep frozen only what has been learnt: a part without weights to start from has to be trained.
-
-    Args:
-        training: A ``TrainSpec``.
-        weights: Neutral names -> arrays, or None.
-
-    Returns:
-        The ``TrainSpec`` with the parts that the weights hold.
-
-    Example:
-        >>> frozen_parts(specs.TrainSpec(frozen=("convolutions", "hidden")), {"block1_conv1/kernel": 0}).frozen
-        ('convolutions',)
-    """
-    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
-    return replace(training, frozen=tuple(part for part in training.frozen if first[part] in (weights or {})))
-
-
-def make_rule(protocol, num_frames, *, train):
-    """Choose how clips of T frames are drawn from a video's kept frames.
-
-    Args:
-        protocol: "spread": T segments over the whole video, at random in training, each kept frame once in testing.
-            "paper": T frames in a row from a random start; in testing windows every T/2, the last ends at the end.
-        num_frames: T.
-        train: Whether clips are drawn at random.
-
-    Returns:
-        A rule for ``ClipBatches``.
-
-    Raises:
-        ValueError: If the protocol is unknown.
-    """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"Expected protocol to be one of {PROTOCOLS}. Received: {protocol!r}. Choose one of them.")
-    if protocol == "paper":
-        return consecutive(num_frames) if train else batches.windows(num_frames, max(1, num_frames // 2))
-    return batches.random_clip(num_frames) if train else partial(interleave, clip_frames=num_frames)
-
-
-def consecutive(num_frames):
-    """Draw T frames in a row from a random start.
-
-    Args:
-        num_frames: T.
-
-    Returns:
-        A rule for ``ClipBatches``.
-    """
-    return lambda total, rng: clips.sample_consecutive(total, num_frames, rng=rng)
-
-
-def interleave(num_frames, rng=None, *, clip_frames):
-    """Deal a video's frames out to clips like cards, so that each clip spans the whole video.
-
-    Args:
-        num_frames: Number of frames kept of the video (F).
-        rng: Not used; rules take it.
-        clip_frames: T.
-
-    Returns:
-        int64 (F // T, T), or one clip that holds the last frame where F < T.
-
-    Example:
-        >>> interleave(6, clip_frames=3)
-        array([[0, 2, 4],
-               [1, 3, 5]])
-    """
-    step = num_frames // clip_frames
-    if step == 0:
-        return clips.sample_evenly(num_frames, clip_frames)[None]
-    return np.arange(step * clip_frames).reshape(clip_frames, step).T
 
 
 def open_store(table, model, experiment):
@@ -323,32 +155,6 @@ def train_experiment(experiment, run, *, monitor=None):
     model.card.update(make_card(experiment, table))
     history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor)
     return model, history
-
-
-def make_card(experiment, table):
-    """Write down what a checkpoint was trained on.
-
-    Args:
-        experiment: The ``Experiment``.
-        table: Its videos.
-
-    Returns:
-        A dict for the checkpoint's JSON card.
-    """
-    choices = {key: value for key, value in asdict(experiment).items() if key not in ("data", "preset", "classes")}
-    data = {
-        "folder": "sample" if synthetic.is_sample(experiment.data) else Path(experiment.data).name,
-        "split": experiment.split,
-        "split_hash": videos.split_hash(table),
-        "num_videos": len(table),
-    }
-    return {
-        "classes": list(table.attrs["classes"]),
-        "preset": experiment.preset.name,
-        "frozen": list(experiment.preset.training.frozen),
-        "experiment": choices,
-        "data": data,
-    }
 
 
 def find_checkpoint(checkpoint):
@@ -436,58 +242,3 @@ def evaluate_model(model, table, experiment, *, shuffle_frames=False):
     spec = experiment.preset.model
     readout = spec.readout if isinstance(spec, specs.LRCNSpec) else "steps"
     return evaluation.evaluate(scores, data.videos(), table, readout=readout, classes=table.attrs["classes"])
-
-
-def read_experiment(card, data, *, framework):
-    """Rebuild the choices behind a checkpoint from its card.
-
-    Args:
-        card: The checkpoint's JSON card.
-        data: The data folder, wherever it is now.
-        framework: The twin that computes.
-
-    Returns:
-        An ``Experiment``.
-    """
-    preset = specs.PRESETS[card["preset"]]
-    preset = replace(preset, training=replace(preset.training, frozen=tuple(card["frozen"])))
-    choices = card["experiment"] | {"framework": framework}
-    return Experiment(data=Path(data), preset=preset, classes=tuple(card["classes"]), **choices)
-
-
-def write_results(run, results, facts, *, name="results.json"):
-    """Keep a measurement beside its checkpoint.
-
-    Args:
-        run: The run's folder; made if it is not there.
-        results: ``evaluation.Results``.
-        facts: What they depend on, as ``evaluate_checkpoint`` gives it.
-        name: The file's name.
-
-    Returns:
-        The path of the JSON file.
-    """
-    path = Path(run) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results.to_json() | facts, indent=2))
-    return path
-
-
-def describe_run(experiment, table, seconds):
-    """State what a number depends on besides the model: data, versions, machine, cost.
-
-    Args:
-        experiment: The ``Experiment``.
-        table: Its videos.
-        seconds: Wall time of the measurement.
-
-    Returns:
-        A dict for results.json; ``peak_memory_bytes`` is the process's largest resident size.
-    """
-    packages = ("actlib", "numpy", "av", "keras", "torch")
-    return make_card(experiment, table) | {
-        "framework": experiment.framework,
-        "versions": {name: metadata.version(name) for name in packages} | {"python": platform.python_version()},
-        "seconds": round(seconds, 1),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }

@@ -1,0 +1,55 @@
+"""From a folder of videos to a checkpoint and an honest result: what the lessons and the command line share.
+
+An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkpoint`` carry it out in either framework.
+"""
+
+from actlib.experiments.records import describe_run, make_card, read_experiment, write_results
+from actlib.experiments.running import (
+    evaluate_checkpoint,
+    evaluate_model,
+    find_checkpoint,
+    load_model,
+    load_twin,
+    make_batches,
+    open_store,
+    prepare_experiment,
+    prepare_videos,
+    train_experiment,
+)
+from actlib.experiments.settings import (
+    PROTOCOLS,
+    Experiment,
+    default_preset,
+    default_weights,
+    find_weights,
+    frozen_parts,
+    interleave,
+    make_rule,
+    runs_folder,
+)
+
+__all__ = [
+    "PROTOCOLS",
+    "Experiment",
+    "default_preset",
+    "default_weights",
+    "describe_run",
+    "evaluate_checkpoint",
+    "evaluate_model",
+    "find_checkpoint",
+    "find_weights",
+    "frozen_parts",
+    "interleave",
+    "load_model",
+    "load_twin",
+    "make_batches",
+    "make_card",
+    "make_rule",
+    "open_store",
+    "prepare_experiment",
+    "prepare_videos",
+    "read_experiment",
+    "runs_folder",
+    "train_experiment",
+    "write_results",
+]
