@@ -21,6 +21,7 @@ FLOW = (
     ("clips",),
     ("augmenting",),
     ("batches",),
+    ("keeping",),
     ("stores",),
     ("checkpoints",),
     ("keras", "torch"),
