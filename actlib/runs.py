@@ -1,0 +1,343 @@
+"""The folder of a training run: its history, its curves, and all that a killed training needs to go on.
+
+Neither framework is needed here; both twins use it. A run's folder holds::
+
+    best.safetensors, best.json    the model with the best validation loss so far, and its card
+    state.safetensors              the last finished epoch: weights, optimizer, history, settings; replaced in one step
+    history.json, history.csv      a row an epoch
+    tensorboard/train, validation  the same curves for TensorBoard, both parts in one plot
+"""
+
+import csv
+import io
+import json
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter  # these three import no TensorFlow
+from tqdm import tqdm
+
+from actlib.checkpoints import read_card, read_weights, replace_file, save_checkpoint, weights_key
+
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
+
+
+class Run:
+    """What a training leaves behind after each epoch, and finds when it starts again."""
+
+    def __init__(self, folder, settings):
+        """Opens a run; nothing is written yet.
+
+        Args:
+            folder: Where it is kept, or None to keep nothing.
+            settings: What has to be the same to go on: a dict that JSON can hold.
+        """
+        self.folder = None if folder is None else Path(folder)
+        self.settings = json.loads(json.dumps(settings))
+        self.history = {name: [] for name in COLUMNS}
+        self.arrays = {}  # "weights/..." and "optimizer/...", of the last finished epoch
+        self.facts = {}  # the twin's own: learning rate, counters
+        self.finished = False
+        self._keys = {}  # weights_key of the weights that change: at the start, last, best
+
+    @property
+    def best(self):
+        """The path of the best checkpoint, or None."""
+        return self.folder and self.folder / "best.safetensors"
+
+    def resume(self, weights):
+        """Takes up the training that the folder holds, if any.
+
+        Args:
+            weights: The weights that training changes, as the model holds them now: name -> array.
+
+        Returns:
+            Whether there was one; `history`, `arrays`, `facts` and `finished` are then its own.
+
+        Raises:
+            ValueError: It had other settings or started from other weights; says which.
+        """
+        self._keys = {"start": weights_key(weights)}
+        path = self.folder and self.folder / "state.safetensors"
+        if path is None or not path.is_file():
+            return False
+        card = read_card(path)
+        self._check(card, self._keys["start"])
+        self.history, self.facts, self.finished = card["history"], card["facts"], card["finished"]
+        self.arrays, self._keys = read_weights(path), card["keys"]
+        return True
+
+    def add_epoch(self, **record):
+        """Appends one epoch to the history.
+
+        Args:
+            **record: A number for each of `COLUMNS`.
+
+        Returns:
+            Whether its validation loss is the best so far.
+        """
+        for name in COLUMNS:
+            self.history[name].append(record[name])
+        return epochs_since_best(self.history) == 0
+
+    def keep(self, weights, optimizer, facts):
+        """Writes the state after an epoch, in one step, and the history; `finished` is set before, if it is.
+
+        Args:
+            weights: The weights that training changes: name -> array.
+            optimizer: The optimizer's arrays: name -> array.
+            facts: The twin's own numbers, for JSON.
+        """
+        if self.folder is None:
+            return
+        self._keys["last"] = weights_key(weights)
+        if epochs_since_best(self.history) == 0:
+            self._keys["best"] = self._keys["last"]
+        arrays = {f"weights/{name}": array for name, array in weights.items()}
+        arrays |= {f"optimizer/{name}": array for name, array in optimizer.items()}
+        card = {"settings": self.settings, "keys": self._keys, "history": self.history, "facts": facts}
+        save_checkpoint(self.folder / "state.safetensors", arrays, card | {"finished": self.finished})
+        self._write_history()
+
+    def _write_history(self):
+        replace_file(self.folder / "history.json", json.dumps(self.history, indent=1).encode())
+        table = io.StringIO()
+        rows = zip(*(self.history[name] for name in COLUMNS), strict=True)
+        csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
+        replace_file(self.folder / "history.csv", table.getvalue().encode())
+
+    def _check(self, card, key):
+        then, now = _flatten(card["settings"]), _flatten(self.settings)
+        changed = [
+            f"{k}: {then.get(k)} then, {now.get(k)} now" for k in sorted(then | now) if then.get(k) != now.get(k)
+        ]
+        if key not in card["keys"].values():
+            changed.append("starting weights: others")
+        if changed:
+            raise ValueError(
+                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
+                "Choose another folder, or delete this one to train anew."
+            )
+
+
+class CurvesLog:
+    """Writes the history for TensorBoard as it grows: `tensorboard --logdir runs`."""
+
+    def __init__(self, folder, history):
+        """Starts the files, with what the history already holds.
+
+        Args:
+            folder: Gets the folders train and validation; None writes nothing.
+            history: As in `Run`.
+        """
+        self.paths = {}
+        if folder is None:
+            return
+        for part in ("train", "validation"):
+            path = Path(folder, part, f"events.out.tfevents.{time.time():.0f}.actlib")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for old in path.parent.glob("events.out.tfevents.*"):
+                old.unlink()
+            self.paths[part] = path
+            self._append(path, Event(wall_time=time.time(), file_version="brain.Event:2"))
+        for row in zip(*history.values(), strict=True):
+            self.add(dict(zip(history, row, strict=True)))
+
+    def add(self, record):
+        """Appends one epoch.
+
+        Args:
+            record: A row of the history.
+        """
+        for part, path in self.paths.items():
+            prefix = "val_" if part == "validation" else ""
+            values = {name: record[prefix + name] for name in ("loss", "accuracy") if record[prefix + name] is not None}
+            if part == "train":
+                values["learning_rate"] = record["learning_rate"]
+            numbers = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+            self._append(path, Event(wall_time=time.time(), step=record["epoch"], summary=Summary(value=numbers)))
+
+    def _append(self, path, event):
+        with open(path, "ab") as file:
+            RecordWriter(file).write(event.SerializeToString())
+
+
+class ProgressBar:
+    """The monitor that `train` uses when it is given none: a line with the time left."""
+
+    stop = False  # a monitor that sets it to True ends training as Ctrl-C does
+
+    def __init__(self):
+        """Starts without a bar; the first batch draws it."""
+        self.bar = None
+
+    def on_batch(self, done, total, loss):
+        """Moves the bar.
+
+        Args:
+            done: Batches done, of all epochs.
+            total: Batches in all, if no early stop comes.
+            loss: The last batch's.
+        """
+        if self.bar is None:
+            self.bar = tqdm(total=total, initial=done - 1, unit="batch", file=sys.stderr, mininterval=0.5, leave=False)
+        self.bar.update(done - self.bar.n)
+
+    def on_epoch(self, record):
+        """Shows an epoch's numbers beside the bar.
+
+        Args:
+            record: A row of the history.
+        """
+        if self.bar is not None:
+            numbers = {n: f"{record[n]:.3f}" for n in ("loss", "val_loss", "val_accuracy") if record[n] is not None}
+            self.bar.set_description(f"epoch {record['epoch']}", refresh=False)
+            self.bar.set_postfix(numbers)
+
+    def close(self):
+        """Takes the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def best_epoch(history):
+    """Finds the epoch with the lowest validation loss, or training loss where there is no validation.
+
+    Args:
+        history: As in `Run`.
+
+    Returns:
+        Its place in the lists, from 0; None if there is no epoch.
+
+    Example:
+        >>> best_epoch({"val_loss": [3.0, 1.0, 2.0]})
+        1
+    """
+    losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
+    return losses.index(min(losses)) if losses else None
+
+
+def epochs_since_best(history):
+    """Counts the epochs after the best one.
+
+    Args:
+        history: As in `Run`, one epoch at least.
+
+    Returns:
+        0 if the last epoch is the best.
+
+    Example:
+        >>> epochs_since_best({"val_loss": [3.0, 1.0, 2.0]})
+        1
+    """
+    return len(history["val_loss"]) - 1 - best_epoch(history)
+
+
+def changing_weights(weights, frozen):
+    """Picks the weights that training changes.
+
+    Args:
+        weights: Neutral name -> array.
+        frozen: Parts of `specs.FROZEN_PARTS`.
+
+    Returns:
+        The rest; preprocessing never changes.
+
+    Example:
+        >>> list(changing_weights({"preprocess/mean": 0, "hidden1/bias": 0, "scores/bias": 0}, ("hidden",)))
+        ['scores/bias']
+    """
+    prefixes = ("preprocess/", *(prefix for part in frozen for prefix in PREFIXES[part]))
+    return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
+
+
+def epoch_seed(seed, epoch):
+    """Gives each epoch its own random numbers, so that a training can be taken up at any of them.
+
+    Args:
+        seed: Of the training.
+        epoch: From 0.
+
+    Returns:
+        An int below 2**32.
+    """
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def weigh_classes(labels, num_classes):
+    """Weighs each class by the inverse of its share of the clips.
+
+    Args:
+        labels: int (N,), one a clip.
+        num_classes: K.
+
+    Returns:
+        float32 (K,), 1 where a class has its fair share.
+
+    Example:
+        >>> weigh_classes([0, 0, 1, 0, 0, 0], 2).tolist()
+        [0.6000000238418579, 3.0]
+    """
+    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
+    return (len(labels) / (num_classes * counts)).astype(np.float32)
+
+
+def gains_from_bf16():
+    """Says whether this CPU multiplies bfloat16 in hardware; elsewhere float32 is faster.
+
+    Returns:
+        True with AVX512-BF16 or AMX; False also where the system does not tell (not Linux).
+    """
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def versions(*names):
+    """Lists installed versions, for a checkpoint's card.
+
+    Args:
+        *names: Names of packages.
+
+    Returns:
+        Name -> version, without those that are not installed.
+
+    Example:
+        >>> list(versions("numpy", "no-such-package"))
+        ['numpy']
+    """
+    installed = {}
+    for name in names:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def describe_batches(batches, first):
+    """Says enough of batches to notice that a run goes on with others.
+
+    Args:
+        batches: The batches, or None.
+        first: Their first (x, labels), or None.
+
+    Returns:
+        A dict for `Run`'s settings.
+    """
+    if batches is None:
+        return None
+    x, labels = first
+    return {"number": len(batches), "first": f"{x.dtype} {x.shape}", "labels": np.asarray(labels).tolist()}
+
+
+def _flatten(settings, prefix=""):
+    flat = {}
+    for name, value in settings.items():
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
