@@ -1,0 +1,199 @@
+"""The one style of all pictures, and the figure that carries its own description."""
+
+import base64
+import functools
+import io
+import math
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours: told apart with every common kind of colour blindness.
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+AMBER, SKY, INK, YELLOW = "#E69F00", "#56B4E9", "#333333", "#F0E442"
+COLOURS = (BLUE, AMBER, GREEN, VERMILION, SKY, PURPLE, YELLOW, INK)
+RIGHT, WRONG = BLUE, VERMILION
+SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without colour
+PARTS = {"train": BLUE, "validation": SKY, "test": AMBER}
+MUTED, FAINT = "#8A8A8A", "#E4E4E4"
+WIDTH = 8.0  # inches, of every picture
+MAX_ROWS = 34  # classes below each other; more go into further columns
+
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that pictures are the same everywhere
+    "font.size": 9,
+    "text.color": INK,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "image.interpolation": "antialiased",
+}
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself once in a notebook, with a text for those who cannot see it.
+
+    It is known to no window system and needs no ``plt.show``: it is displayed where it is a cell's last value, and kept
+    with ``picture.savefig(path)``.
+
+    Args:
+        height: inches; the width is the same for all pictures.
+        alt: what is to be seen, in a sentence.
+
+    Example:
+        >>> Picture(2, alt="nothing yet").alt
+        'nothing yet'
+    """
+
+    def __init__(self, height: float = 3.0, *, alt: str = ""):
+        super().__init__(figsize=(WIDTH, height), dpi=100, layout="constrained", facecolor="white")
+        FigureCanvasAgg(self)
+        self.alt = alt
+
+    def to_png(self) -> bytes:
+        """Draw the picture as a PNG file.
+
+        Returns:
+            The file's bytes.
+        """
+        file = io.BytesIO()
+        self.savefig(file, format="png", metadata={"Software": None, "Description": self.alt})
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """What a notebook shows and keeps: the PNG, and the description as its alternative text."""
+        data = {"image/png": base64.b64encode(self.to_png()).decode(), "text/plain": self.alt or "picture"}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def styled(draw):
+    """Make a function draw in the one style, wherever it is called from.
+
+    Args:
+        draw: a function that returns a Picture.
+
+    Returns:
+        The same function, in the style.
+    """
+
+    @functools.wraps(draw)
+    def draw_styled(*args, **options):
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(STYLE)
+            return draw(*args, **options)
+
+    return draw_styled
+
+
+def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") -> tuple[Picture, list, list[slice]]:
+    """Lay out a chart with one row a class; many classes go into columns side by side.
+
+    Args:
+        num_classes: rows in all.
+        row_height: inches a row.
+        alt: what is to be seen, in a sentence.
+
+    Returns:
+        (picture, axes, parts): the classes ``parts[i]`` belong into ``axes[i]``, at y = 0, 1, ... from the top.
+    """
+    columns = math.ceil(num_classes / MAX_ROWS)
+    rows = math.ceil(num_classes / columns)
+    picture = Picture(1.0 + row_height * max(rows, 3), alt=alt)
+    axes = picture.subplots(1, columns, sharex=True, squeeze=False)[0].tolist()
+    for axis in axes:
+        axis.set_ylim(rows - 0.4, -0.6)
+        axis.grid(axis="y", visible=False)
+        axis.spines["left"].set_visible(False)
+    return picture, axes, [slice(start, start + rows) for start in range(0, num_classes, rows)]
+
+
+def name_rows(axis, names) -> None:
+    """Write class names at y = 0, 1, ... of an axis.
+
+    Args:
+        axis: matplotlib axes.
+        names: the class names, from the top.
+    """
+    axis.set_yticks(range(len(names)), names, fontsize=9 if len(names) <= 15 else 7.5)
+
+
+def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
+    """Put frames side by side in rows, white between them.
+
+    Args:
+        frames: a sequence of uint8 (H, W, 3); smaller ones are centred on white in the largest size.
+        columns: frames a row.
+        gap: pixels between frames.
+
+    Returns:
+        uint8 (rows * (H + gap) - gap, columns * (W + gap) - gap, 3).
+
+    Example:
+        >>> tile(np.zeros((3, 4, 4, 3), np.uint8), columns=2).shape
+        (10, 10, 3)
+    """
+    height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
+    rows = math.ceil(len(frames) / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, frame in enumerate(frames):
+        top = index // columns * (height + gap) + (height - frame.shape[0]) // 2
+        left = index % columns * (width + gap) + (width - frame.shape[1]) // 2
+        sheet[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
+    return sheet
+
+
+def hide_frame(axis) -> None:
+    """Leave only what is drawn: no ticks, spines or grid.
+
+    Args:
+        axis: matplotlib axes.
+    """
+    axis.set_axis_off()
+    axis.grid(visible=False)
+
+
+def head(picture: Picture, title: str | None) -> None:
+    """Write a heading at the top left of a picture with several axes.
+
+    Args:
+        picture: the picture.
+        title: the heading, or None.
+    """
+    if title:
+        picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+
+
+def legend_above(picture: Picture, axis) -> None:
+    """Put an axis' legend in one line at the top right of the picture.
+
+    Args:
+        picture: the picture.
+        axis: matplotlib axes with labelled artists.
+    """
+    handles, labels = axis.get_legend_handles_labels()
+    picture.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)
