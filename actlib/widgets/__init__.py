@@ -1,0 +1,13 @@
+"""Players and explorers for notebooks: each a Python class with its .js and .css beside it.
+
+ClipPlayer         one video, frame by frame, with what a model says in step
+ClipBrowser        the whole data set: filters, search, thumbnails
+ConfusionExplorer  from a cell of the confusion matrix to the videos in it
+TrainingMonitor    live curves, time left, a Stop button
+SamplingExplorer   which frames a sampling rule takes, and what they cost
+"""
+
+from actlib.widgets.player import ClipPlayer
+from actlib.widgets.timelines import Timeline, build_timelines
+
+__all__ = ["ClipPlayer", "Timeline", "build_timelines"]

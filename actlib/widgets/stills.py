@@ -1,0 +1,158 @@
+"""Small still pictures of clips: contact sheets, posters, strips; for thumbnails and for readers without a kernel."""
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from actlib.clips import read_clip, sample_evenly
+
+INK, SOFT, PAPER = (31, 35, 40), (101, 109, 118), (255, 255, 255)
+RIGHT, WRONG, OTHER = (0, 114, 178), (191, 79, 0), (170, 176, 183)
+
+
+def read_sheet(path, num_video_frames, *, num_frames=6, size=(96, 128)):
+    """Read evenly spaced frames of a video, side by side.
+
+    Args:
+        path: video file.
+        num_video_frames: F, how many frames it has.
+        num_frames: T, how many are shown.
+        size: (H, W) of each in pixels.
+
+    Returns:
+        uint8 (H, T * W, 3).
+
+    Raises:
+        VideoError: the video cannot be decoded.
+    """
+    clip = read_clip(path, sample_evenly(num_video_frames, num_frames), size=size)  # (T, H, W, 3)
+    return np.concatenate(list(clip), axis=1)
+
+
+def encode_jpeg(picture, *, quality=80):
+    """Turn a picture into JPEG bytes.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        quality: 1..95.
+
+    Returns:
+        bytes.
+
+    Example:
+        >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:3].hex()
+        'ffd8ff'
+    """
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def encode_png(image, *, num_colours=128):
+    """Turn a picture into a small PNG with a palette of its own.
+
+    Args:
+        image: PIL image, RGB.
+        num_colours: size of the palette, 2..256.
+
+    Returns:
+        bytes.
+
+    Example:
+        >>> encode_png(Image.new("RGB", (8, 8)))[1:4]
+        b'PNG'
+    """
+    file = io.BytesIO()
+    image.quantize(num_colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+@lru_cache
+def load_font(height):
+    """Load the font that comes with Matplotlib, which has the signs for right and wrong.
+
+    Args:
+        height: pixels.
+
+    Returns:
+        PIL font.
+    """
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), height)
+
+
+def add_caption(picture, lines, *, width=None):
+    """Put lines of text below a picture.
+
+    Args:
+        picture: uint8 (H, W, 3), or None for text alone.
+        lines: list of (text, colour (3,)) pairs; long ones are cut.
+        width: pixels, where there is no picture.
+
+    Returns:
+        PIL image.
+
+    Example:
+        >>> add_caption(None, [("a clip", INK)], width=200).size
+        (200, 34)
+    """
+    height, width = picture.shape[:2] if picture is not None else (0, width or 640)
+    image = Image.new("RGB", (width, height + 22 * len(lines) + 12), PAPER)
+    if picture is not None:
+        image.paste(Image.fromarray(picture))
+    pen = ImageDraw.Draw(image)
+    for number, (text, colour) in enumerate(lines):
+        pen.text((6, height + 7 + 22 * number), fit_text(text, width - 12), font=load_font(14), fill=colour)
+    return image
+
+
+def fit_text(text, width):
+    """Cut a text so that it is no wider than it may be.
+
+    Args:
+        text: one line.
+        width: pixels, in the font of 14 pixels.
+
+    Returns:
+        The text, ending in an ellipsis if it was cut.
+
+    Example:
+        >>> fit_text("v_Diving_g01_c01.avi", 60)
+        'v_Divi…'
+    """
+    font = load_font(14)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+def draw_timeline(lines, frames, num_video_frames, *, width, height=90):
+    """Draw probabilities over the frames of a video.
+
+    Args:
+        lines: list of (probabilities (n,) in 0..1, colour (3,)) pairs, drawn in this order.
+        frames: int (n,), the frame that each probability is about.
+        num_video_frames: F, which is the whole width.
+        width: pixels.
+        height: pixels.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    image = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(image)
+    top, room = 8, height - 16
+    for share in (0, 0.5, 1):
+        pen.line([(0, top + room * share), (width, top + room * share)], fill=(232, 234, 237))
+    x = np.asarray(frames) * (width - 1) / max(1, num_video_frames - 1)
+    for probabilities, colour in lines:
+        points = list(zip(x.tolist(), (top + room * (1 - np.asarray(probabilities))).tolist(), strict=True))
+        if len(points) == 1:
+            points = [(0, points[0][1]), (width, points[0][1])]
+        pen.line(points, fill=colour, width=3, joint="curve")
+    return np.asarray(image)

@@ -1,0 +1,35 @@
+"""Reading what is on the screen of a player: which frame it is, from the squares drawn into the frame itself."""
+
+READ_FRAME = """root => {
+    const video = root.querySelector("video");
+    if (video.readyState < 2) return -1;
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    const pen = canvas.getContext("2d");
+    pen.drawImage(video, 0, 0);
+    let number = 0;
+    for (let bit = 0; bit < 8; bit++) {
+        const [red, , blue] = pen.getImageData(8 + 18 * bit + 8, 20, 1, 1).data;
+        if (red > 128 && blue > 128) number |= 1 << bit;
+    }
+    return number;
+}"""
+
+
+def read_frame(player):
+    """The number drawn into the picture that the player shows now."""
+    return player.evaluate(READ_FRAME)
+
+
+def read_count(player):
+    """The number that the player says the frame has."""
+    return int(player.locator(".count").inner_text().split()[1])
+
+
+def wait_until(page, ask, expected, seconds=15):
+    """Waits until `ask()` gives what is expected; returns the last answer."""
+    for _ in range(int(seconds * 20)):
+        answer = ask()
+        if answer == expected or (callable(expected) and expected(answer)):
+            return answer
+        page.wait_for_timeout(50)
+    return answer
