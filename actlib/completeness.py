@@ -1,0 +1,124 @@
+"""What the official lists of UCF-101 name, and what of it is on disk and can be read."""
+
+import difflib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from actlib.probing import VideoError, probe_video
+from actlib.specs import SEVEN_CLASSES
+from actlib.videos import home_folder, read_split
+
+NAMED = 20  # names of each kind that a report spells out
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a folder of videos compares with the official lists; names are `Class/v_Class_gNN_cNN.avi`."""
+
+    folder: Path
+    classes: tuple[str, ...]
+    present: int  # videos that are listed, there and readable
+    missing: tuple[str, ...]  # listed, but not there
+    extra: tuple[str, ...]  # there, but not listed
+    undecodable: tuple[str, ...]  # there and listed, but no video can be read from them
+
+    @property
+    def complete(self) -> bool:
+        """Whether every listed video is there and readable."""
+        return not (self.missing or self.undecodable)
+
+    def __str__(self):
+        expected = self.present + len(self.missing) + len(self.undecodable)
+        lines = [f"{self.present} of {expected} videos of {len(self.classes)} classes are in {self.folder}."]
+        for kind in ("missing", "extra", "undecodable"):
+            names = getattr(self, kind)
+            if names:
+                rest = [f"... and {len(names) - NAMED} more"] * (len(names) > NAMED)
+                lines.append("\n  ".join([f"{len(names)} {kind}:", *names[:NAMED], *rest]))
+        return "\n".join(lines)
+
+
+def ucf101_folder() -> Path:
+    """Where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
+    return home_folder() / "data" / "ucf101"
+
+
+def list_official(folder, classes=None) -> list[str]:
+    """Lists the videos that the official lists name.
+
+    Args:
+        folder: with `ucfTrainTestlist/` in it.
+        classes: exact names, or None for all.
+
+    Returns:
+        Names (`Class/v_Class_gNN_cNN.avi`), sorted; one official split holds them all.
+    """
+    names = sorted(name for names in read_split(folder) for name in names)
+    return names if classes is None else [name for name in names if name.split("/")[0] in set(classes)]
+
+
+def choose_classes(folder, classes) -> tuple[str, ...]:
+    """Turns what a user says into exact names of classes.
+
+    Args:
+        folder: with the official lists in it.
+        classes: "seven", "all" or None, exact names, or one text of names with commas.
+
+    Returns:
+        Names, as the official list spells them.
+
+    Raises:
+        ValueError: a name is not in the list; the nearest one is named.
+    """
+    known = sorted({name.split("/")[0] for name in list_official(folder)})
+    if classes is None or classes == "all":
+        return tuple(known)
+    if classes == "seven":
+        classes = SEVEN_CLASSES
+    classes = re.split(r"\s*,\s*", classes.strip(" ,")) if isinstance(classes, str) else list(classes)
+    for name in classes:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            raise ValueError(
+                f"Expected exact names of UCF-101's classes. Received: {name!r}. "
+                f"Near it: {', '.join(near) or 'none'}. All names are in {folder}/ucfTrainTestlist/classInd.txt."
+            )
+    return tuple(dict.fromkeys(classes))
+
+
+def check_videos(folder, classes, *, progress=True) -> Check:
+    """Compares the videos of some classes with the official lists, and looks into each.
+
+    Args:
+        folder: with `UCF-101/` and `ucfTrainTestlist/`.
+        classes: exact names.
+        progress: show a bar.
+
+    Returns:
+        Check.
+    """
+    root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
+    here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
+    to_read = [name for name in listed if name in here]
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda name: _can_read(root / name), to_read)
+        fine = list(tqdm(answers, "checking", len(to_read), disable=not progress, leave=False))
+    return Check(
+        folder=Path(folder),
+        classes=tuple(classes),
+        present=sum(fine),
+        missing=tuple(name for name in listed if name not in here),
+        extra=tuple(sorted(here - set(listed))),
+        undecodable=tuple(name for name, good in zip(to_read, fine, strict=True) if not good),
+    )
+
+
+def _can_read(path):
+    try:
+        return probe_video(path).frames > 0
+    except (VideoError, OSError):
+        return False
