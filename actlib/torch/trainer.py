@@ -1,0 +1,286 @@
+"""One training from the inside: a step, an epoch, what is kept after it, and how it is taken up again."""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from actlib import progress, runs
+from actlib.checkpoints import read_weights, spec_to_json, weights_key
+from actlib.torch.computing import are_features, frame_features, move, precision
+from actlib.torch.weights import get_weights, save_model, set_weights
+
+
+class Trainer:
+    """One training: the network, its optimizer, and what happens in an epoch."""
+
+    def __init__(self, model, batches, training, *, first, frozen, seed):
+        """Prepares a training; nothing is learnt yet.
+
+        Args:
+            model: A `FrameClassifier` or an `LRCN`, its frozen parts already frozen.
+            batches: What it learns from.
+            training: A `TrainSpec`.
+            first: The first (x, labels) of batches.
+            frozen: Parts that stay as they are.
+            seed: Of dropout.
+        """
+        self.model, self.batches, self.training, self.seed = model, batches, training, seed
+        self.first, self.frozen, self.features = first, frozen, are_features(first[0])
+        self.device = move(model)
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = _make_optimizer(self.parameters.values(), training)
+        self.plateau = _make_plateau(self.optimizer, training)
+        self.class_weights = self._weigh_classes() if training.class_weights else None
+        networks = model.convolutions, model.head
+        self.convolutions, self.head = _compiled(networks) if training.compile else networks
+        self.best = None  # the changing weights of the best epoch
+
+    def run(self, record, validation, monitor):
+        """Goes through the epochs that are left.
+
+        Args:
+            record: The `runs.Run`.
+            validation: Batches, or None.
+            monitor: As `progress.ProgressBar`.
+        """
+        curves = progress.CurvesLog(record.folder and record.folder / "tensorboard", record.history)
+        while not record.finished and len(record.history["epoch"]) < self.training.num_epochs:
+            started, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
+            epoch = len(record.history["epoch"])
+            loss, accuracy = self.learn(epoch, monitor)
+            val_loss, val_accuracy = self.measure(validation)
+            row = dict(epoch=epoch + 1, loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy)
+            row |= dict(learning_rate=rate, seconds=time.perf_counter() - started)
+            self.keep(record, row)
+            curves.add(row)
+            monitor.on_epoch(row)
+
+    def learn(self, epoch, monitor):
+        """Learns for one epoch.
+
+        Args:
+            epoch: From 0.
+            monitor: Told of each batch.
+
+        Returns:
+            (mean loss, accuracy) of the predictions on the way.
+
+        Raises:
+            FloatingPointError: The loss is no longer finite.
+            KeyboardInterrupt: The monitor says stop.
+        """
+        self.model.train()
+        if "convolutions" in self.frozen:
+            self.model.convolutions.eval()  # frozen batch normalisation keeps its statistics too
+        sums, done, total = np.zeros(3), epoch * len(self.batches), self.training.num_epochs * len(self.batches)
+        with torch.random.fork_rng():
+            torch.manual_seed(runs.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
+            for x, labels in self.batches.epoch(epoch):
+                loss, hits, count = self.forward(x, labels, self.class_weights)
+                self.step(loss)
+                value, done = loss.item(), done + 1
+                if not np.isfinite(value):
+                    raise FloatingPointError(
+                        f"Expected a finite loss. Received: {value} in epoch {epoch + 1}. "
+                        "Lower the learning rate, or set clip_norm."
+                    )
+                sums += value * count, hits.item(), count
+                monitor.on_batch(done, total, value)
+                if getattr(monitor, "stop", False):
+                    raise KeyboardInterrupt
+        return float(sums[0] / sums[2]), float(sums[1] / sums[2])
+
+    def forward(self, x, labels, class_weights=None):
+        """Predicts a batch.
+
+        Args:
+            x: Frames or features, as in `train`.
+            labels: int64 (N,).
+            class_weights: float32 (K,), or None.
+
+        Returns:
+            (mean loss, number of right predictions, number of predictions): one a clip, or one a frame or step.
+        """
+        labels = torch.as_tensor(labels, device=self.device)  # (N,)
+        with precision(self.device, self.training.mixed_precision):
+            scores = self.score(x).float()  # (N, K) or (N, T, K)
+        labels = labels.view(-1, *[1] * (scores.ndim - 2)).expand(scores.shape[:-1]).flatten()  # one a prediction
+        scores = scores.flatten(0, -2)
+        losses = F.cross_entropy(scores, labels, reduction="none")
+        if class_weights is not None:
+            losses = losses * class_weights[labels]
+        return losses.mean(), (scores.argmax(1) == labels).sum(), len(labels)
+
+    def score(self, x):
+        """Scores a batch.
+
+        Args:
+            x: Frames or features.
+
+        Returns:
+            (N, K) or (N, T, K). Frozen convolutions take a few frames at a time, as nothing of them is kept.
+        """
+        if self.features:
+            return self.head(torch.as_tensor(x, device=self.device))
+        if "convolutions" not in self.frozen:
+            return self.head(self.convolutions(torch.as_tensor(x, device=self.device)))
+        return self.head(frame_features(self.convolutions, x, self.device))
+
+    def step(self, loss):
+        """Takes one step down the gradient.
+
+        Args:
+            loss: A scalar tensor.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters.values(), self.training.clip_norm)
+        self.optimizer.step()
+
+    def measure(self, batches):
+        """Measures without learning.
+
+        Args:
+            batches: Batches, or None.
+
+        Returns:
+            (mean loss, accuracy); (None, None) for None.
+        """
+        if batches is None:
+            return None, None
+        self.model.eval()
+        sums = np.zeros(3)
+        with torch.no_grad():
+            for x, labels in batches.epoch(0):
+                loss, hits, count = self.forward(x, labels)
+                sums += loss.item() * count, hits.item(), count
+        return float(sums[0] / sums[2]), float(sums[1] / sums[2])
+
+    def keep(self, record, row):
+        """Writes down an epoch: its weights if they are the best, and all that is needed to go on.
+
+        Args:
+            record: The `runs.Run`.
+            row: The epoch's numbers.
+        """
+        if record.add_epoch(**row):
+            self.best = self.changing()
+            if record.best:
+                save_model(record.best, self.model, card=self.describe(record))
+        if self.plateau:
+            self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
+        waited, patience = runs.epochs_since_best(record.history), self.training.patience
+        record.finished = row["epoch"] == self.training.num_epochs or (patience is not None and waited >= patience)
+        rate, plateau = self.optimizer.param_groups[0]["lr"], self.plateau and self.plateau.state_dict()
+        record.keep(self.changing(), self.optimizer_arrays(), {"learning_rate": rate, "plateau": plateau})
+
+    def restore(self, record):
+        """Takes up where the last finished epoch ended.
+
+        Args:
+            record: The `runs.Run`, resumed.
+        """
+        parts = {"weights": {}, "optimizer": {}}
+        for name, array in record.arrays.items():
+            part, name = name.split("/", 1)
+            parts[part][name] = array
+        set_weights(self.model, parts["weights"], partial=True)
+        for name, array in parts["optimizer"].items():
+            name, slot = name.rsplit("/", 1)
+            where = "cpu" if slot == "step" else self.device  # where Adam wants its count
+            self.optimizer.state[self.parameters[name]][slot] = torch.tensor(array, device=where)
+        self.optimizer.param_groups[0]["lr"] = record.facts["learning_rate"]
+        if self.plateau:
+            self.plateau.load_state_dict(record.facts["plateau"])
+        self.best = runs.changing_weights(read_weights(record.best), self.frozen)
+
+    def end_with_best(self, record):
+        """Leaves the best weights in the model, and a checkpoint even if no epoch was finished.
+
+        Args:
+            record: The `runs.Run`.
+        """
+        if self.best is not None:
+            set_weights(self.model, self.best, partial=True)
+        self.model.card = self.model.card | self.describe(record)
+        self.model.eval()
+        if self.best is None and record.best:
+            save_model(record.best, self.model)
+
+    def _weigh_classes(self):
+        labels = np.asarray(self.batches.labels)[self.batches.videos(0)]  # (number of clips,)
+        return torch.as_tensor(runs.weigh_classes(labels, self.model.num_classes), device=self.device)
+
+    def changing(self):
+        """The weights that training changes."""
+        return runs.changing_weights(get_weights(self.model), self.frozen)
+
+    def optimizer_arrays(self):
+        """ "name/slot" -> array: Adam's two moments and its count, or SGD's momentum."""
+        slots = {
+            (n, slot): value for n, p in self.parameters.items() for slot, value in self.optimizer.state[p].items()
+        }
+        return {f"{n}/{slot}": value.cpu().numpy() for (n, slot), value in slots.items() if value is not None}
+
+    def settings(self, validation):
+        """Lists what has to be the same to go on.
+
+        Args:
+            validation: Batches, or None.
+
+        Returns:
+            A dict for JSON.
+        """
+        weights = get_weights(self.model)
+        changing = runs.changing_weights(weights, self.frozen)
+        return {
+            "model": spec_to_json(self.model.spec),
+            "num_classes": self.model.num_classes,
+            "training": spec_to_json(self.training),
+            "seed": self.seed,
+            "batches": runs.describe_batches(self.batches, self.first),
+            "validation": runs.describe_batches(validation, validation and runs.first_batch(validation)),
+            "frozen weights": weights_key({name: array for name, array in weights.items() if name not in changing}),
+        }
+
+    def describe(self, record):
+        """Says how the model was trained, and how good its best epoch was.
+
+        Args:
+            record: The `runs.Run`.
+
+        Returns:
+            Facts for its card.
+        """
+        best = runs.best_epoch(record.history)
+        metrics = {name: values[best] for name, values in record.history.items()} if best is not None else {}
+        return {"training": spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
+
+
+def _make_optimizer(parameters, training):
+    if training.optimizer == "adam":
+        return torch.optim.Adam(parameters, training.learning_rate, eps=1e-7)  # Keras' eps
+    if training.optimizer == "sgd":
+        rate, momentum = training.learning_rate, training.momentum
+        return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=training.weight_decay)
+    raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
+
+
+def _make_plateau(optimizer, training):
+    if training.plateau_patience is None:
+        return None
+    patience = training.plateau_patience - 1  # PyTorch acts one epoch after its patience, Keras at it
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "min", training.plateau_factor, patience, threshold=0)
+
+
+def _compiled(networks):
+    try:
+        torch.compile(lambda x: 2 * x + 1)(torch.ones(8))  # is there a compiler?
+    except Exception as error:  # whatever the compiler says
+        print(f"torch.compile cannot be used here ({type(error).__name__}); training goes on without it.")
+        return networks
+    return [torch.compile(network) for network in networks]
