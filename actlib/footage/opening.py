@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 
-from actlib.decoding import Upright, decode_frames, film_stream, has_alpha, hold_steady, open_local
+from actlib.footage.decoding import Upright, decode_frames, film_stream, has_alpha, hold_steady, open_local
 from actlib.probing import VideoError
 
 
@@ -24,6 +24,9 @@ class Limits:
     max_seconds: float = 3 * 3600.0
     max_frames: int = 400_000  # after the rate was made steady
     max_side: int = 8192  # pixels of the longer side, as stored
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Footage:
         return max(1, round(self.seconds * self.fps))
 
 
-def open_footage(path, *, limits=Limits(), max_fps=30.0, max_side=1280) -> Footage:
+def open_footage(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> Footage:
     """Looks into a video file and says how it will be shown; reads the header and one frame, rarely more.
 
     Args:
@@ -67,8 +70,8 @@ def open_footage(path, *, limits=Limits(), max_fps=30.0, max_side=1280) -> Foota
         with open_local(path) as container:
             stream = film_stream(container, path)
             _check_side(stream, path, limits)
-            frame, _ = next(decode_frames(container, stream, path), (None, None))
-            if frame is None:
+            first = next(decode_frames(container, stream, path), None)
+            if first is None:
                 raise VideoError(_none_in(path))
             fps, ratio = _steady_rate(stream, max_fps), _pixel_ratio(stream)
             seconds = _header_seconds(container, stream)
@@ -77,20 +80,21 @@ def open_footage(path, *, limits=Limits(), max_fps=30.0, max_side=1280) -> Foota
     except av.error.FFmpegError as error:
         raise VideoError(f"Expected a video. Received: {path} ({error.strerror}). Export it as MP4.") from error
     _check_length(path, seconds, fps, limits)
-    turn = round(frame.rotation / 90) % 4
+    frame, turn = first.frame, round(first.frame.rotation / 90) % 4
     width, height = _shown_size(frame, ratio, turn=turn, max_side=max_side)
     return Footage(path, width, height, fps, seconds, turn, has_alpha(frame), about, limits)
 
 
-def stream_frames(footage, *, size=None):
+def stream_frames(footage, *, size=None, fps=None):
     """Gives every frame of a video in turn, upright and at a steady rate; memory does not grow with its length.
 
-    Frames of a variable rate are held or left out so that frame i is what was on screen at second i / fps. What cannot
-    be decoded in the middle is passed over, with one warning at the end.
+    Frames of a variable rate are held or left out so that frame i is what is on screen in the middle of its slot. What
+    cannot be decoded is passed over, with one warning at the end.
 
     Args:
         footage: what `open_footage` gave.
         size: (H, W) in pixels, or one int for a square (squashed, as clips are for training); None as shown.
+        fps: frames a second of the stream, if not the footage's own; a lower rate leaves out, a higher one repeats.
 
     Yields:
         uint8 (H, W, 3), RGB.
@@ -104,7 +108,7 @@ def stream_frames(footage, *, size=None):
     with open_local(footage.path) as container:
         stream = film_stream(container, footage.path)
         stream.thread_type = "AUTO"
-        for frame, times in hold_steady(decode_frames(container, stream, footage.path), footage.fps):
+        for frame, times in hold_steady(decode_frames(container, stream, footage.path), fps or footage.fps):
             image = convert(frame) if times else None
             for _ in range(times):
                 count += 1
@@ -115,7 +119,7 @@ def stream_frames(footage, *, size=None):
         raise VideoError(_none_in(footage.path))
 
 
-def save_upload(name, content, folder, *, limits=Limits()) -> Path:
+def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
     """Keeps an uploaded file under a safe name in a folder, so that it can be opened like any other.
 
     Args:
@@ -176,7 +180,7 @@ def _shown_size(frame, ratio, *, turn, max_side):
 
 def _pixel_ratio(stream):
     ratio = float(stream.sample_aspect_ratio or 1)
-    return ratio if 0.25 <= ratio <= 4 else 1.0
+    return ratio if 0.25 <= ratio <= 4 and abs(ratio - 1) > 0.05 else 1.0
 
 
 def _none_in(path):

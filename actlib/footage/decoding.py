@@ -1,6 +1,8 @@
-"""The awkward parts of decoding a foreign video: local files only, broken packets, alpha, quarter turns, uneven times."""
+"""The awkward parts of decoding a foreign video: local files only, broken packets, uneven times, alpha, turns."""
 
+import math
 import warnings
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -46,61 +48,82 @@ def film_stream(container, path):
     return streams[0]
 
 
+class Shown(NamedTuple):
+    """A decoded frame and when it is on screen: seconds from the start of the film, never running back."""
+
+    frame: av.VideoFrame
+    seconds: float
+    duration: float  # seconds
+
+
 def decode_frames(container, stream, path):
-    """Decodes packet by packet and passes over what is broken, with one warning at the end.
+    """Decodes a film, passing over what is broken (one warning at the end) and putting its clock right.
+
+    A time that is missing or steps back is replaced by the next one due; after a step back of over a second (films
+    joined end to end) the clock goes on from there.
 
     Args:
         container, stream: what to decode.
         path: its file, for the warning.
 
     Yields:
-        (PyAV VideoFrame, seconds at which it is shown or None where the file does not tell).
+        Shown.
     """
+    gap = 1 / float(stream.average_rate or 25)
+    ordered = container.format.name == "avi"  # AVI stores an order, no times; what PyAV makes of it is jumbled
+    start, now = None, -gap
+    for frame in _decode_packets(container, stream, path):
+        ticks = frame.dts if ordered else frame.pts
+        told = None if ticks is None else float(ticks * frame.time_base)
+        start = told if start is None else start
+        if told is not None and told - start < now - 1:
+            start = told - (now + gap)
+        now = told - start if told is not None and told - start > now else now + gap
+        yield Shown(frame, now, float((frame.duration or 0) * (frame.time_base or 0)) or gap)
+
+
+def _decode_packets(container, stream, path):
     broken, packets, packet = 0, container.demux(stream), True
     while packet is not None and broken < MAX_BROKEN:
         try:
             packet = next(packets, None)
-            for frame in packet.decode() if packet is not None else ():
-                yield frame, _seconds(frame, container)
+            yield from packet.decode() if packet is not None else ()
         except av.error.EOFError:
             break
         except av.error.FFmpegError:
             broken += 1
     if broken:
-        warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=3)
+        warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=4)
 
 
-def _seconds(frame, container):
-    """AVI stores no times, only an order, and what PyAV makes of it is jumbled wherever B-frames are."""
-    if container.format.name == "avi":
-        return None if frame.dts is None else float(frame.dts * frame.time_base)
-    return frame.time
+def hold_steady(shown, fps):
+    """Pairs each frame with the number of steady slots that show it (0: left out).
 
-
-def hold_steady(frames, fps):
-    """Pairs each frame with the number of steady slots during which it is on screen (0: it is left out).
-
-    A clock that is missing or steps back moves on by one slot; after a step back of over a second it starts anew.
+    Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule by which training clips are
+    sampled evenly (`clips.sample_evenly`).
 
     Args:
-        frames: iterable of (frame, seconds or None) in the order of showing.
+        shown: iterable of Shown.
         fps: slots a second.
 
     Yields:
         (frame, number of slots), one frame late, because a frame is on screen until the next one comes.
     """
-    held, slot, start = None, 0, None
-    for frame, seconds in frames:
+    held, slot = None, 0
+    for new in shown:
         if held is not None:
-            now = slot + 1 if seconds is None or start is None else round((seconds - start) * fps)
-            start = seconds - (slot + 1) / fps if now < slot - fps else start
-            now = now if now >= slot else slot + 1
-            yield held, now - slot
-            slot = now
-        start = seconds if start is None else start
-        held = frame
+            until = _slot_after(new.seconds, fps)
+            yield held.frame, until - slot
+            slot = until
+        held = new
     if held is not None:
-        yield held, max(1, round(float((held.duration or 0) * (held.time_base or 0)) * fps))
+        until = _slot_after(held.seconds + held.duration, fps)
+        yield held.frame, max(until - slot, 1 if slot == 0 else 0)
+
+
+def _slot_after(seconds, fps):
+    """The first slot whose middle does not come before a time; a hair is taken off against rounding."""
+    return max(0, math.ceil(seconds * fps - 0.5 - 1e-6))
 
 
 def has_alpha(frame) -> bool:
