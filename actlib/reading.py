@@ -13,6 +13,8 @@ from av.video.reformatter import VideoReformatter
 from actlib.probing import VideoError
 
 LARGE_FRAME = 640 * 480  # pixels; in smaller ones, decoding threads cost more than they gain
+IN_ORDER = ("mpeg4", "mjpeg")  # codecs that give a frame for each packet at once, unless they use B-frames
+SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame
 
 
 def read_clip(path, indices, *, size=None):
@@ -41,17 +43,12 @@ def read_clip(path, indices, *, size=None):
         (3, 16, 16, 3)
     """
     wanted, order = np.unique(_check_indices(indices), return_inverse=True)
-    convert, pictures, number = frame_converter(size), [], -1
-    with _open_stream(path) as (container, stream):
-        for number, frame in enumerate(container.decode(stream)):
-            if number == wanted[len(pictures)]:
-                pictures.append(convert(frame))
-                if len(pictures) == len(wanted):
-                    break
-        else:
-            _check_missing(path, number + 1, needed=int(wanted[-1]) + 1, promised=stream.frames)
-            pictures += [convert(frame)] * (len(wanted) - len(pictures))
-    return np.stack([pictures[place] for place in order])  # (T, H, W, 3)
+    convert = frame_converter(size)
+    try:
+        clip = _stack(map(convert, _pick_frames(path, wanted, decode=_decode_needed)), len(wanted))
+    except _NotInOrder:
+        clip = _stack(map(convert, _pick_frames(path, wanted, decode=_decode_all)), len(wanted))
+    return clip if np.array_equal(order, np.arange(len(clip))) else clip[order]  # (T, H, W, 3)
 
 
 def read_frames(path, *, size=None):
@@ -106,6 +103,69 @@ def frame_converter(size=None):
         return np.rot90(scaled.to_ndarray(), turns)
 
     return convert
+
+
+class _NotInOrder(Exception):
+    """A stream in which packet i does not simply hold frame i."""
+
+
+def _stack(pictures, count):
+    """Stack arrays as they come, each freed before the next is made."""
+    for place, picture in enumerate(pictures):
+        if place == 0:
+            stacked = np.empty((count, *picture.shape), picture.dtype)
+        stacked[place] = picture
+    return stacked
+
+
+def _pick_frames(path, wanted, *, decode):
+    """Give the wanted frames (rising numbers), and stop at the last of them."""
+    done, number = 0, -1
+    with _open_stream(path) as (container, stream):
+        for number, frame in decode(container, stream, wanted):
+            if number == wanted[done]:
+                yield frame
+                done += 1
+                if done == len(wanted):
+                    return
+        _check_missing(path, number + 1, needed=int(wanted[-1]) + 1, promised=stream.frames)
+        yield from [frame] * (len(wanted) - done)
+
+
+def _decode_all(container, stream, _wanted):
+    """Decode every frame: (number, frame)."""
+    return enumerate(container.decode(stream))
+
+
+def _decode_needed(container, stream, wanted):
+    """Decode what the wanted frames build on: in each group from its key frame to its last wanted frame.
+
+    Nearly a third of UCF-101 need not be decoded for 16 evenly spaced frames. Without B-frames packet i holds frame i;
+    wherever that turns out otherwise the caller decodes everything.
+    """
+    context = stream.codec_context
+    if context.name not in IN_ORDER or context.has_b_frames:
+        raise _NotInOrder
+    for first, group in _split_groups(container.demux(stream)):
+        last = wanted[np.searchsorted(wanted, first + len(group)) - 1]  # the last one wanted before the group's end
+        for number, packet in enumerate(group[: max(0, last - first + 1)], first):
+            frames = context.decode(packet)
+            if len(frames) != 1 or (number == first and not frames[0].key_frame):
+                raise _NotInOrder
+            yield number, frames[0]
+    raise _NotInOrder  # fewer frames than wanted
+
+
+def _split_groups(packets):
+    """Split packets at key frames: (number of the first, packets)."""
+    first, group = 0, []
+    for packet in packets:
+        if 0 < packet.size < SMALL_PACKET:
+            raise _NotInOrder
+        if group and (packet.is_keyframe or not packet.size):
+            yield first, group
+            first, group = first + len(group), []
+        group.append(packet)
 
 
 @contextmanager
