@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from actlib.connection import PATIENCE, BrokenAnswer, ask_server, request_part, try_patiently
 from actlib.disk import DownloadError, check_disk, explain_full_disk, find_fault, format_size, wait_turn
 
-CHUNK = 1 << 18  # bytes read at a time
+CHUNK = 1 << 14  # bytes read at a time, and the most that a break costs
 
 
 def download(url, path, *, size=None, checksum=None, copies=1, patience=PATIENCE, progress=True) -> Path:
