@@ -7,7 +7,8 @@ TrainingMonitor    live curves, time left, a Stop button
 SamplingExplorer   which frames a sampling rule takes, and what they cost
 """
 
+from actlib.widgets.browser import ClipBrowser
 from actlib.widgets.player import ClipPlayer
 from actlib.widgets.timelines import Timeline, build_timelines
 
-__all__ = ["ClipPlayer", "Timeline", "build_timelines"]
+__all__ = ["ClipBrowser", "ClipPlayer", "Timeline", "build_timelines"]

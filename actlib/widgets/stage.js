@@ -62,7 +62,6 @@ function createStage(onSettled = () => {}) {
     playButton,
     iconButton("back", "One frame back (←)", () => step(-1)),
     iconButton("forward", "One frame forward (→)", () => step(1)),
-    scrub,
     count,
     speed,
     loopButton,
@@ -70,7 +69,7 @@ function createStage(onSettled = () => {}) {
   );
   const screen = make("div", { class: "screen" }, video, note);
   const keyHelp = "Video player. Space plays, arrows step one frame, Home and End jump, brackets change the speed.";
-  const el = make("div", { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp }, head, make("div", { class: "body" }, make("div", { class: "left" }, screen, controls), strip));
+  const el = make("div", { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp }, head, make("div", { class: "body" }, make("div", { class: "left" }, screen, scrub, controls), strip));
 
   const keys = {
     " ": toggle, k: toggle, l: switchLoop, f: switchSize,

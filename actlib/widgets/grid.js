@@ -1,0 +1,93 @@
+// A grid of cards of which only those on screen exist, so that ten thousand scroll as smoothly as ten.
+
+/** Calls: `drawCard(item)` gives an element, `onPick(item)` on click or Enter. `setItems(items)` shows others. */
+function createGrid({ label, cardWidth, cardHeight, drawCard, onPick }) {
+  const sheet = make("div", { class: "sheet" });
+  const el = make("div", { class: "actlib-grid", role: "listbox", tabindex: "0", "aria-label": label }, sheet);
+  const cards = new Map();
+  const prefix = `actlib-card-${Math.random().toString(36).slice(2)}-`;
+  let items = [], columns = 1, active = 0, chosen = null;
+
+  const place = () => {
+    columns = Math.max(1, Math.floor(el.clientWidth / cardWidth));
+    sheet.style.height = `${Math.ceil(items.length / columns) * cardHeight}px`;
+    draw(true);
+  };
+  const draw = (afresh) => {
+    const first = Math.max(0, Math.floor(el.scrollTop / cardHeight) - 1) * columns;
+    const last = Math.min(items.length, (Math.ceil((el.scrollTop + el.clientHeight) / cardHeight) + 1) * columns);
+    for (const [index, card] of cards) {
+      if (afresh || index < first || index >= last) {
+        card.remove();
+        cards.delete(index);
+      }
+    }
+    for (let index = first; index < last; index++) if (!cards.has(index)) cards.set(index, put(index));
+    mark();
+  };
+  const put = (index) => {
+    const card = drawCard(items[index]);
+    const left = (100 * (index % columns)) / columns;
+    card.id = prefix + index;
+    card.setAttribute("role", "option");
+    card.setAttribute("style", `left:${left}%;top:${Math.floor(index / columns) * cardHeight}px;width:${100 / columns}%;height:${cardHeight}px`);
+    card.addEventListener("click", () => pick(index));
+    sheet.append(card);
+    return card;
+  };
+  const mark = () => {
+    for (const [index, card] of cards) {
+      card.setAttribute("aria-selected", String(items[index] === chosen));
+      card.classList.toggle("active", index === active);
+    }
+    if (cards.has(active)) el.setAttribute("aria-activedescendant", prefix + active);
+    else el.removeAttribute("aria-activedescendant");
+  };
+  const pick = (index) => {
+    active = index;
+    chosen = items[index];
+    mark();
+    onPick(chosen);
+  };
+  const go = (index) => {
+    active = clamp(index, 0, items.length - 1);
+    const top = Math.floor(active / columns) * cardHeight;
+    if (top < el.scrollTop) el.scrollTop = top;
+    else if (top + cardHeight > el.scrollTop + el.clientHeight) el.scrollTop = top + cardHeight - el.clientHeight;
+    draw(false);
+  };
+  const perPage = () => columns * Math.max(1, Math.floor(el.clientHeight / cardHeight));
+  const moves = {
+    ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -columns, ArrowDown: () => columns,
+    PageUp: () => -perPage(), PageDown: () => perPage(), Home: () => -items.length, End: () => items.length,
+  };
+  el.addEventListener("keydown", (event) => {
+    if (!items.length) return;
+    if (event.key in moves) go(active + moves[event.key]());
+    else if (event.key === "Enter" || event.key === " ") pick(active);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  el.addEventListener("scroll", () => draw(false), { passive: true });
+  const watch = new ResizeObserver(() => requestAnimationFrame(place));
+  watch.observe(el);
+
+  return {
+    el,
+    setItems(newItems) {
+      items = newItems;
+      active = Math.max(0, items.indexOf(chosen));
+      el.scrollTop = 0;
+      place();
+    },
+    /** Marks an item as the chosen one and brings it into view, without a pick. */
+    show(item) {
+      chosen = item;
+      const index = items.indexOf(item);
+      if (index >= 0) go(index);
+      else mark();
+    },
+    close: () => watch.disconnect(),
+  };
+}
