@@ -1,0 +1,36 @@
+"""The Keras half: the same files, names and arguments as `actlib.torch`.
+
+Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default), PyTorch and JAX: set `KERAS_BACKEND` before
+the first import. TensorFlow's notices about itself are kept from the reader; its errors are not.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors of TensorFlow reach us as exceptions, the rest is chatter
+
+
+@contextlib.contextmanager
+def _hold_notices():
+    """Holds back what C++ writes to the error stream before any log level counts; shows it if the import fails."""
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(shown, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown, 2)
+            os.close(shown)
+
+
+with _hold_notices():
+    import keras  # noqa: F401

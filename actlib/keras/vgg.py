@@ -1,0 +1,176 @@
+"""VGG-style convolutions, written out, and the single-frame classifier on top of them."""
+
+import keras
+from keras import layers, ops
+
+from actlib import checkpoints
+
+
+class Preprocess(layers.Layer):
+    """Turns pixels into what the convolutions want: (frames - mean) / std, colour by colour.
+
+    Args:
+        spec: a `VGGSpec`, for its mean and std.
+
+    Example:
+        >>> import numpy as np
+        >>> from actlib.specs import VGG_SLIM  # std 64
+        >>> float(Preprocess(VGG_SLIM)(np.full((1, 2, 2, 3), 255, np.uint8))[0, 0, 0, 0]) == (255 - 123.68) / 64
+        True
+    """
+
+    def __init__(self, spec):
+        super().__init__(name="preprocess", dtype="float32")  # exact, also where the rest computes in bfloat16
+        self.mean = self._constant("mean", spec.mean)
+        self.std = self._constant("std", spec.std)
+
+    def call(self, frames):
+        return (ops.cast(frames, "float32") - self.mean) / self.std
+
+    def _constant(self, name, values):
+        def draw(shape, dtype=None):
+            return ops.convert_to_tensor(values, dtype=dtype)
+
+        return self.add_weight(name=name, shape=(3,), initializer=draw, trainable=False)
+
+
+@keras.saving.register_keras_serializable("actlib")
+class VGG(keras.Model):
+    """The convolutions: frames in, one flat vector of features per frame out.
+
+    Called with uint8 or float RGB (..., H, W, 3) in 0..255, any number of leading axes; gives float32 (..., D),
+    flattened in the order (h, w, channel).
+
+    Args:
+        spec: a `VGGSpec`.
+
+    Source: Simonyan and Zisserman, arXiv 1409.1556, table 1; `keras.applications.VGG16` is the reference in the tests.
+
+    Example:
+        >>> import numpy as np
+        >>> from actlib.specs import VGG_SLIM
+        >>> tuple(VGG(VGG_SLIM)(np.zeros((2, 5, 64, 64, 3), np.uint8)).shape)  # 2 clips of 5 frames
+        (2, 5, 768)
+    """
+
+    def __init__(self, spec):
+        super().__init__(name="convolutions")
+        self.spec = spec
+        self.stack = [Preprocess(spec)]
+        for block, (num_convolutions, width) in enumerate(spec.blocks, 1):
+            for number in range(1, num_convolutions + 1):
+                self.stack += _convolution(f"block{block}_conv{number}", width, spec.batch_norm)
+            self.stack.append(layers.MaxPooling2D(2, name=f"block{block}_pool"))
+        self(keras.Input((spec.size, spec.size, 3)))  # builds the layers
+
+    def call(self, frames):
+        shape = ops.shape(frames)  # (..., H, W, C)
+        x = ops.reshape(frames, (-1, *shape[-3:]))  # (n, H, W, C)
+        for layer in self.stack:
+            x = layer(x)  # (n, h, w, channels) at the end
+        return ops.cast(ops.reshape(x, (-1, *shape[1:-3], self.spec.num_features)), "float32")  # (..., D)
+
+    def get_config(self):
+        return {"spec": checkpoints.spec_to_json(self.spec)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(checkpoints.spec_from_json(config["spec"]))
+
+
+@keras.saving.register_keras_serializable("actlib")
+class FrameHead(keras.Model):
+    """What decides about one frame: hidden ReLU layers with dropout, then a score for each class.
+
+    Called with features (..., D); gives float32 scores (..., K).
+
+    Args:
+        spec: a `FrameSpec`.
+        num_classes: K.
+    """
+
+    def __init__(self, spec, num_classes):
+        super().__init__(name="head")
+        self.spec, self.num_classes = spec, num_classes
+        self.stack = hidden_layers(spec)
+        self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
+        self(keras.Input((spec.vgg.num_features,)))  # builds the layers
+
+    def call(self, features):
+        for layer in self.stack:
+            features = layer(features)  # (..., D) -> (..., hidden)
+        return self.scores(features)  # (..., K)
+
+    def get_config(self):
+        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
+
+
+@keras.saving.register_keras_serializable("actlib")
+class FrameClassifier(keras.Model):
+    """Looks at single frames: `convolutions`, then `head`.
+
+    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives scores (N, T, K) or (N, K).
+
+    Args:
+        spec: a `FrameSpec`.
+        num_classes: K.
+
+    Example:
+        >>> import numpy as np
+        >>> from actlib.specs import SLIM_FRAMES
+        >>> tuple(FrameClassifier(SLIM_FRAMES, 7)(np.zeros((2, 5, 64, 64, 3), np.uint8)).shape)
+        (2, 5, 7)
+    """
+
+    def __init__(self, spec, num_classes):
+        super().__init__(name=spec.name)
+        self.spec, self.num_classes, self.card = spec, num_classes, {}
+        self.convolutions = VGG(spec.vgg)
+        self.head = FrameHead(spec, num_classes)
+        self(keras.Input((None, spec.vgg.size, spec.vgg.size, 3)))
+
+    def call(self, frames):
+        return self.head(self.convolutions(frames))  # (..., H, W, C) -> (..., D) -> (..., K)
+
+    def get_config(self):
+        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
+
+
+def hidden_layers(spec):
+    """Makes the hidden layers of a head, each followed by its dropout.
+
+    Args:
+        spec: a `FrameSpec`.
+
+    Returns:
+        A list of layers: hidden1, dropout1, hidden2, ...
+
+    Example:
+        >>> from actlib.specs import SLIM_FRAMES
+        >>> [layer.name for layer in hidden_layers(SLIM_FRAMES)]
+        ['hidden1', 'dropout1']
+    """
+    stack = []
+    for number, units in enumerate(spec.hidden, 1):
+        stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
+        stack.append(layers.Dropout(spec.dropout, name=f"dropout{number}"))
+    return stack
+
+
+def _convolution(name, width, batch_norm):
+    if not batch_norm:
+        return [layers.Conv2D(width, 3, padding="same", activation="relu", name=name)]
+    norm = name.replace("conv", "norm")
+    return [
+        layers.Conv2D(width, 3, padding="same", name=name),
+        layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=norm),
+        layers.ReLU(name=name.replace("conv", "relu")),
+    ]
