@@ -15,6 +15,8 @@ import av
 from actlib.footage.decoding import Upright, decode_frames, film_stream, has_alpha, hold_steady, open_local
 from actlib.probing import VideoError
 
+TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -150,7 +152,9 @@ def _steady_rate(stream, max_fps):
 
 
 def _header_seconds(container, stream):
-    """Length in seconds that the header tells, or None."""
+    """Length in seconds that the header tells, or None where there is no such header, only a guess."""
+    if container.format.name.split(",")[0] not in TOLD_LENGTHS:
+        return None
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if container.duration:
