@@ -23,6 +23,7 @@ FLOW = (
     ("augmenting",),
     ("batches",),
     ("keeping",),
+    ("shelves",),
     ("stores",),
     ("checkpoints",),
     ("keras", "torch"),
