@@ -2,15 +2,17 @@
 
 style      colours that everybody can tell apart, and the figure with its description
 data       videos before any model: contact sheets, classes, lengths, sampling
-curves     training, probabilities over time, reliability
-results    confusion, classes, models against each other, single answers
+curves     training, reliability
+results    confusion, classes, models against each other
+answers    probabilities over time, most probable classes of single clips
 inside     filters, Grad-CAM, contributions, LSTM states, maps of clips
 """
 
-from actlib.pictures.curves import plot_history, plot_reliability, plot_timeline
+from actlib.pictures.answers import plot_answers, plot_timeline
+from actlib.pictures.curves import plot_history, plot_reliability
 from actlib.pictures.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_frames
 from actlib.pictures.inside import plot_contributions, plot_map, plot_states, show_filters, show_grad_cam
-from actlib.pictures.results import plot_answers, plot_comparison, plot_confusion, plot_per_class
+from actlib.pictures.results import plot_comparison, plot_confusion, plot_per_class
 from actlib.pictures.style import COLOURS, RIGHT, STYLE, WRONG, Picture, styled
 
 __all__ = [

@@ -28,7 +28,7 @@ def show_filters(filters: np.ndarray, *, title: str | None = None) -> Picture:
     sheet = tile(enlarged, columns=columns, gap=4)
     scale = min(1.0, columns / 16 + 0.25)
     alt = f"{len(filters)} filters of {filters.shape[1]} by {filters.shape[2]} pixels"
-    picture = Picture(scale * WIDTH * sheet.shape[0] / sheet.shape[1] + 0.4, alt=alt)
+    picture = Picture(scale * WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3, alt=alt)
     axis = picture.subplots()
     axis.imshow(sheet, interpolation="nearest")
     hide_frame(axis)
@@ -145,60 +145,57 @@ def plot_map(
         points: float (n, 2), where each clip lies (of PCA or t-SNE, without units).
         labels: int (n,), its class.
         classes: K names.
-        thumbnails: n uint8 (h, w, 3), a small frame of each clip, shown for one clip a class; or None.
+        thumbnails: n uint8 (h, w, 3), a small frame of each clip, shown where there is room; or None.
         title: a heading, or None.
 
     Returns:
-        The picture; each class named at its middle.
+        The picture; up to 8 classes are told apart by colour and sign, more are named where they lie, if there is room.
     """
     points, labels = np.asarray(points, float), np.asarray(labels)
     present = np.unique(labels)
-    picture = Picture(5.8, alt=f"Map of {len(points)} clips of {len(present)} classes")
+    few = len(present) <= len(COLOURS)
+    middles = np.array([np.median(points[labels == label], axis=0) for label in present])
+    picture = Picture(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes")
     axis = picture.subplots()
-    middles = {label: np.median(points[labels == label], axis=0) for label in present}
-    for (label, middle), (colour, marker) in zip(middles.items(), _marks(middles), strict=True):
-        axis.scatter(
-            *points[labels == label].T,
-            s=22 if len(present) < 30 else 9,
-            color=colour,
-            marker=marker,
-            linewidth=0,
-            alpha=0.8,
-        )
-        if thumbnails is not None and len(present) < 30:
-            nearest = int(np.where(labels == label, ((points - middle) ** 2).sum(axis=1), np.inf).argmin())
-            _pin(axis, thumbnails[nearest], points[nearest], colour)
-        size = 8.5 if len(present) < 30 else 5.5
-        axis.annotate(
-            classes[label],
-            middle,
-            (0, -4),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=size,
-            path_effects=HALO,
-            zorder=6,
-        )
+    colours = {label: COLOURS[order % len(COLOURS[:7])] for order, label in enumerate(present)}
+    for label, marker in zip(present, "osD^vPXh" * len(present), strict=False):
+        look = {
+            "marker": marker,
+            "s": 26 if few else 8,
+            "edgecolor": "white",
+            "linewidth": 0.5 if few else 0,
+            "zorder": 3,
+        }
+        axis.scatter(*points[labels == label].T, color=colours[label], label=classes[label], **look)
     axis.set(xticks=[], yticks=[])
     axis.spines[["left", "bottom"]].set_visible(False)
-    axis.margins(0.08)
+    axis.margins(0.06)
     axis.set_title(title or "")
+    if few:
+        picture.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
+    picture.draw_without_rendering()  # so that it is known what would overlap
+    if thumbnails is not None:
+        central = np.argsort(np.linalg.norm(points - middles[np.searchsorted(present, labels)], axis=1), kind="stable")
+        for index in central[_keep_apart(axis, points[central], apart=(58, 46))]:
+            _pin(axis, thumbnails[index], points[index], colours[labels[index]])
+    if not few:
+        for order in _keep_apart(axis, middles, apart=(95, 11)):
+            name = classes[present[order]]
+            axis.annotate(name, middles[order], ha="center", va="center", fontsize=6.5, path_effects=HALO, zorder=4)
     return picture
 
 
-def _marks(middles: dict) -> list[tuple]:
-    """A colour and a marker a class: the palette for few, hues around the centre of the map for many."""
-    if len(middles) <= len(COLOURS):
-        return list(zip(COLOURS, "osD^vPXh", strict=True))[: len(middles)]
-    offset = np.array(list(middles.values())) - np.mean(list(middles.values()), axis=0)
-    turn = (np.arctan2(offset[:, 1], offset[:, 0]) / (2 * np.pi)) % 1
-    return [(matplotlib.colormaps["twilight_shifted"](0.1 + 0.8 * part), "o") for part in turn]
+def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int]:
+    """Indices of points, the first ones first, of which no two are closer than so many points (of type) both ways."""
+    places = axis.transData.transform(points) * 72 / axis.figure.dpi
+    kept: list[int] = []
+    for index, place in enumerate(places):
+        if not (np.abs(places[kept] - place) < apart).all(axis=1).any():
+            kept.append(index)
+    return kept
 
 
 def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, colour) -> None:
-    """Put a small frame above its point, framed in its class's colour."""
-    image = OffsetImage(thumbnail, zoom=48 / thumbnail.shape[1] * 72 / 100 * 1.2)
-    frame = {"edgecolor": colour, "linewidth": 1.5}
-    box = AnnotationBbox(image, point, (0, 22), boxcoords="offset points", pad=0.1, bboxprops=frame)
-    axis.add_artist(box)
+    """Put a small frame on its point, framed in its class's colour."""
+    image = OffsetImage(thumbnail, zoom=50 / thumbnail.shape[1])
+    axis.add_artist(AnnotationBbox(image, point, pad=0.1, bboxprops={"edgecolor": colour, "linewidth": 2}))

@@ -1,10 +1,9 @@
-"""Pictures of results: which classes are confused, how each class fares, models against each other, single answers."""
+"""Pictures of results: which classes are confused, how each class fares, models against each other."""
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import PercentFormatter
 
 from actlib.evaluation import LEVELS, Results
 from actlib.pictures.style import (
@@ -13,12 +12,12 @@ from actlib.pictures.style import (
     INK,
     MUTED,
     RIGHT,
-    SIGNS,
     WRONG,
     Picture,
     class_panels,
     head,
     hide_frame,
+    in_percent,
     legend_above,
     name_rows,
     styled,
@@ -26,7 +25,7 @@ from actlib.pictures.style import (
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
 RIGHT_SHADES = LinearSegmentedColormap.from_list("right", ["#F4F8FB", RIGHT])
-WRONG_SHADES = LinearSegmentedColormap.from_list("wrong", ["#FFFFFF", "#F6C9A8", WRONG])
+WRONG_SHADES = LinearSegmentedColormap.from_list("wrong", ["#FCEADF", "#F2B98F", WRONG])
 
 
 @styled
@@ -56,9 +55,9 @@ def _shade(axis, confusion: np.ndarray, **options) -> None:
     """Draw the matrix: the diagonal in shades of right, the rest in shades of wrong, by share of the row."""
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     diagonal = np.eye(len(confusion), dtype=bool)
-    sns.heatmap(share, mask=~diagonal, cmap=RIGHT_SHADES, vmin=0, vmax=1, cbar=False, square=True, ax=axis, **options)
-    wrong = {**options, "annot": np.where(confusion == 0, "", options["annot"])} if "annot" in options else options
-    sns.heatmap(share, mask=diagonal, cmap=WRONG_SHADES, vmin=0, vmax=0.6, cbar=False, square=True, ax=axis, **wrong)
+    options = {"vmin": 0, "cbar": False, "ax": axis, **options}
+    sns.heatmap(share, mask=~diagonal, cmap=RIGHT_SHADES, vmax=1, **options)
+    sns.heatmap(share, mask=diagonal | (confusion == 0), cmap=WRONG_SHADES, vmax=0.5, **options)
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     axis.set_facecolor("white")
@@ -66,24 +65,37 @@ def _shade(axis, confusion: np.ndarray, **options) -> None:
 
 
 def _draw_small_confusion(results: Results, heading: str, alt: str) -> Picture:
-    """Every cell with its number of videos."""
+    """Every cell with its number of videos, every row with the share that was found."""
     size = len(results.classes)
-    picture = Picture(min(7.5, 1.7 + 0.45 * size), alt=alt)
-    axis = picture.subplots()
-    options = {"annot": results.confusion.astype(str), "fmt": "", "linewidths": 1.5, "linecolor": "white"}
     fontsize = 9 if size <= 12 else 6.5
-    _shade(axis, results.confusion, annot_kws={"fontsize": fontsize}, **options)
+    picture = Picture(1.4 + (0.42 if size <= 12 else 0.26) * size, alt=alt)
+    axis = picture.subplots()
+    _shade(axis, results.confusion, linewidths=1.5, linecolor="white")
+    _write_counts(axis, results.confusion, fontsize)
     axis.set_xticklabels(results.classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=fontsize)
     axis.set_yticklabels(results.classes, rotation=0, fontsize=fontsize)
     axis.set_title(heading)
+    for row, (recall, videos) in enumerate(results.per_class[["recall", "videos"]].to_numpy()):
+        text = f"{recall:.0%} of {videos:.0f}".replace("%", " %") if videos else "no videos"
+        axis.text(size + 0.1, row + 0.5, text, va="center", fontsize=fontsize, color=MUTED)
+    axis.text(size + 0.1, -0.15, "found", va="bottom", fontsize=fontsize, color=MUTED)
     return picture
+
+
+def _write_counts(axis, confusion: np.ndarray, fontsize: float) -> None:
+    """The numbers of videos in their cells, white where the shade is dark."""
+    for (row, column), count in np.ndenumerate(confusion):
+        if count:
+            dark = count / confusion[row].sum() > (0.7 if row == column else 0.45)
+            colour = "white" if dark else INK
+            axis.text(column + 0.5, row + 0.5, count, color=colour, fontsize=fontsize, ha="center", va="center")
 
 
 def _draw_large_confusion(results: Results, heading: str, alt: str) -> Picture:
     """The matrix without numbers; beside it the most confused pairs, numbered in both."""
     picture = Picture(5.2, alt=alt)
     axis, beside = picture.subplots(1, 2, width_ratios=(1.55, 1))
-    _shade(axis, results.confusion)
+    _shade(axis, results.confusion, square=True)
     ticks = np.linspace(0, len(results.classes) - 1, 12).round().astype(int)
     names = [results.classes[tick] for tick in ticks]
     axis.set_yticks(ticks + 0.5, names, rotation=0, fontsize=7)
@@ -94,7 +106,8 @@ def _draw_large_confusion(results: Results, heading: str, alt: str) -> Picture:
     for number, pair in enumerate(pairs.itertuples(), 1):
         x, y = place[pair.predicted_class] + 0.5, place[pair.true_class] + 0.5
         axis.plot(x, y, "o", markersize=9, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.8)
-        axis.annotate(str(number), (x, y), (5, 4), textcoords="offset points", fontsize=7, fontweight="bold")
+        away, side = ((5, 4), "left") if x > y else ((-5, -9), "right")  # from the diagonal
+        axis.annotate(str(number), (x, y), away, textcoords="offset points", ha=side, fontsize=7, fontweight="bold")
     _list_pairs(beside, pairs)
     return picture
 
@@ -107,7 +120,13 @@ def _list_pairs(axis, pairs: pd.DataFrame) -> None:
         axis.barh(number + 0.32, 1 - pair.share, left=pair.share, height=0.16, color=FAINT)
         axis.text(0, number + 0.14, f"{number}  {pair.true_class} → {pair.predicted_class}", fontsize=7.5, va="bottom")
         axis.text(
-            1, number + 0.42, f"{pair.videos} videos, {pair.share:.0%}", fontsize=6.5, va="top", ha="right", color=MUTED
+            1,
+            number + 0.42,
+            f"{pair.videos} videos, {100 * pair.share:.0f} %",
+            fontsize=6.5,
+            va="top",
+            ha="right",
+            color=MUTED,
         )
     axis.set_ylim(len(pairs) + 0.8, 0.3)
     axis.set_xlim(0, 1)
@@ -132,11 +151,12 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
     heading = title or f"{metric} of each class"
     alt = f"{heading}, lowest: {', '.join(table.index[:3])}"
     picture, axes, panels = class_panels(len(table), row_height=0.2 if len(models) == 1 else 0.22, alt=alt)
+    lowest = 0 if len(models) == 1 else max(0, np.floor(10 * table.min(axis=None)) / 10 - 0.03)  # bars start at 0
     for axis, panel in zip(axes, panels, strict=True):
         _draw_classes(axis, table.iloc[panel])
-        axis.set_xlim(-0.03, 1.03)
-        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axis.set_xlabel({"recall": "recall (share of the class found)"}.get(metric, metric))
+        axis.set_xlim(lowest, 1.03)
+        in_percent(axis.xaxis)
+        axis.set_xlabel("recall (share of the class found)" if (metric, len(axes)) == ("recall", 1) else metric)
     head(picture, heading)
     if len(models) > 1:
         legend_above(picture, axes[0])
@@ -144,15 +164,16 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
 
 
 def _draw_classes(axis, table: pd.DataFrame) -> None:
-    """One model as bars; several as dots joined by a line."""
+    """One model as bars; several as dots joined by a line, a little above each other so that equal ones are seen."""
     rows = np.arange(len(table))
     name_rows(axis, table.index)
     if table.shape[1] == 1:
         axis.barh(rows, table.iloc[:, 0], height=0.7, color=RIGHT)
         return
-    axis.hlines(rows, table.min(axis=1), table.max(axis=1), color=FAINT, linewidth=3)
-    for name, colour, marker in zip(table.columns, COLOURS, "osD^vP", strict=False):
-        axis.plot(table[name], rows, marker, color=colour, markeredgecolor="white", markersize=6, label=name)
+    axis.hlines(rows, table.min(axis=1), table.max(axis=1), color=FAINT, linewidth=4)
+    heights = np.linspace(-0.14, 0.14, table.shape[1])
+    for name, height, colour, marker in zip(table.columns, heights, COLOURS, "osD^vP", strict=False):
+        axis.plot(table[name], rows + height, marker, color=colour, markeredgecolor="white", markersize=6, label=name)
 
 
 @styled
@@ -175,8 +196,9 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Picture:
         for row, (model, colour) in enumerate(zip(results.values(), COLOURS * len(results), strict=False)):
             _draw_interval(axis, row, getattr(model, level), colour)
         axis.axvline(chance, color=MUTED, linestyle=":", linewidth=1)
+        axis.text(chance, -0.65, " chance", color=MUTED, fontsize=7.5, va="top")
         axis.set_xlabel(f"{level} accuracy")
-        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        in_percent(axis.xaxis)
         axis.grid(axis="y", visible=False)
     axes[0].set_xlim(min(chance, lowest) - 0.05, 1.05)
     axes[0].set_ylim(len(results) - 0.4, -0.7)
@@ -190,57 +212,3 @@ def _draw_interval(axis, row: int, accuracy, colour: str) -> None:
     axis.hlines(row, accuracy.low, accuracy.high, color=colour, linewidth=3, alpha=0.45)
     axis.plot(accuracy.value, row, "o", color=colour, markeredgecolor="white", markersize=8)
     axis.text(accuracy.value, row - 0.2, f"{100 * accuracy.value:.1f}", ha="center", va="bottom", fontsize=7.5)
-
-
-@styled
-def plot_answers(
-    probabilities: np.ndarray,
-    classes: tuple[str, ...],
-    *,
-    labels=None,
-    frames=None,
-    top: int = 3,
-    title: str | None = None,
-) -> Picture:
-    """Show each clip's most probable classes as bars beside one of its frames.
-
-    Args:
-        probabilities: float (n, K), in 0..1, one row a clip.
-        classes: K names.
-        labels: int (n,), the true labels, in the colour and with the sign of right where they were found; or None.
-        frames: n uint8 (H, W, 3), one of each clip, or None.
-        top: bars a clip.
-        title: a heading, or None.
-
-    Returns:
-        The picture, two clips a row.
-    """
-    probabilities = np.asarray(probabilities)
-    answers = [classes[index] for index in probabilities.argmax(axis=1)]
-    rows = (len(answers) + 1) // 2
-    picture = Picture(0.5 + rows * (0.3 + 0.22 * top), alt=f"Answers for {len(answers)} clips: {', '.join(answers)}")
-    ratios = (1, 2.2) * 2 if frames is not None else (0.01, 2.2) * 2
-    axes = picture.subplots(rows, 4, width_ratios=ratios, squeeze=False).reshape(-1, 2)
-    for shown in axes.ravel():
-        hide_frame(shown)
-    for index, (left, axis) in enumerate(axes[: len(answers)]):
-        if frames is not None:
-            left.imshow(frames[index])
-        _draw_answer(axis, probabilities[index], classes, label=None if labels is None else int(labels[index]), top=top)
-    head(picture, title)
-    return picture
-
-
-def _draw_answer(axis, probabilities: np.ndarray, classes: tuple[str, ...], *, label: int | None, top: int) -> None:
-    """The bars of one clip; the true class is shown in place of the last if it is not among the first."""
-    order = np.argsort(-probabilities, kind="stable")[:top].tolist()
-    if label is not None and label not in order:
-        order[-1] = label
-    for row, index in enumerate(order):
-        colour = MUTED if label is None else RIGHT if index == label else WRONG
-        sign = "" if label is None or (row and index != label) else f"{SIGNS[index == label]} "
-        axis.barh(row, 1, color=FAINT, height=0.75)
-        axis.barh(row, probabilities[index], color=colour, alpha=1 if row == 0 or index == label else 0.4, height=0.75)
-        axis.text(0.015, row, f"{sign}{classes[index]}", va="center", fontsize=8, color=INK)
-        axis.text(1.02, row, f"{probabilities[index]:.0%}", va="center", fontsize=8, color=INK)
-    axis.set(xlim=(0, 1.15), ylim=(top - 0.4, -0.6))

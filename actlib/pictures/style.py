@@ -9,16 +9,21 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from PIL import Image
 
 # Okabe and Ito's colours: told apart with every common kind of colour blindness.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 AMBER, SKY, INK, YELLOW = "#E69F00", "#56B4E9", "#333333", "#F0E442"
-COLOURS = (BLUE, AMBER, GREEN, VERMILION, SKY, PURPLE, YELLOW, INK)
+COLOURS = (BLUE, AMBER, GREEN, VERMILION, SKY, PURPLE, INK, YELLOW)
 RIGHT, WRONG = BLUE, VERMILION
 SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without colour
 PARTS = {"train": BLUE, "validation": SKY, "test": AMBER}
 MUTED, FAINT = "#8A8A8A", "#E4E4E4"
 WIDTH = 8.0  # inches, of every picture
+DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
+MAX_BYTES = 100_000  # of one picture in a notebook
+PHOTO = 12_000  # colours; a drawing has fewer
 MAX_ROWS = 34  # classes below each other; more go into further columns
 
 STYLE = {
@@ -70,24 +75,37 @@ class Picture(Figure):
     """
 
     def __init__(self, height: float = 3.0, *, alt: str = ""):
-        super().__init__(figsize=(WIDTH, height), dpi=100, layout="constrained", facecolor="white")
+        super().__init__(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
         FigureCanvasAgg(self)
         self.alt = alt
 
-    def to_png(self) -> bytes:
-        """Draw the picture as a PNG file.
+    def encode(self) -> tuple[str, bytes]:
+        """Draw the picture small enough for a notebook: at most some 100 kB, white above and below cut off.
 
         Returns:
-            The file's bytes.
+            ("image/png", bytes) with a palette of 256 colours or, for photos, ("image/jpeg", bytes).
         """
-        file = io.BytesIO()
-        self.savefig(file, format="png", metadata={"Software": None, "Description": self.alt})
-        return file.getvalue()
+        self.canvas.draw()
+        pixels = trim_white(np.asarray(self.canvas.buffer_rgba())[..., :3])
+        drawn = Image.fromarray(pixels)
+        if len(drawn.resize((drawn.width // 2, drawn.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
+            return "image/png", _save(drawn.quantize(256, dither=Image.Dither.NONE), format="PNG", optimize=True)
+        jpegs = [_save(drawn, format="JPEG", quality=quality) for quality in (90, 80, 65, 50)]
+        return "image/jpeg", next((jpeg for jpeg in jpegs if len(jpeg) <= MAX_BYTES), jpegs[-1])
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        """What a notebook shows and keeps: the PNG, and the description as its alternative text."""
-        data = {"image/png": base64.b64encode(self.to_png()).decode(), "text/plain": self.alt or "picture"}
-        return data, {"image/png": {"alt": self.alt}}
+        """What a notebook shows and keeps: the picture, and the description as its alternative text."""
+        kind, content = self.encode()
+        width = round(96 * self.get_figwidth())  # CSS pixels; the height follows
+        data = {kind: base64.b64encode(content).decode(), "text/plain": self.alt or "picture"}
+        return data, {kind: {"alt": self.alt, "width": width}}
+
+
+def _save(image: Image.Image, **options) -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    image.save(file, **options)
+    return file.getvalue()
 
 
 def styled(draw):
@@ -177,6 +195,16 @@ def hide_frame(axis) -> None:
     axis.grid(visible=False)
 
 
+def in_percent(*axes) -> None:
+    """Write the numbers 0..1 of axes as 0 % to 100 %.
+
+    Args:
+        axes: matplotlib x or y axes.
+    """
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
 def head(picture: Picture, title: str | None) -> None:
     """Write a heading at the top left of a picture with several axes.
 
@@ -197,3 +225,23 @@ def legend_above(picture: Picture, axis) -> None:
     """
     handles, labels = axis.get_legend_handles_labels()
     picture.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)
+
+
+def trim_white(pixels: np.ndarray, *, margin: int = 6) -> np.ndarray:
+    """Cut white rows off above and below.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        margin: white rows to keep on either side.
+
+    Returns:
+        uint8 (h, W, 3), a contiguous copy.
+
+    Example:
+        >>> trim_white(np.pad(np.zeros((5, 9, 3), np.uint8), ((20, 3), (0, 0), (0, 0)), constant_values=255)).shape
+        (14, 9, 3)
+    """
+    inked = np.flatnonzero((pixels < 255).any(axis=(1, 2)))
+    if not len(inked):
+        return pixels
+    return np.ascontiguousarray(pixels[max(0, inked[0] - margin) : inked[-1] + 1 + margin])
