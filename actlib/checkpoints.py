@@ -58,7 +58,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
         raise ValueError(f"Expected whole weights. Received: {error} in {path}. Get or make the file anew.") from error
     if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
         weights = _from_bgr(weights)
-    return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in weights.items()}
+    return {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
 
 
 def save_checkpoint(path, weights, card) -> Path:
@@ -86,7 +86,7 @@ def save_checkpoint(path, weights, card) -> Path:
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected a path that ends in .safetensors. Received: {path}. Change its ending.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in weights.items()}
+    arrays = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
     text = json.dumps(card, indent=1)
     replace_file(path, save(arrays, metadata={"card": text}))
     replace_file(path.with_suffix(".json"), text.encode())
@@ -129,7 +129,7 @@ def weights_key(weights) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(weights):
-        array = np.ascontiguousarray(weights[name], dtype=np.float32)
+        array = np.asarray(weights[name], dtype=np.float32, order="C")
         digest.update(f"{name}{array.shape}".encode())
         digest.update(array.data)
     return digest.hexdigest()[:12]

@@ -76,7 +76,7 @@ class Trainer:
         if "convolutions" in self.frozen:
             self.model.convolutions.eval()  # frozen batch normalisation keeps its statistics too
         sums, done, total = np.zeros(3), epoch * len(self.batches), self.training.num_epochs * len(self.batches)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(runs.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
             for x, labels in self.batches.epoch(epoch):
                 loss, hits, count = self.forward(x, labels, self.class_weights)

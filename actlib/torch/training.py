@@ -6,7 +6,7 @@ import torch
 from actlib import progress, runs
 from actlib.initial import draw_weights
 from actlib.specs import FROZEN_PARTS, LRCNSpec
-from actlib.torch.computing import FRAMES_AT_ONCE, are_features, frame_features, move, precision
+from actlib.torch.computing import are_features, frame_features, move, precision
 from actlib.torch.lrcn import LRCN
 from actlib.torch.trainer import Trainer
 from actlib.torch.vgg import FrameClassifier
@@ -33,7 +33,8 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
         >>> count_parameters(build_model(SLIM_FRAMES, 7))
         (83823, 83823)
     """
-    model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws numbers too; these are replaced
+        model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
     set_weights(model, draw_weights(shapes, seed=seed), partial=True)
     if weights is not None:
@@ -71,7 +72,7 @@ def count_parameters(model):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), total
 
 
-def convolve(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True):
+def convolve(model, frames, *, batch_size=32, mixed_precision=True):
     """Turns frames into the features that the head reads; done once, they are kept by `stores.FeatureStore`.
 
     Args:
@@ -86,7 +87,8 @@ def convolve(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True):
     device = move(model)
     with torch.no_grad(), precision(device, mixed_precision):
         model.convolutions.eval()
-        return frame_features(model.convolutions, np.asarray(frames), device, batch_size).half().cpu().numpy()
+        features = frame_features(model.convolutions, np.asarray(frames), device, batch_size=batch_size)
+    return features.half().cpu().numpy()
 
 
 def predict(model, batches, *, features=None):

@@ -84,7 +84,8 @@ def load_model(path):
             f"Expected a card of kind {sorted(kinds)}. Received: {card.get('kind')!r} in {path}. "
             "Use set_weights for files that hold weights alone."
         )
-    model = kinds[card["kind"]](checkpoints.spec_from_json(card["spec"]), card["num_classes"])
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+        model = kinds[card["kind"]](checkpoints.spec_from_json(card["spec"]), card["num_classes"])
     set_weights(model, checkpoints.read_weights(path))
     model.card = card
     return model.eval()

@@ -1,0 +1,125 @@
+"""Weights on disk: what goes in comes out, other people's files fit, damaged ones say so."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from actlib import checkpoints, specs
+
+WEIGHTS = {"preprocess/mean": np.zeros(3), "scores/kernel": np.arange(6.0).reshape(2, 3), "scores/bias": np.ones(3)}
+
+
+def bgr_weights():
+    rng = np.random.default_rng(0)
+    return {"block1_conv1/kernel": rng.random((3, 3, 3, 4), np.float32), "block1_conv1/bias": np.ones(4, np.float32)}
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+    card = {"kind": "frames", "classes": ["Jump", "Sit"], "metrics": {"val_loss": 0.1 + 0.2}}
+    path = checkpoints.save_checkpoint(tmp_path / "new" / "model.safetensors", WEIGHTS, card)
+    assert checkpoints.read_card(path) == card == json.loads(path.with_suffix(".json").read_text())
+    read = checkpoints.read_weights(path)
+    assert read.keys() == WEIGHTS.keys()
+    assert all(np.array_equal(read[name], WEIGHTS[name]) and read[name].dtype == np.float32 for name in WEIGHTS)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_arrays_that_do_not_lie_in_order_come_back_in_order(tmp_path):
+    kernel = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)[::-1]
+    path = checkpoints.save_checkpoint(tmp_path / "w.safetensors", {"a/kernel": kernel, "a/count": np.float32(3)}, {})
+    read = checkpoints.read_weights(path)
+    assert np.array_equal(read["a/kernel"], kernel)
+    assert read["a/count"].shape == () and read["a/count"] == 3
+
+
+def test_npz_and_h5_of_keras_are_turned_to_rgb(tmp_path):
+    weights = bgr_weights()
+    np.savez(tmp_path / "vgg.npz", **weights)
+    with h5py.File(tmp_path / "vgg.h5", "w") as file:  # as the file of keras.applications is laid out
+        file["block1_conv1/block1_conv1_W_1:0"] = weights["block1_conv1/kernel"]
+        file["block1_conv1/block1_conv1_b_1:0"] = weights["block1_conv1/bias"]
+        file.create_group("block1_pool")
+    for name in ("vgg.npz", "vgg.h5"):
+        read = checkpoints.read_weights(tmp_path / name)
+        assert np.array_equal(read["block1_conv1/kernel"], weights["block1_conv1/kernel"][:, :, ::-1])
+        assert np.array_equal(read["block1_conv1/bias"], weights["block1_conv1/bias"])
+        assert read["preprocess/mean"] == pytest.approx([123.68, 116.779, 103.939])
+        assert np.array_equal(read["preprocess/std"], np.ones(3))
+
+
+def test_our_own_files_are_not_turned_again(tmp_path):
+    weights = bgr_weights() | {"preprocess/mean": np.zeros(3), "preprocess/std": np.ones(3)}
+    path = checkpoints.save_checkpoint(tmp_path / "w.safetensors", weights, {})
+    assert np.array_equal(checkpoints.read_weights(path)["block1_conv1/kernel"], weights["block1_conv1/kernel"])
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".h5"])
+@pytest.mark.parametrize("content", [b"", b"not weights at all", b"\xff" * 4096])
+def test_damaged_files_say_which(tmp_path, suffix, content):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"broken{suffix}"):
+        checkpoints.read_weights(path)
+
+
+def test_a_truncated_checkpoint_says_so(tmp_path):
+    path = checkpoints.save_checkpoint(tmp_path / "cut.safetensors", WEIGHTS, {})
+    os.truncate(path, path.stat().st_size - 8)
+    with pytest.raises(ValueError, match="cut.safetensors"):
+        checkpoints.read_weights(path)
+    with pytest.raises(ValueError, match="cut.safetensors"):
+        checkpoints.read_card(path)
+
+
+def test_pickles_inside_an_npz_are_refused(tmp_path):
+    np.savez(tmp_path / "evil.npz", **{"block1_conv1/kernel": np.array([print], dtype=object)})
+    with pytest.raises(ValueError, match=r"evil\.npz"):
+        checkpoints.read_weights(tmp_path / "evil.npz")
+
+
+def test_other_kinds_and_missing_files_are_refused(tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"model\.pkl"):
+        checkpoints.read_weights(tmp_path / "model.pkl")
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        checkpoints.read_weights(tmp_path / "none.npz")
+    with pytest.raises(ValueError, match="ends in .safetensors"):
+        checkpoints.save_checkpoint(tmp_path / "model.pt", WEIGHTS, {})
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    checkpoints.replace_file(path, b"old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.replace_file(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_key_changes_with_any_weight_and_name():
+    key = checkpoints.weights_key(WEIGHTS)
+    assert len(key) == 12 and key == checkpoints.weights_key(dict(reversed(WEIGHTS.items())))
+    assert key != checkpoints.weights_key(WEIGHTS | {"scores/bias": np.array([1, 1, 1 + 1e-6])})
+    assert key != checkpoints.weights_key({name.replace("bias", "b"): array for name, array in WEIGHTS.items()})
+    assert key != checkpoints.weights_key(WEIGHTS | {"scores/kernel": WEIGHTS["scores/kernel"].reshape(3, 2)})
+
+
+@pytest.mark.parametrize("preset", specs.PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_spec_comes_back_through_json(preset):
+    for spec in (preset.model, preset.training):
+        assert checkpoints.spec_from_json(json.loads(json.dumps(checkpoints.spec_to_json(spec)))) == spec
+
+
+def test_an_unknown_spec_is_refused():
+    with pytest.raises(ValueError, match="Popen"):
+        checkpoints.spec_from_json({"type": "Popen"})
+
+
+@pytest.mark.skipif("ACTLIB_REAL_DATA" not in os.environ, reason="set ACTLIB_REAL_DATA to a folder with real weights")
+def test_imagenet_weights_have_the_known_size():
+    weights = checkpoints.read_weights(Path(os.environ["ACTLIB_REAL_DATA"], "weights", "vgg16_imagenet_notop.npz"))
+    assert sum(array.size for name, array in weights.items() if name.startswith("block")) == 14_714_688
