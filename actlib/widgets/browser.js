@@ -30,7 +30,7 @@ function render({ model, el }) {
     stage.show(content.clip || { file: table.name[row], problem: content.problem }, buffers[0] || null);
     if (play) stage.engine.play();
   };
-  const grid = createGrid({ label: "Videos", cardWidth: 124, cardHeight: 142, drawCard, onPick: (row) => choose(row, true) });
+  const grid = createGrid({ label: "Videos", cardWidth: 124, heightOf: (width) => 0.75 * (width - 20) + 60, drawCard, onPick: (row) => choose(row, true) });
 
   const refilter = () => {
     const rows = findRows(table, { ...NO_FILTER, ...model.get("filters") });

@@ -18,7 +18,6 @@ class ClipBrowser(ClipWidget):
     Args:
         videos: DataFrame as `list_videos` or `assign_parts` gives it.
         timelines: {name: Timeline}, or {model: {name: Timeline}}; shown beside the chosen clip.
-        classes: K names in the order of the labels, or None for those of the table.
         traits: `selected` (a video's name) and `filters` (dict, keys of FILTERS, lengths in s).
 
     Example:
@@ -38,8 +37,8 @@ class ClipBrowser(ClipWidget):
     selected = traitlets.Unicode("").tag(sync=True)
     filters = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, videos, *, timelines=None, classes=None, **traits):
-        super().__init__(videos, classes=classes, timelines=name_models(timelines), **traits)
+    def __init__(self, videos, *, timelines=None, **traits):
+        super().__init__(videos, timelines=name_models(timelines), **traits)
 
     @traitlets.validate("filters")
     def _know_filters(self, proposal):

@@ -1,15 +1,16 @@
 // A grid of cards of which only those on screen exist, so that ten thousand scroll as smoothly as ten.
 
-/** Calls: `drawCard(item)` gives an element, `onPick(item)` on click or Enter. `setItems(items)` shows others. */
-function createGrid({ label, cardWidth, cardHeight, drawCard, onPick }) {
+/** Calls: `heightOf(width)` of a card, `drawCard(item)` gives an element, `onPick(item)` on click or Enter. */
+function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
   const sheet = make("div", { class: "sheet" });
   const el = make("div", { class: "actlib-grid", role: "listbox", tabindex: "0", "aria-label": label }, sheet);
   const cards = new Map();
   const prefix = `actlib-card-${Math.random().toString(36).slice(2)}-`;
-  let items = [], columns = 1, active = 0, chosen = null;
+  let items = [], columns = 1, cardHeight = 1, active = 0, chosen = null;
 
   const place = () => {
     columns = Math.max(1, Math.floor(el.clientWidth / cardWidth));
+    cardHeight = heightOf(el.clientWidth / columns);
     sheet.style.height = `${Math.ceil(items.length / columns) * cardHeight}px`;
     draw(true);
   };

@@ -31,11 +31,7 @@ class ClipPlayer(ClipWidget):
     Args:
         video: a row of `list_videos` (`videos.iloc[3]`), or a path.
         timeline: Timeline, or {model: Timeline} for several, or None.
-        classes: K names in the order of the labels; needed with a timeline.
         traits: `frame`, `playing`, `speed` (0.25..2), `loop`, `size` ("full" or "small") to begin with.
-
-    Raises:
-        ValueError: a timeline without classes.
 
     Example:
         >>> player = ClipPlayer("missing.avi", speed=0.5)
@@ -57,14 +53,12 @@ class ClipPlayer(ClipWidget):
     clip = traitlets.Dict().tag(sync=True)  # facts to show before the video is there
     poster = traitlets.Bytes(b"").tag(sync=True)  # JPEG of the first frame, for the same reason
 
-    def __init__(self, video, *, timeline=None, classes=None, **traits):
+    def __init__(self, video, *, timeline=None, **traits):
         videos, problem = tabulate_video(video)
-        if timeline is not None and classes is None:
-            raise ValueError("Expected classes with a timeline. Received: None. Pass the names in the order of labels.")
         by_model = timeline if isinstance(timeline, dict) else {"": timeline}
         name = videos["name"].iloc[0]
         timelines = {model: {name: each} for model, each in by_model.items() if each is not None}
-        super().__init__(videos, classes=classes, timelines=timelines, **traits)
+        super().__init__(videos, timelines=timelines, **traits)
         self.clip = {**self.describe(0), "problem": problem}
         self.poster = b"" if problem else self._draw_poster()
 
@@ -148,7 +142,7 @@ def draw_model(model, num_video_frames, *, width):
     """Draw one model's timeline for the still picture.
 
     Args:
-        model: dict of `describe_timeline`.
+        model: dict of `judge_clip`.
         num_video_frames: F.
         width: pixels.
 
@@ -166,7 +160,7 @@ def describe_verdict(model):
     """Say a model's prediction in a line of text, with the sign and colour for right or wrong.
 
     Args:
-        model: dict of `describe_timeline`.
+        model: dict of `judge_clip`.
 
     Returns:
         (text, colour).

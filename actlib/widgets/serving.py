@@ -14,11 +14,12 @@ from actlib.clips import browser_copy
 from actlib.videos import VideoError, probe_video
 from actlib.widgets.reruns import close_on_rerun
 from actlib.widgets.stills import INK, WRONG, add_caption, encode_jpeg, encode_png, read_sheet
-from actlib.widgets.timelines import describe_timeline
+from actlib.widgets.timelines import judge_clip
 
 MAX_BYTES = 256 * 2**20  # of one H.264 copy; the browser holds it whole
 SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
 THUMBNAILS_KEPT = 400
+FACTS = ("name", "class_name", "group", "clip", "part", "frames", "fps", "width", "height")
 
 
 def join_files(*names):
@@ -42,17 +43,15 @@ class ClipWidget(anywidget.AnyWidget):
 
     Args:
         videos: DataFrame as `list_videos` gives it.
-        classes: K names in the order of the labels, or None for those of the table.
         timelines: {model: {name of a video: Timeline}}, or None.
         traits: values of traits.
     """
 
     questions = ("clip", "thumbnail")  # the kinds that are answered; each has a method of the name answer_<kind>
 
-    def __init__(self, videos, *, classes=None, timelines=None, **traits):
+    def __init__(self, videos, *, timelines=None, **traits):
         self.videos = videos.reset_index(drop=True)
         self.videos.attrs = dict(videos.attrs)
-        self.classes = tuple(classes if classes is not None else name_classes(videos))
         self.timelines = timelines or {}
         self._thumbnails = {}  # row -> JPEG bytes, oldest first
         super().__init__(**traits)
@@ -103,9 +102,9 @@ class ClipWidget(anywidget.AnyWidget):
         record = self.videos.iloc[row]
         plain = {key: _plain(record.get(key)) for key in FACTS}
         name = plain["name"] or str(record["path"])
-        return {**plain, "row": row, "name": name, "file": Path(name).name, "models": self.describe_models(row, name)}
+        return {**plain, "row": row, "name": name, "file": Path(name).name, "models": self.judge(row, name)}
 
-    def describe_models(self, row, name) -> list[dict]:
+    def judge(self, row, name) -> list[dict]:
         """Say what each model says of a video, for `describe`.
 
         Args:
@@ -113,11 +112,11 @@ class ClipWidget(anywidget.AnyWidget):
             name: the video's name.
 
         Returns:
-            One dict a model, see `describe_timeline`.
+            One dict a model, see `judge_clip`.
         """
-        label = _plain(self.videos.iloc[row].get("label"))
-        said = {model: timelines.get(name) for model, timelines in self.timelines.items()}
-        return [describe_timeline(model, each, self.classes, label=label) for model, each in said.items() if each]
+        fps, true_name = (_plain(self.videos.iloc[row].get(key)) for key in ("fps", "class_name"))
+        said = {model: timelines[name] for model, timelines in self.timelines.items() if name in timelines}
+        return [judge_clip(model, each, each.classes, fps=fps, true_name=true_name) for model, each in said.items()]
 
     def answer_clip(self, content):
         """Answer with a clip's facts and the bytes of its H.264 copy, or with the reason why it cannot be shown.
@@ -184,30 +183,6 @@ class ClipWidget(anywidget.AnyWidget):
         self._thumbnails.clear()
         self.timelines = {}
         self.videos = self.videos.iloc[:0]
-
-
-FACTS = ("name", "class_name", "label", "group", "clip", "part", "frames", "fps", "width", "height")
-
-
-def name_classes(videos):
-    """List the names of a table's classes in the order of their labels.
-
-    Args:
-        videos: DataFrame, with `class_name` and `label` if it has classes at all.
-
-    Returns:
-        tuple of names.
-
-    Example:
-        >>> import pandas as pd
-        >>> name_classes(pd.DataFrame({"class_name": ["Sit", "Jump"], "label": [1, 0]}))
-        ('Jump', 'Sit')
-    """
-    if videos.attrs.get("classes"):
-        return tuple(videos.attrs["classes"])
-    if "class_name" not in videos or "label" not in videos:
-        return ()
-    return tuple(videos.drop_duplicates("label").sort_values("label")["class_name"])
 
 
 def free_replies(comm):

@@ -156,3 +156,19 @@ def draw_timeline(lines, frames, num_video_frames, *, width, height=90):
             points = [(0, points[0][1]), (width, points[0][1])]
         pen.line(points, fill=colour, width=3, joint="curve")
     return np.asarray(image)
+
+
+def join_pictures(pictures):
+    """Put drawn pictures below each other in one image.
+
+    Args:
+        pictures: list of `actlib.pictures.Picture`.
+
+    Returns:
+        PIL image.
+    """
+    images = [Image.open(io.BytesIO(picture.encode()[1])).convert("RGB") for picture in pictures]
+    joined = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER)
+    for number, image in enumerate(images):
+        joined.paste(image, (0, sum(each.height for each in images[:number])))
+    return joined

@@ -1,43 +1,37 @@
 """What a model says at each frame of a video: scores of clips -> one line a class, to be watched beside the picture."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from actlib.clips import sample_evenly
 from actlib.evaluation import softmax
+from actlib.timeline import Timeline
 
 NUM_LINES = 5  # classes drawn in one timeline
 
 
-class Timeline(NamedTuple):
-    """Probabilities of the K classes at n frames of one video."""
-
-    frames: np.ndarray  # int64 (n,), in rising order, numbered as in the video
-    probabilities: np.ndarray  # float (n, K), in 0..1
-
-
-def build_timelines(scores, clips, videos, *, num_frames=None):
+def build_timelines(scores, clips, videos, *, classes, num_frames=None):
     """Turn scores of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
 
     Args:
         scores: float (N, T, K), before the softmax.
         clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
-        videos: DataFrame with `name` and `frames`, in the order of those rows.
+        videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
+        classes: K names.
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
 
     Returns:
-        {name: Timeline}.
+        {name: Timeline}; its seconds are the middles of the frames.
 
     Raises:
         ValueError: there are not as many clips as scores.
 
     Example:
         >>> import pandas as pd
-        >>> videos = pd.DataFrame({"name": ["Jump/v_Jump_g01_c01.avi"], "frames": [40]})
-        >>> timelines = build_timelines(np.zeros((1, 4, 2)), [(0, np.arange(4))], videos, num_frames=4)
-        >>> timelines["Jump/v_Jump_g01_c01.avi"].frames
-        array([ 5, 15, 25, 35])
+        >>> videos = pd.DataFrame({"name": ["v_Sit_g01_c01.avi"], "frames": [40], "fps": [10.0]})
+        >>> clips = [(0, np.arange(4))]
+        >>> timelines = build_timelines(np.zeros((1, 4, 2)), clips, videos, classes=("Sit", "Stand"), num_frames=4)
+        >>> timelines["v_Sit_g01_c01.avi"].seconds
+        array([0.55, 1.55, 2.55, 3.55])
     """
     scores = np.asarray(scores)
     if len(scores) != len(clips):
@@ -47,24 +41,25 @@ def build_timelines(scores, clips, videos, *, num_frames=None):
         length = int(videos["frames"].iloc[row])
         stored = np.arange(length) if num_frames is None else sample_evenly(length, num_frames)
         said.setdefault(int(row), []).append((stored[np.asarray(places)], probabilities))
-    return {str(videos["name"].iloc[row]): _average(parts) for row, parts in said.items()}
+    names, fps = videos["name"].tolist(), videos["fps"].tolist()
+    return {names[row]: _average(parts, fps[row], tuple(classes)) for row, parts in said.items()}
 
 
-def _average(parts):
+def _average(parts, fps, classes):
     frames = np.concatenate([frames for frames, _ in parts])
     probabilities = np.concatenate([probabilities for _, probabilities in parts])  # (all, K)
     unique, places = np.unique(frames, return_inverse=True)
     sums = np.zeros((len(unique), probabilities.shape[1]))
     np.add.at(sums, places, probabilities)
-    return Timeline(unique.astype(np.int64), sums / np.bincount(places)[:, None])
+    means = sums / np.bincount(places)[:, None]
+    return Timeline((unique + 0.5) / fps, means.astype(np.float32), classes)
 
 
-def choose_lines(timeline, classes, *, label=None, predicted=None):
+def choose_lines(probabilities, *, label=None, predicted=None):
     """Choose the classes worth drawing: the true one, the predicted one, and those that rise highest.
 
     Args:
-        timeline: Timeline.
-        classes: K names.
+        probabilities: float (S, K).
         label: the true label, or None.
         predicted: the predicted label, or None.
 
@@ -72,49 +67,66 @@ def choose_lines(timeline, classes, *, label=None, predicted=None):
         List of (label, role) with role "true", "predicted" (and wrong) or "other", at most NUM_LINES.
 
     Example:
-        >>> timeline = Timeline(np.arange(2), np.array([[0.2, 0.7, 0.1], [0.1, 0.8, 0.1]]))
-        >>> choose_lines(timeline, ("sit", "stand", "wave"), label=0, predicted=1)
+        >>> choose_lines(np.array([[0.2, 0.7, 0.1], [0.1, 0.8, 0.1]]), label=0, predicted=1)
         [(0, 'true'), (1, 'predicted'), (2, 'other')]
     """
-    order = np.argsort(-np.asarray(timeline.probabilities).max(axis=0), kind="stable").tolist()
+    order = np.argsort(-np.asarray(probabilities).max(axis=0), kind="stable").tolist()
     first = [each for each in dict.fromkeys((label, predicted)) if each is not None]
     chosen = first + [each for each in order if each not in first]
     lead = label if label is not None else predicted  # without a truth, the prediction leads
     roles = {predicted: "predicted", lead: "true"}
-    return [(each, roles.get(each, "other")) for each in chosen[: min(NUM_LINES, len(classes))]]
+    return [(each, roles.get(each, "other")) for each in chosen[:NUM_LINES]]
 
 
-def describe_timeline(name, timeline, classes, *, label=None, predicted=None, probability=None):
-    """Put one model's word on one video into plain lists that a browser takes.
+def describe_timeline(timeline, *, fps, label=None, predicted=None):
+    """Turn a timeline into plain lists that a browser takes.
 
     Args:
-        name: what the model is called, may be empty.
-        timeline: Timeline, or None if only the video's prediction is known.
-        classes: K names.
+        timeline: Timeline.
+        fps: of the video.
         label: the true label, or None.
-        predicted: the predicted label; None takes the largest mean of the timeline.
-        probability: of the prediction, in 0..1.
+        predicted: the predicted label, or None.
 
     Returns:
-        dict with name, predicted, probability, correct, frames and lines ({name, role, values}).
+        dict with frames (of the S steps) and lines ({name, role, values}).
+
+    Example:
+        >>> timeline = Timeline(np.array([0.5]), np.array([[0.2, 0.8]]), ("Sit", "Stand"))
+        >>> describe_timeline(timeline, fps=25.0, label=1)["lines"][0]
+        {'name': 'Stand', 'role': 'true', 'values': [0.8]}
     """
-    if predicted is None and timeline is not None:
+    probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
+    lines = choose_lines(probabilities, label=label, predicted=predicted)
+    frames = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
+    named = [(str(timeline.classes[each]), role, probabilities[:, each].tolist()) for each, role in lines]
+    return {"frames": frames, "lines": [dict(zip(("name", "role", "values"), line, strict=True)) for line in named]}
+
+
+def judge_clip(model, timeline, classes, *, fps, true_name=None, said=None):
+    """Put what one model says of one video in plain values: its prediction, whether it is right, its timeline.
+
+    Args:
+        model: the model's name, may be empty.
+        timeline: Timeline, or None.
+        classes: K names.
+        fps: of the video.
+        true_name: the true class, or None.
+        said: (predicted label, its probability), or None for the largest mean of the timeline.
+
+    Returns:
+        dict with name, predicted, probability, correct, frames and lines.
+
+    Example:
+        >>> judge_clip("LRCN", None, ("Sit", "Stand"), fps=25.0, true_name="Sit", said=(1, 0.7))["correct"]
+        False
+    """
+    if said is None:
         mean = np.asarray(timeline.probabilities).mean(axis=0)
-        predicted = int(mean.argmax())
-        probability = float(mean[predicted])
-    lines = choose_lines(timeline, classes, label=label, predicted=predicted) if timeline is not None else []
-    return {
-        "name": name,
-        "predicted": None if predicted is None else str(classes[predicted]),
-        "probability": None if probability is None else float(probability),
-        "correct": None if label is None or predicted is None else bool(label == predicted),
-        "frames": [] if timeline is None else np.asarray(timeline.frames).tolist(),
-        "lines": [
-            {"name": str(classes[each]), "role": role, "values": _rounded(timeline.probabilities, each)}
-            for each, role in lines
-        ],
-    }
-
-
-def _rounded(probabilities, label):
-    return np.round(np.asarray(probabilities, np.float64)[:, label], 4).tolist()
+        said = int(mean.argmax()), float(mean.max())
+    label = classes.index(true_name) if true_name in classes else None
+    drawn = {"frames": [], "lines": []}
+    if timeline is not None:
+        drawn = describe_timeline(timeline, fps=fps, label=label, predicted=said[0])
+    correct = None if label is None else bool(label == said[0])
+    name = str(classes[said[0]])
+    return {"name": model, "predicted": name, "probability": float(said[1]), "correct": correct, **drawn}

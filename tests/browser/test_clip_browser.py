@@ -57,7 +57,9 @@ def test_looks(open_notebook, videos):
 
 
 def test_13320_rows(open_notebook, videos):
-    notebook, browser = open_browser(open_notebook, LONG, "browser.selected = 'SitDown/v_13311.avi'; print(browser.selected)")
+    notebook, browser = open_browser(
+        open_notebook, LONG, "browser.selected = 'SitDown/v_13311.avi'; print(browser.selected)"
+    )
     page, grid = notebook.page, browser.locator(".actlib-grid")
     assert browser.locator(".counts").inner_text() == "13,320 videos"
     for at in (0.2, 0.9, 0.5, 1.0):

@@ -5,18 +5,20 @@ from screens import read_count, read_frame, wait_until
 SETUP = """
 import os, numpy as np, time
 from pathlib import Path
-from actlib.widgets import ClipPlayer, Timeline
+from actlib.timeline import Timeline
+from actlib.widgets import ClipPlayer
 folder = Path(os.environ["ACTLIB_TEST_VIDEOS"])
 video = folder / "SitDown/v_SitDown_g01_c01.avi"
 """
 PLAYER = "player = ClipPlayer(video)\nplayer"
 PREDICTED = """
 at = np.arange(0, 50, 4)
+names = ("SitDown", "StandUp", "Wave")
 up = np.linspace(.1, .9, len(at))
-said = Timeline(at, np.stack([1 - up, up * .8, up * .2], axis=1))
-calm = Timeline(at, np.stack([.7 + 0 * up, .2 + 0 * up, .1 + 0 * up], axis=1))
+said = Timeline((at + .5) / 25, np.stack([1 - up, up * .8, up * .2], axis=1), names)
+calm = Timeline((at + .5) / 25, np.stack([.7 + 0 * up, .2 + 0 * up, .1 + 0 * up], axis=1), names)
 row = dict(path=str(video), name="SitDown/v_SitDown_g01_c01.avi", class_name="SitDown", label=0, group=1, part="test")
-player = ClipPlayer(row, timeline={"frame average": said, "LRCN": calm}, classes=("SitDown", "StandUp", "Wave"))
+player = ClipPlayer(row, timeline={"frame average": said, "LRCN": calm})
 player
 """
 TRAITS = "print(player.frame, player.playing, player.speed, player.loop, player.size)"

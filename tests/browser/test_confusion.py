@@ -1,0 +1,82 @@
+"""ConfusionExplorer in JupyterLab: from a cell to its videos, from a video to its timeline; two models."""
+
+from screens import read_frame, wait_until
+
+SETUP = """
+import os, numpy as np
+from actlib.evaluation import evaluate
+from actlib.videos import list_videos
+from actlib.widgets import ConfusionExplorer, build_timelines
+videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
+classes = videos.attrs["classes"]
+rng = np.random.default_rng(0)
+labels = videos["label"].to_numpy()
+clips = [(row, np.arange(8)) for row in range(len(videos))]
+def guess(shift):
+    scores = rng.normal(0, .5, (len(videos), 8, 3)) + np.linspace(0, 3, 8)[None, :, None] * np.eye(3)[(labels + shift) % 3][:, None]
+    results = evaluate(scores, np.arange(len(videos)), videos, classes=classes, num_bootstrap=50)
+    return results, build_timelines(scores, clips, videos, classes=classes, num_frames=8)
+frames, frame_lines = guess([0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0])
+lrcn, lrcn_lines = guess([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+"""
+ONE = "explorer = ConfusionExplorer(frames, videos, timelines=frame_lines)\nexplorer"
+TWO = """
+explorer = ConfusionExplorer({"frame average": frames, "LRCN": lrcn}, videos,
+                             timelines={"frame average": frame_lines, "LRCN": lrcn_lines})
+explorer
+"""
+STATE = "print(explorer.cell, explorer.selected, explorer.listed)"
+
+
+def open_explorer(open_notebook, *cells, **options):
+    notebook = open_notebook([SETUP, *cells], **options)
+    notebook.run_all()
+    explorer = notebook.widget("confusion").first
+    explorer.wait_for()
+    return notebook, explorer
+
+
+def test_a_cell_lists_and_plays(open_notebook, videos):
+    notebook, explorer = open_explorer(open_notebook, ONE, STATE)
+    page = notebook.page
+    cell = explorer.locator(".square", has_text="3")
+    assert cell.get_attribute("aria-label") == "StandUp called Wave: 3 of 4 videos"
+    cell.click()
+    heading = explorer.locator(".heading")
+    assert heading.inner_text() == "StandUp called Wave: 3 of 4 videos, worst first"
+    assert explorer.locator(".cell").count() == 3
+    explorer.locator(".cell").nth(1).click()
+    assert wait_until(page, lambda: read_frame(explorer), lambda number: number > 3) > 3
+    page.keyboard.press("Escape")
+    file = explorer.locator(".cell").nth(1).locator(".name").inner_text()
+    assert explorer.locator(".actlib-stage .file").inner_text() == file
+    plot = explorer.locator(".plot")
+    plot.scroll_into_view_if_needed()
+    explorer.get_by_role("button", name="Pause (space)").click()
+    plot.click(position={"x": plot.bounding_box()["width"] / 2, "y": 20})
+    middle = wait_until(page, lambda: read_frame(explorer), lambda number: 20 < number < 31)
+    assert 20 < middle < 31
+    told = notebook.say(2)
+    assert told.startswith("[1, 2] StandUp/") and file in told
+
+
+def test_two_models_where_they_differ(open_notebook, videos):
+    notebook, explorer = open_explorer(open_notebook, TWO, STATE, height=1500)
+    assert explorer.locator(".actlib-matrix").count() == 2
+    assert explorer.get_by_role("button", name="Only LRCN right (3)").get_attribute("aria-pressed") == "true"
+    assert explorer.locator(".cell").count() == 3
+    wait_until(notebook.page, explorer.locator(".actlib-timeline").count, 2)
+    moods = [said.get_attribute("class") for said in explorer.locator(".actlib-timeline .actlib-verdict").all()]
+    assert [mood.split()[-1] for mood in moods] == ["wrong", "right"]
+    notebook.picture("confusion-two-light")
+    explorer.locator(".field").first.focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        notebook.page.keyboard.press(key)
+    assert explorer.locator(".heading").inner_text().startswith("frame average: StandUp called Wave: 3 of 4")
+
+
+def test_looks(open_notebook, videos):
+    for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 620)):
+        notebook, explorer = open_explorer(open_notebook, ONE, theme=theme, width=width, height=1500)
+        wait_until(notebook.page, explorer.locator(".actlib-thumbnail.ready").count, lambda count: count > 2)
+        notebook.picture(f"confusion-{theme.split()[1].lower()}-{width}")
