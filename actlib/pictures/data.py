@@ -44,15 +44,16 @@ def show_frames(frames, *, titles=None, right=None, columns: int = 8, title: str
 
     Example:
         >>> show_frames(np.zeros((3, 24, 32, 3), np.uint8), titles=["a", "b", "c"]).alt
-        '3 frames: a, b, c'
+        'Frames of videos (3): a, b, c'
     """
-    columns = min(columns, len(frames))
+    columns = max(3, min(columns, len(frames)))  # a frame alone stays small
     texts = _sign_texts([""] * len(frames) if titles is None else list(titles), right)
     gap_share = 0.16 * columns / WIDTH * max(text.count("\n") + 1 for text in texts) if any(texts) else 0
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     gap = max(2, round(width * gap_share), round(width * 0.03))
     sheet = tile(frames, columns=columns, gap=gap)
-    alt = f"{len(frames)} frames" + (f": {', '.join(texts)}" if any(texts) else "")
+    said = ": " + ", ".join(texts).replace("\n", " ") if any(texts) else ""
+    alt = f"{title or 'Frames of videos'} ({len(frames)}){said}"
     picture = Picture(_sheet_height(sheet, title) + WIDTH * gap / sheet.shape[1], alt=alt)
     axis = picture.subplots()
     hide_frame(axis)

@@ -198,4 +198,4 @@ def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int
 def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, colour) -> None:
     """Put a small frame on its point, framed in its class's colour."""
     image = OffsetImage(thumbnail, zoom=50 / thumbnail.shape[1])
-    axis.add_artist(AnnotationBbox(image, point, pad=0.1, bboxprops={"edgecolor": colour, "linewidth": 2}))
+    axis.add_artist(AnnotationBbox(image, point, pad=0.1, zorder=2, bboxprops={"edgecolor": colour, "linewidth": 2}))

@@ -59,6 +59,26 @@ STYLE = {
 }
 
 
+def styled(draw):
+    """Make a function draw in the one style, wherever it is called from.
+
+    Args:
+        draw: a function that makes or draws a Picture.
+
+    Returns:
+        The same function, in the style.
+    """
+
+    @functools.wraps(draw)
+    def draw_styled(*args, **options):
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()  # whatever the reader has set
+            matplotlib.rcParams.update(STYLE)
+            return draw(*args, **options)
+
+    return draw_styled
+
+
 class Picture(Figure):
     """A matplotlib figure that shows itself once in a notebook, with a text for those who cannot see it.
 
@@ -79,6 +99,7 @@ class Picture(Figure):
         FigureCanvasAgg(self)
         self.alt = alt
 
+    @styled
     def encode(self) -> tuple[str, bytes]:
         """Draw the picture small enough for a notebook: at most some 100 kB, white above and below cut off.
 
@@ -106,26 +127,6 @@ def _save(image: Image.Image, **options) -> bytes:
     file = io.BytesIO()
     image.save(file, **options)
     return file.getvalue()
-
-
-def styled(draw):
-    """Make a function draw in the one style, wherever it is called from.
-
-    Args:
-        draw: a function that returns a Picture.
-
-    Returns:
-        The same function, in the style.
-    """
-
-    @functools.wraps(draw)
-    def draw_styled(*args, **options):
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(STYLE)
-            return draw(*args, **options)
-
-    return draw_styled
 
 
 def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") -> tuple[Picture, list, list[slice]]:
