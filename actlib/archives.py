@@ -3,11 +3,9 @@
 An archive with a member that is a link, a device, or named outside its folder is refused as a whole when it is opened.
 """
 
-import io
 import os
 import re
 import stat
-import subprocess
 import tarfile
 import zipfile
 import zlib
@@ -19,26 +17,12 @@ from typing import BinaryIO
 import rarfile
 import remotezip
 
-from actlib.disk import DownloadError
+from actlib.disk import ArchiveError, DamagedArchiveError, UnsafeArchiveError
+from actlib.rar import RarPipe
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, EOFError, NotImplementedError)
 DRIVE = re.compile(r"^[A-Za-z]:")
 CONTROL = re.compile(r"[\x00-\x1f]")
-
-
-class ArchiveError(DownloadError):
-    """An archive that cannot be read; the message names it."""
-
-
-class DamagedArchiveError(ArchiveError):
-    """An archive, or one member of it, that is not whole."""
-
-    def __init__(self, source, cause):
-        super().__init__(f"Expected a whole archive. Received: {source}, where {cause}. Fetch it again.")
-
-
-class UnsafeArchiveError(ArchiveError):
-    """An archive with a member that would leave its folder, or be something other than a file."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +139,16 @@ def _open_rar(source, file):
     def describe(info):
         kind = stat.S_IFMT(info.mode or 0) if info.host_os == rarfile.RAR_OS_UNIX else 0
         plain = info.is_file() and not info.file_redir and kind in (0, stat.S_IFREG)
-        _check_kind(source, info.filename, regular=plain and not info.needs_password())
+        _check_kind(source, info.filename, regular=plain)
         return Member(check_name(info.filename, source), info.file_size, info.CRC, info)
 
+    if file.needs_password():
+        raise ArchiveError(
+            f"Expected an archive without a password. Received: {source}. Unpack it, and pass the folder."
+        )
     members = tuple(describe(info) for info in _without_folders(source, file.infolist(), lambda info: info.is_dir()))
-    if file.is_solid():  # a member needs all those before it: unpack them in one go, not each from the start
-        pipe = _SolidPipe(source, members)
+    if file.is_solid() or any(member.entry.compress_type != rarfile.RAR_M0 for member in members):
+        pipe = RarPipe(source, members)
         return Archive(str(source), members, pipe.read, pipe.close)
     return Archive(str(source), members, lambda member: file.open(member.entry), file.close)
 
@@ -193,27 +181,3 @@ def _check_kind(source, name, *, regular):
             f"Expected nothing but plain files. Received: {name!r} in {source}, a link, a device or encrypted. "
             "Nothing was unpacked: do not trust this archive, get it from its publisher."
         )
-
-
-class _SolidPipe:
-    """All members of a solid RAR, one after another, out of one run of the unpacking tool."""
-
-    def __init__(self, source, members):
-        self.source, self.members = source, members
-        self.process, self.next = None, 0
-
-    def read(self, member):
-        index = self.members.index(member)
-        if self.process is None or index < self.next:
-            self.close()
-            command = rarfile.tool_setup().open_cmdline(None, str(self.source), None)
-            self.process, self.next = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL), 0
-        for skipped in self.members[self.next : index]:
-            self.process.stdout.read(skipped.size)
-        self.next = index + 1
-        return io.BytesIO(self.process.stdout.read(member.size))
-
-    def close(self):
-        if self.process:
-            self.process.kill()
-            self.process.communicate()

@@ -1,4 +1,4 @@
-"""What a fetch does to a disk: is there room, is a file what it should be, whose turn is it."""
+"""What a fetch does to a disk: is there room, is a file what it should be, whose turn is it; and its errors."""
 
 import errno
 import shutil
@@ -13,6 +13,21 @@ FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 class DownloadError(RuntimeError):
     """Something could not be fetched; the message says what was expected, what came, and what to do."""
+
+
+class ArchiveError(DownloadError):
+    """An archive that cannot be read; the message names it."""
+
+
+class DamagedArchiveError(ArchiveError):
+    """An archive, or one member of it, that is not whole."""
+
+    def __init__(self, source, cause):
+        super().__init__(f"Expected a whole archive. Received: {source}, where {cause}. Fetch it again.")
+
+
+class UnsafeArchiveError(ArchiveError):
+    """An archive with a member that would leave its folder, or be something other than a file."""
 
 
 def format_size(num_bytes) -> str:

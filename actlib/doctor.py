@@ -230,7 +230,9 @@ def _find_vgg16():
 
 
 def _find_rar_tool():
-    tools = [name for name in ("unrar", "unar", "7z", "7zz", "bsdtar") if shutil.which(name)]
+    from actlib.rar import RAR_TOOLS
+
+    tools = [name for name, *_ in RAR_TOOLS if shutil.which(name)]
     if tools:
         yield Finding("ok", "RAR", f"unpacked with {tools[0]}")
     else:

@@ -4,16 +4,11 @@ import os
 import zlib
 from pathlib import Path
 
-import rarfile
 from tqdm.auto import tqdm
 
-from actlib.archives import UNREADABLE, ArchiveError, DamagedArchiveError, check_name
-from actlib.disk import check_disk, explain_full_disk, wait_turn
+from actlib.archives import UNREADABLE, check_name
+from actlib.disk import DamagedArchiveError, check_disk, explain_full_disk, wait_turn
 
-INSTALL_RAR = (
-    "Install one: 'sudo apt install unar' (Debian, Ubuntu), 'sudo dnf install unar' (Fedora), 'brew install unar' "
-    "(macOS), or 7-Zip (Windows, with its folder on PATH); unrar, bsdtar and 7z do as well"
-)
 BLOCK = 1 << 20  # bytes copied at a time
 
 
@@ -103,8 +98,6 @@ def _read_member(archive, member, file):
     try:
         with archive.read(member) as stream:
             return _copy(stream, file)
-    except rarfile.RarCannotExec as error:
-        raise ArchiveError(f"Expected a tool that unpacks {archive.source}. Received: none. {INSTALL_RAR}.") from error
     except UNREADABLE as error:
         raise DamagedArchiveError(archive.source, f"{member.name}: {error}") from error
 
