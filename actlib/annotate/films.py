@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from actlib.annotate.gif import write_gif
-from actlib.annotate.panel import NIGHT, REFERENCE, Panel
+from actlib.annotate.panel import COLOURS, NIGHT, REFERENCE, Panel
 from actlib.calibration import NONE_OF_THESE
 from actlib.copies import write_video
 from actlib.footage import LIMITS, open_footage, stream_frames
@@ -69,7 +69,7 @@ def annotate_video(
     frames = draw_frames(footage, model, truth=truth, watching=watching, tally=tally)
     frames = tqdm(frames, out.name, footage.num_frames, unit="frame", leave=False)
     if out.suffix.lower() == ".gif":
-        write_gif(out, frames, fps=footage.fps, max_bytes=max_bytes)
+        write_gif(out, frames, fps=footage.fps, max_bytes=max_bytes, reserved=COLOURS)
     else:
         write_video(out, frames, fps=footage.fps)
     delays = measure_delays(tally.said, truth or [], fps=footage.fps)

@@ -15,6 +15,7 @@ from PIL import Image
 
 MAX_FRAMES = 3000  # two minutes at 25 a second
 PALETTE_FRAMES = 24  # frames, spread over the film, from which the palette is taken
+PALETTE_PIXELS = 60_000  # of them all
 
 
 class Quality(NamedTuple):
@@ -54,7 +55,7 @@ class Gif(NamedTuple):
     quality: Quality
 
 
-def write_gif(path, frames, *, fps, max_bytes=1_500_000) -> Gif:
+def write_gif(path, frames, *, fps, max_bytes=1_500_000, reserved=()) -> Gif:
     """Writes an endless GIF no larger than a budget, at the best quality that fits.
 
     Frames wait on disk while qualities are tried, so memory does not grow with their number.
@@ -64,6 +65,7 @@ def write_gif(path, frames, *, fps, max_bytes=1_500_000) -> Gif:
         frames: iterable of uint8 (H, W, 3), all of one size.
         fps: frames a second; GIF counts in hundredths of a second.
         max_bytes: largest size of the file.
+        reserved: (red, green, blue) of colours, each 0..255, that are kept exactly whatever else is given up.
 
     Returns:
         Gif, with the quality that was needed.
@@ -83,9 +85,9 @@ def write_gif(path, frames, *, fps, max_bytes=1_500_000) -> Gif:
         low, high = 0, len(LADDER) - 1
         while low < high:  # sizes fall along the ladder: halve it until the first that fits is left
             middle = (low + high) // 2 if low else low
-            fits = _encode(candidate, film, fps=fps, quality=LADDER[middle]) <= max_bytes
+            fits = _encode(candidate, film, fps=fps, quality=LADDER[middle], reserved=reserved) <= max_bytes
             low, high = (low, middle) if fits else (middle + 1, high)
-        size = _encode(candidate, film, fps=fps, quality=LADDER[low])
+        size = _encode(candidate, film, fps=fps, quality=LADDER[low], reserved=reserved)
         if size > max_bytes:
             raise ValueError(
                 f"Expected at most {max_bytes:,} bytes for {path}. Received: {size:,} for {len(film)} frames at the "
@@ -97,28 +99,34 @@ def write_gif(path, frames, *, fps, max_bytes=1_500_000) -> Gif:
     return Gif(path, size, count, fps / LADDER[low].every, width, height, LADDER[low])
 
 
-def choose_palette(film, colors) -> Image.Image:
+def choose_palette(film, colors, *, reserved=()) -> Image.Image:
     """Chooses colours that serve a whole film, from frames spread over it.
 
     Args:
         film: uint8 (F, H, W, 3).
         colors: how many.
+        reserved: colours among them that are given.
 
     Returns:
         A Pillow palette image.
     """
     picks = np.unique(np.linspace(0, len(film) - 1, PALETTE_FRAMES).astype(int))
-    mosaic = np.concatenate([film[pick][::2, ::2] for pick in picks])
-    return Image.fromarray(mosaic).quantize(colors, method=Image.Quantize.MEDIANCUT, kmeans=2)
+    step = max(1, round((film[0].size / 3 * len(picks) / PALETTE_PIXELS) ** 0.5))
+    mosaic = np.concatenate([film[pick][::step, ::step] for pick in picks])
+    chosen = Image.fromarray(mosaic).quantize(colors - len(reserved), method=Image.Quantize.MEDIANCUT)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for colour in reserved for value in colour] + chosen.getpalette())
+    return palette
 
 
-def _encode(path, film, *, fps, quality):
+def _encode(path, film, *, fps, quality, reserved=()):
     """Writes one GIF, returns its size in bytes."""
-    palette = choose_palette(film, quality.colors)
+    palette = choose_palette(film, quality.colors, reserved=reserved)
     table = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue; the unused last one stays transparent
     colours = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)[:255]
     table[: len(colours)] = np.insert(colours, 0, 255, axis=1)
-    with av.open(str(path), "w", format="gif") as container:
+    last = {"final_delay": str(round(100 * quality.every / fps))}  # hundredths of a second
+    with av.open(str(path), "w", format="gif", options=last) as container:
         stream = container.add_stream("gif", rate=100)
         stream.width, stream.height = _scaled(film, quality)
         stream.pix_fmt = "pal8"

@@ -15,6 +15,7 @@ from actlib.pictures.style import SIGNS
 
 NIGHT, TRACK, DIM, TEXT = (17, 20, 26), (43, 49, 59), (150, 158, 170), (240, 242, 245)
 RIGHT, WRONG, NEUTRAL = (86, 180, 233), (255, 126, 51), (176, 156, 255)
+COLOURS = (NIGHT, TRACK, DIM, TEXT, RIGHT, WRONG, NEUTRAL)
 
 REFERENCE = 320  # pixels of width for which the numbers below are given
 MARGIN, HEADER, ROW, NAMES, STRIP = 10, 27, 12, 11, 16

@@ -146,7 +146,7 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
 
 
 def _steady_rate(stream, max_fps):
-    rates = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate) if rate]
     fps = next((rate for rate in rates if 0 < rate <= 300), 25.0)
     return fps / math.ceil(fps / max_fps - 1e-6)
 
