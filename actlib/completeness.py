@@ -31,15 +31,28 @@ class Check:
         """Whether every listed video is there and readable."""
         return not (self.missing or self.undecodable)
 
-    def __str__(self):
+    def describe(self, *, most=None) -> str:
+        """Writes the report.
+
+        Args:
+            most: how many names of each kind to spell out; None means all.
+
+        Returns:
+            Text of several lines.
+        """
         expected = self.present + len(self.missing) + len(self.undecodable)
         lines = [f"{self.present} of {expected} videos of {len(self.classes)} classes are in {self.folder}."]
         for kind in ("missing", "extra", "undecodable"):
             names = getattr(self, kind)
+            shown = list(names[:most])
+            if len(shown) < len(names):
+                shown.append(f"... and {len(names) - len(shown)} more")
             if names:
-                rest = [f"... and {len(names) - NAMED} more"] * (len(names) > NAMED)
-                lines.append("\n  ".join([f"{len(names)} {kind}:", *names[:NAMED], *rest]))
+                lines.append("\n  ".join([f"{len(names)} {kind}:", *shown]))
         return "\n".join(lines)
+
+    def __str__(self):
+        return self.describe(most=NAMED)
 
 
 def ucf101_folder() -> Path:

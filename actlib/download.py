@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import remotezip
 import urllib3
 
-from actlib.archives import DamagedArchiveError, open_archive
+from actlib.archives import open_archive
 from actlib.completeness import Check, check_videos, choose_classes, list_official, ucf101_folder
 from actlib.connection import PATIENCE, ask_server, try_patiently
-from actlib.disk import DownloadError, format_size
+from actlib.disk import DamagedArchiveError, DownloadError, check_disk, format_size, wait_turn
 from actlib.pretrained import fetch_vgg16
 from actlib.transfer import download
 from actlib.unpacking import unpack
@@ -60,7 +60,10 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None, patien
         raise ValueError(f"Expected ucf101, lists or vgg16. Received: {what!r}. Choose one of them.")
     check = fetch_ucf101(folder, classes=classes, source=source, lists=lists, patience=patience, progress=progress)
     if not check.complete:
-        raise DownloadError(f"{check}\nRun the same line again, or with another --from, to get what is missing.")
+        report = folder / "check.txt"
+        report.write_text(check.describe() + "\n")
+        text = f"{check}\nAll names are in {report}. Run the same line again, or with another --from, to get the rest."
+        raise DownloadError(text)
     return f"{check}\nNext: set ACTLIB_DATA={folder} or pass --data {folder}."
 
 
@@ -79,21 +82,26 @@ def fetch_lists(folder, *, source=None, patience=PATIENCE, progress=True) -> Pat
     Raises:
         DownloadError: they cannot be had, or the archive lacks some.
     """
-    place = Path(folder) / "ucfTrainTestlist"
-    if source is None and all((place / name).is_file() for name in LIST_NAMES):
+    with wait_turn(Path(folder) / "lists", progress=progress):
+        place = Path(folder) / "ucfTrainTestlist"
+        if source is None and all((place / name).is_file() for name in LIST_NAMES):
+            return place
+        source = source or os.environ.get("ACTLIB_UCF101_LISTS_URL") or LISTS_URL
+        if not _is_url(source):
+            return _unpack_lists(source, place)
+        archive = _download_archive(source, Path(folder), patience=patience, progress=progress)
+        _unpack_lists(archive, place)
+        archive.unlink()
         return place
-    source = source or os.environ.get("ACTLIB_UCF101_LISTS_URL") or LISTS_URL
-    fetched = _is_url(source)
-    if fetched:
-        source = _download_archive(source, Path(folder), patience=patience, progress=progress)
+
+
+def _unpack_lists(source, place):
     with open_archive(source) as archive:
         found = {PurePosixPath(member.name).name: member.name for member in archive.members}
         lacking = [name for name in LIST_NAMES if name not in found]
         if lacking:
             raise DownloadError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
         unpack(archive, place, places={found[name]: name for name in LIST_NAMES}, progress=False)
-    if fetched:
-        source.unlink()
     return place
 
 
@@ -151,7 +159,8 @@ def _find_places(archive, names):
 
 def _say_plan(archive, places, num_names, folder):
     total = sum(member.size for member in archive.members if member.name in places)
-    print(f"{len(places)} of {num_names} videos ({format_size(total)}): {archive.source} -> {folder}")
+    free = format_size(check_disk(folder, 0))
+    print(f"{len(places)} of {num_names} videos ({format_size(total)}): {archive.source} -> {folder} ({free} free)")
 
 
 def _lists_beside(source):

@@ -14,7 +14,7 @@ import numpy as np
 
 from actlib import checkpoints
 from actlib.connection import PATIENCE
-from actlib.disk import format_size
+from actlib.disk import check_disk, explain_full_disk, format_size, wait_turn
 from actlib.specs import VGG16
 from actlib.transfer import download
 from actlib.videos import home_folder
@@ -60,15 +60,18 @@ def fetch_vgg16(*, source=None, folder=None, patience=PATIENCE, progress=True) -
     """
     folder = Path(folder) if folder else home_folder() / "pretrained"
     path = folder / "vgg16_imagenet.safetensors"
-    if source is None and path.is_file():
-        check_vgg16(checkpoints.read_weights(path), path)
-        return path
-    file, origin = _get_file(source, folder, patience=patience, progress=progress)
-    weights = _keep_convolutions(_read(file), file)
-    family = check_vgg16(weights, file)
-    checkpoints.save_checkpoint(path, weights, _describe(weights, family, origin))
-    if file.parent == folder and origin.startswith("http"):
-        file.unlink()
+    with wait_turn(path, progress=progress):
+        if source is None and path.is_file():
+            check_vgg16(checkpoints.read_weights(path), path)
+            return path
+        file, origin = _get_file(source, folder, patience=patience, progress=progress)
+        weights = _keep_convolutions(_read(file), file)
+        family = check_vgg16(weights, file)
+        check_disk(folder, SIZE)
+        with explain_full_disk(path):
+            checkpoints.save_checkpoint(path, weights, _describe(weights, family, origin))
+        if file.parent == folder and origin.startswith("http"):
+            file.unlink()
     if progress:
         print(f"VGG-16 ({family}'s) from {origin} -> {path} ({format_size(path.stat().st_size)})")
     return path
