@@ -4,8 +4,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
+from IPython.utils.capture import capture_output
+from matplotlib import pyplot
 from matplotlib.figure import Figure
+from traitlets.config import Config
 
 from actlib import calibration, evaluation, pictures, specs
 from actlib.pictures import style
@@ -199,12 +203,19 @@ def test_map_names_classes(classes):
 
 
 def test_a_notebook_shows_a_picture_once_with_its_description():
-    picture = pictures.plot_states(np.eye(4))
-    data, metadata = DisplayFormatter().format(picture)
-    assert set(data) == {"image/png", "text/plain"}
-    assert data["text/plain"] == metadata["image/png"]["alt"] == "4 LSTM units over 4 steps"
-    pyplot = matplotlib.pyplot if "pyplot" in dir(matplotlib) else None
-    assert pyplot is None or not pyplot.get_fignums()
+    frames = np.random.default_rng(0).integers(256, size=(4, 60, 80, 3), dtype=np.uint8)
+    shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    select_figure_formats(shell, {"png"})  # what %matplotlib inline does
+    try:
+        with capture_output() as captured:
+            for picture in (pictures.plot_states(np.eye(4)), pictures.show_frames(frames, title="photos")):
+                assert shell.display_formatter.format(picture) == ({}, {})  # it has shown itself
+    finally:
+        InteractiveShell.clear_instance()
+    chart, photos = captured.outputs
+    assert set(chart.data) == {"image/png", "text/plain"} and set(photos.data) == {"image/jpeg", "text/plain"}
+    assert chart.data["text/plain"] == chart.metadata["image/png"]["alt"] == "4 LSTM units over 4 steps"
+    assert not pyplot.get_fignums()
 
 
 def test_the_style_is_the_same_whatever_the_reader_has_set():

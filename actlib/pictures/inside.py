@@ -53,7 +53,8 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
     gap = max(2, frames.shape[2] // 40)
     sheet = tile([*frames, *overlay], columns=len(frames), gap=gap)
     height = WIDTH * sheet.shape[0] / sheet.shape[1]
-    picture = Picture(min(height, 7) + 0.7, alt=f"Grad-CAM of {len(frames)} frames: {', '.join(titles or [])}")
+    alt = ", ".join([f"Grad-CAM of {len(frames)} frames", *(titles or [])])
+    picture = Picture(min(height, 7) + 0.7, alt=alt)
     axis = picture.subplots()
     axis.imshow(sheet)
     hide_frame(axis)

@@ -7,6 +7,7 @@ import math
 
 import matplotlib
 import numpy as np
+from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -120,6 +121,11 @@ class Picture(Figure):
         width = round(96 * self.get_figwidth())  # CSS pixels; the height follows
         data = {kind: base64.b64encode(content).decode(), "text/plain": self.alt or "picture"}
         return data, {kind: {"alt": self.alt, "width": width}}
+
+    def _ipython_display_(self):
+        """Show this and nothing else: matplotlib's own way of showing figures would add a second, larger copy."""
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
 
 
 def _save(image: Image.Image, **options) -> bytes:
