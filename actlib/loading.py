@@ -5,6 +5,7 @@ Workers end with the program, even when it is killed.
 """
 
 import multiprocessing
+import pickle
 import queue
 import signal
 import threading
@@ -150,5 +151,14 @@ def _read_for(connection, batches):
         try:
             answer = batches.batch(epoch, index), None
         except Exception as error:
-            answer = None, error
+            answer = None, _portable(error)
         connection.send(answer)
+
+
+def _portable(error):
+    """The error, or one that says the same where it cannot be sent."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")

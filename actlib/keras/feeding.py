@@ -9,7 +9,7 @@ from actlib import loading
 
 
 class ClipDataset(keras.utils.PyDataset):
-    """The batches of each epoch, read ahead.
+    """The batches of each epoch, read ahead; give `fit` shuffle=False, or it puts them in an order of its own.
 
     Args:
         batches: a `ClipBatches`.
@@ -49,7 +49,7 @@ class ClipDataset(keras.utils.PyDataset):
             self.error = error
             raise
         y = np.repeat(labels[:, None], x.shape[1], axis=1) if self.repeat else labels  # (N, T) or (N,)
-        return (x, y) if self.class_weights is None else (x, y, self.class_weights[labels])
+        return (x, y) if self.class_weights is None else (x, y, self.class_weights[y])
 
 
 @contextlib.contextmanager

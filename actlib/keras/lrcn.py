@@ -32,7 +32,7 @@ class LRCNHead(keras.Model):
         self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
         self(keras.Input((None, spec.frames.vgg.num_features)))  # builds the layers
 
-    def call(self, features, readout=None):
+    def call(self, features, readout=None, training=None):  # Keras hands training on to the layers
         readout = readout or self.spec.readout
         if len(features.shape) != 3 or readout not in READOUTS:
             raise ValueError(
@@ -81,8 +81,9 @@ class LRCN(keras.Model):
         self.head = LRCNHead(spec, num_classes)
         self(keras.Input((None, spec.frames.vgg.size, spec.frames.vgg.size, 3)))
 
-    def call(self, clips, readout=None):
-        return self.head(self.convolutions(clips), readout=readout)  # (N, T, H, W, C) -> (N, T, D) -> (N, K)
+    def call(self, clips, readout=None, training=None):
+        features = self.convolutions(clips, training=training)  # (N, T, H, W, C) -> (N, T, D)
+        return self.head(features, readout=readout, training=training)  # (N, K)
 
     def get_config(self):
         return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}

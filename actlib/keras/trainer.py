@@ -16,14 +16,16 @@ class Follower(keras.callbacks.Callback):
     Args:
         model: the whole model, also where only its head is fitted.
         training: a `TrainSpec`.
+        first: the first (x, labels) of the training batches.
         frozen: the parts that training does not change.
         seed: of the dropout; each epoch has its own, so that a run can be taken up at any of them.
         monitor: like `progress.ProgressBar`.
     """
 
-    def __init__(self, model, training, *, frozen, seed, monitor):
+    def __init__(self, model, training, *, first, frozen, seed, monitor):
         super().__init__()
-        self.whole, self.training, self.frozen, self.seed, self.monitor = model, training, frozen, seed, monitor
+        self.whole, self.training, self.first, self.frozen = model, training, first, frozen
+        self.seed, self.monitor = seed, monitor
 
     def open(self, folder, batches, validation):
         """Opens the run and takes up what it holds.
@@ -111,15 +113,15 @@ class Follower(keras.callbacks.Callback):
         weights = get_weights(self.whole)
         changing = runs.changing_weights(weights, self.frozen)
         constant = {name: array for name, array in weights.items() if name not in changing}
-        first = [part and runs.first_batch(part) for part in (batches, validation)]
+        first = None if validation is None else runs.first_batch(validation)
         return {
             "framework": "keras",
             "model": checkpoints.spec_to_json(self.whole.spec),
             "num_classes": self.whole.num_classes,
             "training": checkpoints.spec_to_json(self.training),
             "seed": self.seed,
-            "batches": runs.describe_batches(batches, first[0]),
-            "validation": runs.describe_batches(validation, first[1]),
+            "batches": runs.describe_batches(batches, self.first),
+            "validation": runs.describe_batches(validation, first),
             "frozen weights": checkpoints.weights_key(constant),
         }
 

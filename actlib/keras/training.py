@@ -62,7 +62,7 @@ def count_parameters(model) -> tuple[int, int]:
         model: a `FrameClassifier` or an `LRCN`.
 
     Returns:
-        (trainable, total), without preprocessing and the moving statistics of batch normalisation.
+        (trainable, total), without the mean and std of preprocessing.
 
     Example:
         >>> model = build_model(specs.SLIM_FRAMES, 7)
@@ -70,8 +70,7 @@ def count_parameters(model) -> tuple[int, int]:
         >>> count_parameters(model)
         (49671, 83823)
     """
-    constants = ("preprocess/mean", "preprocess/std", "moving_mean", "moving_variance")
-    total = sum(array.size for name, array in get_weights(model).items() if not name.endswith(constants))
+    total = sum(array.size for name, array in get_weights(model).items() if not name.startswith("preprocess/"))
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables), total
 
 
@@ -144,10 +143,13 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         FloatingPointError: the loss is no longer finite.
         Exception: whatever reading the data raised.
     """
-    features = are_features(runs.first_batch(batches)[0])
+    first = runs.first_batch(batches)
+    features = are_features(first[0])
     frozen = sorted({*training.frozen, *(("convolutions",) if features else ())})
     freeze(model, frozen)
-    follower = Follower(model, training, frozen=frozen, seed=seed, monitor=monitor or progress.ProgressBar())
+    follower = Follower(
+        model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or progress.ProgressBar()
+    )
     follower.open(run, batches, validation)
     try:
         if not follower.run.finished:
@@ -183,6 +185,7 @@ def _fit(part, batches, validation, training, follower):
             initial_epoch=follower.num_epochs,
             epochs=training.num_epochs,
             callbacks=[*follower.judges, follower],
+            shuffle=False,  # the batches have an order of their own
             verbose=0,
         )
 

@@ -63,7 +63,7 @@ class VGG(keras.Model):
             self.stack.append(layers.MaxPooling2D(2, name=f"block{block}_pool"))
         self(keras.Input((spec.size, spec.size, 3)))  # builds the layers
 
-    def call(self, frames):
+    def call(self, frames, training=None):  # which Keras hands on to the layers
         shape = ops.shape(frames)  # (..., H, W, C)
         x = ops.reshape(frames, (-1, *shape[-3:]))  # (n, H, W, C)
         for layer in self.stack:
@@ -96,7 +96,7 @@ class FrameHead(keras.Model):
         self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
         self(keras.Input((spec.vgg.num_features,)))  # builds the layers
 
-    def call(self, features):
+    def call(self, features, training=None):  # which Keras hands on to the layers
         for layer in self.stack:
             features = layer(features)  # (..., D) -> (..., hidden)
         return self.scores(features)  # (..., K)
@@ -133,8 +133,10 @@ class FrameClassifier(keras.Model):
         self.head = FrameHead(spec, num_classes)
         self(keras.Input((None, spec.vgg.size, spec.vgg.size, 3)))
 
-    def call(self, frames):
-        return self.head(self.convolutions(frames))  # (..., H, W, C) -> (..., D) -> (..., K)
+    def call(self, frames, training=None):
+        return self.head(
+            self.convolutions(frames, training=training), training=training
+        )  # (..., H, W, C) -> (..., D) -> (..., K)
 
     def get_config(self):
         return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}

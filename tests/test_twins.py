@@ -1,0 +1,198 @@
+"""The two halves are twins: the same names and arguments, weights that cross over, the same answers."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from actlib import specs
+from actlib.batches import ClipBatches, every, random_clip
+from actlib.initial import draw_weights
+from actlib.keras import training as keras_training
+from actlib.keras import weights as keras_weights
+from actlib.keras.vgg import VGG
+from actlib.torch import training as torch_training
+from actlib.torch import vgg as torch_vgg
+from actlib.torch import weights as torch_weights
+
+import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
+
+LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
+FILES = ("vgg.py", "lrcn.py", "weights.py", "training.py", "saliency.py")  # what readers use; the others are plumbing
+ONLY_TORCH = {"read_state_dict"}  # torchvision's files are PyTorch's own
+
+TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
+NORMED = replace(TINY, batch_norm=True)
+MODELS = {
+    "frames": specs.FrameSpec("frames", TINY, hidden=(10, 8), dropout=0.3),
+    "normed": specs.FrameSpec("normed", NORMED, hidden=(10,)),
+    **{
+        readout: specs.LRCNSpec(readout, specs.FrameSpec("f", TINY, hidden=(10,)), lstm=(5, 4), readout=readout)
+        for readout in specs.READOUTS
+    },
+}
+
+
+def signatures(path):
+    """Public functions and classes of a file -> their arguments and defaults, as text."""
+    found = {}
+    for node in without_annotations(ast.parse(path.read_text())).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            found[node.name] = ast.unparse(node.args)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            methods = {item.name: item.args for item in node.body if isinstance(item, ast.FunctionDef)}
+            found[node.name] = ast.unparse(methods["__init__"])
+            called = ast.unparse(methods.get("forward") or methods["call"])
+            found[node.name + "()"] = called.removesuffix(", training=None")  # Keras' own way of saying train()
+    return found
+
+
+def without_annotations(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return tree
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_public_names_arguments_and_defaults(name):
+    ours, theirs = signatures(LIBRARY / "keras" / name), signatures(LIBRARY / "torch" / name)
+    assert ours and ours == {key: value for key, value in theirs.items() if key not in ONLY_TORCH}
+
+
+def test_the_same_files():
+    files = {half: {path.name for path in (LIBRARY / half).glob("*.py")} for half in ("keras", "torch")}
+    assert files["keras"] - {"feeding.py"} == files["torch"]  # a PyDataset is what Keras' fit reads
+
+
+@pytest.fixture(params=MODELS)
+def pair(request, tmp_path):
+    """The same model in both halves, in which no weight has its initial value."""
+    ours = keras_training.build_model(MODELS[request.param], 3)
+    rng = np.random.default_rng(1)
+    drawn = {n: np.abs(w + rng.normal(0, 0.1, w.shape)) if "moving_var" in n else w + rng.normal(0, 0.1, w.shape)
+             for n, w in keras_weights.get_weights(ours).items()}  # fmt: skip
+    keras_weights.set_weights(ours, drawn)
+    path = keras_weights.save_model(tmp_path / "keras.safetensors", ours, card={"classes": ["a", "b", "c"]})
+    return ours, torch_weights.load_model(path)
+
+
+@pytest.fixture
+def clips():
+    return np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16, 3), np.uint8)
+
+
+def test_a_checkpoint_of_keras_gives_the_same_scores_in_pytorch(pair, clips):
+    ours, theirs = pair
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(clips)).numpy()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(clips)), expected, atol=1e-4)
+    assert theirs.card["classes"] == ["a", "b", "c"] and theirs.card["framework"] == "keras"
+
+
+def test_a_checkpoint_of_pytorch_gives_the_same_scores_in_keras(pair, clips, tmp_path):
+    _, theirs = pair
+    ours = keras_weights.load_model(torch_weights.save_model(tmp_path / "torch.safetensors", theirs))
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(clips)).numpy()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(clips)), expected, atol=1e-4)
+    assert ours.card["framework"] == "torch"
+
+
+def test_the_same_weights_under_the_same_names(pair):
+    ours, theirs = (
+        module.get_weights(model) for module, model in zip((keras_weights, torch_weights), pair, strict=True)
+    )
+    assert ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_same_gradients_of_the_loss(pair, clips):
+    import tensorflow as tf
+
+    ours, theirs = pair
+    labels = np.array([0, 1, 2, 1])
+    with tf.GradientTape() as tape:
+        scores = ours(clips)  # (N, K) or (N, T, K)
+        repeated = np.broadcast_to(labels.reshape(-1, *[1] * (len(scores.shape) - 2)), scores.shape[:-1])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(repeated, scores)
+    gradients = tape.gradient(loss, [variable.value for variable in ours.trainable_variables])
+    functional.cross_entropy(
+        theirs.eval()(torch.from_numpy(clips)).flatten(0, -2), torch.from_numpy(repeated.flatten())
+    ).backward()
+    for parameter in theirs.parameters():
+        parameter.data = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+    expected = torch_weights.get_weights(theirs)  # the gradients, in neutral order
+    for variable, gradient in zip(ours.trainable_variables, gradients, strict=True):
+        layer = variable.path.split("/")[-2 if "lstm_cell" not in variable.path else -3].replace("_norm", "_conv")
+        name = f"{layer}/{variable.name}"
+        np.testing.assert_allclose(gradient, expected[name], atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["frames", "normed", "mean"])
+def test_both_start_from_the_same_weights_and_count_the_same(name):
+    ours, theirs = (module.build_model(MODELS[name], 3, seed=5) for module in (keras_training, torch_training))
+    first, second = keras_weights.get_weights(ours), torch_weights.get_weights(theirs)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    for module, model in ((keras_training, ours), (torch_training, theirs)):
+        module.freeze(model, ("convolutions",))
+    assert keras_training.count_parameters(ours) == torch_training.count_parameters(theirs)
+
+
+def test_parameters_of_the_original_study():
+    preset = specs.PRESETS["study_frames"].model
+    model = keras_training.build_model(replace(preset, vgg=specs.VGG16), 7)
+    assert keras_training.count_parameters(model)[1] == 21_139_271  # as the study states it
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_without_dropout_takes_the_same_way(optimizer):
+    rng = np.random.default_rng(0)
+    videos = [rng.integers(0, 200, (6, 16, 16, 3), np.uint8) // (1 + place % 3) for place in range(12)]
+    labels = np.arange(12) % 3
+    batches = ClipBatches(videos, labels, random_clip(3), batch_size=4, shuffle=True)
+    validation = ClipBatches(videos, labels, every(3), batch_size=5)
+    spec = specs.LRCNSpec(
+        "calm", specs.FrameSpec("f", TINY, hidden=(10,), dropout=0.0), lstm=(5,), lstm_dropout=0.0, readout="steps"
+    )
+    training = specs.TrainSpec(
+        num_epochs=4, optimizer=optimizer, learning_rate=3e-3, weight_decay=0.01, clip_norm=1.0,
+        class_weights=True, plateau_patience=1, frozen=(),
+    )  # fmt: skip
+    histories, scores = [], []
+    for module in (keras_training, torch_training):
+        model = module.build_model(spec, 3)
+        histories.append(module.train(model, batches, validation, training))
+        scores.append(module.predict(model, validation))
+    for column in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+        np.testing.assert_allclose(histories[0][column], histories[1][column], rtol=5e-3, err_msg=column)
+    np.testing.assert_allclose(*scores, atol=5e-3)
+
+
+def test_vgg16_is_that_of_keras_applications_layer_by_layer():
+    spec = replace(specs.VGG16, size=32)
+    ours = VGG(spec)
+    shapes = {name: weights.shape for name, weights in keras_weights.get_weights(ours).items() if "pre" not in name}
+    drawn = draw_weights(shapes, seed=1)
+    keras_weights.set_weights(ours, drawn, partial=True)
+    reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
+    for layer in reference.layers:
+        if layer.weights:
+            kernel, bias = drawn[f"{layer.name}/kernel"], drawn[f"{layer.name}/bias"]
+            layer.set_weights([kernel[:, :, ::-1] if layer.name == "block1_conv1" else kernel, bias])  # it wants BGR
+    frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    outputs = keras.Model(reference.input, [layer.output for layer in reference.layers[1:]])(
+        keras.applications.vgg16.preprocess_input(frames.astype("float32"))
+    )
+    x = ours.stack[0](frames)
+    for ours_layer, layer, output in zip(ours.stack[1:], reference.layers[1:], outputs, strict=True):
+        x = ours_layer(x)
+        assert ours_layer.name == layer.name
+        np.testing.assert_allclose(x, output, rtol=1e-4, atol=1e-3 * float(np.abs(output).max()), err_msg=layer.name)
+    theirs = torch_vgg.VGG(spec)
+    torch_weights.set_weights(theirs, keras_weights.get_weights(ours))
+    features = theirs(torch.from_numpy(frames)).detach().numpy()  # (2, D)
+    np.testing.assert_allclose(ours(frames), features, atol=1e-4 * np.abs(features).max())
