@@ -131,12 +131,6 @@ class ClipBatches:
         self._lengths, self._plan, self._lock = None, (None, None), threading.Lock()
 
     def __getstate__(self):
-        return {**self.__dict__, "_plan": (None, None), "_lock": None}  # for worker processes: locks do not travel
-
-    def __setstate__(self, state):
-        self.__dict__.update(state, _lock=threading.Lock())
-
-    def __getstate__(self):
         self.clips(0)  # fills a store before it goes to another process
         return {name: value for name, value in self.__dict__.items() if name not in ("_plan", "_lock")}
 

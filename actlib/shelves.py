@@ -35,6 +35,12 @@ class Shelf:
         self.broken = {}  # place in videos -> what is wrong with the file
         self._claims, self._lock, self._filled = Claims(self.folder), threading.Lock(), False
 
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name not in ("_claims", "_lock")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _claims=Claims(state["folder"]), _lock=threading.Lock())
+
     def __len__(self):
         return len(self.videos)
 

@@ -136,6 +136,9 @@ class FeatureStore(Shelf):
         folder = Path(folder or cache_folder() / "features") / short / frames.name
         super().__init__(frames.videos, folder, progress=progress, skip_broken=frames.skip_broken)
 
+    def __getstate__(self):
+        return super().__getstate__() | {"convolve": None}  # a model does not go to other processes; what is kept does
+
     @property
     def max_readers(self):
         """Threads that read ahead: as many as decode frames, or one where frames are already kept."""
@@ -177,6 +180,8 @@ class FeatureStore(Shelf):
         return self.frames[place]
 
     def _finish(self, frames):
+        if self.convolve is None:
+            raise RuntimeError("Expected a filled store in another process. Received: one with gaps. Call fill first.")
         features = np.asarray(self.convolve(frames)).reshape(len(frames), -1)  # (F, D)
         if not (np.abs(features) < np.finfo(np.float16).max).all():
             raise ValueError(

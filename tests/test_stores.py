@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -313,3 +314,14 @@ def test_places_outside_are_refused(videos, tmp_path):
     for place in (-1, 5):
         with pytest.raises(IndexError, match=f"0..4. Received: {place}"):
             store[place]
+
+
+def test_filled_stores_go_to_other_processes(videos, tmp_path):
+    store = open_features(videos, tmp_path / "kept")
+    data = batches.ClipBatches(store, np.arange(5), batches.random_clip(4), batch_size=2)
+    sent = pickle.loads(pickle.dumps(data))  # filled on its way, without the model
+    assert len(kept(tmp_path / "kept")) == 5
+    assert all(np.array_equal(sent.batch(1, place)[0], data.batch(1, place)[0]) for place in range(3))
+    store.path(2).unlink()
+    with pytest.raises(RuntimeError, match="Call fill first"):
+        sent.source[2]
