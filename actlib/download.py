@@ -125,7 +125,12 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None, patience=P
         ValueError: no such class.
     """
     folder = Path(folder)
-    fetch_lists(folder, source=lists or _lists_beside(source), patience=patience, progress=progress)
+    try:
+        fetch_lists(folder, source=lists or _lists_beside(source), patience=patience, progress=progress)
+    except DownloadError as error:
+        if "--from" not in str(error):
+            raise
+        raise DownloadError(str(error).replace("--from", "--lists")) from error
     classes = choose_classes(folder, classes)
     names = list_official(folder, classes)
     source = OFFICIAL_URL if source == "official" else source or os.environ.get("ACTLIB_UCF101_URL") or VIDEOS_URL

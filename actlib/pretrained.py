@@ -6,6 +6,7 @@ deviation, and the values of the first filter tell whether they are the right on
 """
 
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -143,7 +144,13 @@ def _read(file):
         raise FileNotFoundError(f"Expected a file with weights. Received: {file}, which is not there. Check the path.")
     from actlib.torch.weights import read_state_dict  # the only kind of file that needs a framework
 
-    weights = read_state_dict(file)
+    try:
+        weights = read_state_dict(file)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
+        raise ValueError(
+            f"Expected torchvision's vgg16-397923af.pth: tensors, and nothing that runs code. Received: {file} "
+            f"({str(error)[:120]}). Take it from its publisher."
+        ) from error
     values = recognise_family(weights)
     if values and values.startswith("keras"):  # Caffe's weights under torchvision's names, which several sites offer
         mean, std = np.float32(FAMILIES["keras"])

@@ -258,6 +258,15 @@ def test_names_of_classes_in_all_their_forms(tmp_path, lists):
     assert len(list_official(tmp_path)) == 12 and len(list_official(tmp_path, ["Basketball"])) == 4
 
 
+def test_without_lists_the_option_that_takes_them_is_named(tmp_path, videos):
+    archive = flat_zip(tmp_path / "all.zip", videos)
+    with serve() as server, pytest.raises(DownloadError, match="404.*with --lists"):
+        fetch_ucf101(tmp_path / "u", source=archive, lists=server.root + "/lists.zip", **CALM)
+    (tmp_path / "damaged.zip").write_bytes(archive.read_bytes()[:-30])
+    with pytest.raises(DownloadError, match="damaged.zip"):
+        fetch_ucf101(tmp_path / "u", source=archive, lists=tmp_path / "damaged.zip", **CALM)
+
+
 def test_lists_that_are_there_need_no_server(tmp_path, lists):
     place = fetch_lists(tmp_path / "u", source=lists, **CALM)
     assert fetch_lists(tmp_path / "u", **CALM) == place and len(list(place.iterdir())) == 7
