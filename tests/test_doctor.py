@@ -1,0 +1,196 @@
+"""The doctor's report: what is there, what is missing, and the line that mends it, on machines in every state."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actlib import doctor as module
+from actlib.doctor import Finding, choose_next, doctor, examine
+
+REAL = os.environ.get("ACTLIB_REAL_DATA")
+LISTED = {"Archery": 3, "Diving": 2}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home with nothing in it, and no settings."""
+    for name in module.FOLDERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ACTLIB_HOME", str(tmp_path))
+    return tmp_path
+
+
+def find(about, **options):
+    findings = {finding.about: finding for finding in examine(**options)}
+    return findings[about]
+
+
+def put_ucf101(folder, names, lists=True):
+    """UCF-101 with some of its videos, and lists that name all of LISTED."""
+    for name in names:
+        path = folder / "UCF-101" / name.split("_")[1] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"video")
+    if lists:
+        (folder / "ucfTrainTestlist").mkdir(parents=True)
+        every = [f"{c}/v_{c}_g01_c{n:02d}.avi\n" for c, count in LISTED.items() for n in range(1, count + 1)]
+        (folder / "ucfTrainTestlist" / "trainlist01.txt").write_text("".join(every[:2]))
+        (folder / "ucfTrainTestlist" / "testlist01.txt").write_text("".join(every[2:]))
+
+
+def put_program(folder, name, text):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_fresh_machine_is_told_to_start(home):
+    report = doctor()
+    assert report.splitlines()[-1] == "Next: make lab"
+    assert "not drawn yet" in report and f"no videos in {home / 'data' / 'ucf101'}" in report
+    assert "python -m actlib fetch ucf101 --classes seven" in report and "python -m actlib fetch vgg16" in report
+
+
+def test_every_finding_has_a_known_state_and_every_trouble_a_way_out():
+    for finding in examine():
+        assert finding.state in module.STATES and finding.found
+        assert finding.mend or finding.state != "missing"
+
+
+def test_versions_are_the_installed_ones():
+    import numpy
+
+    assert f"numpy {numpy.__version__}" in find("packages").found
+
+
+def test_a_missing_package_comes_first(monkeypatch):
+    monkeypatch.setattr(module, "PACKAGES", ("numpy", "no-such-package"))
+    finding = find("packages")
+    assert finding.state == "missing" and "no-such-package" in finding.found
+    assert choose_next(examine()) == "make setup"
+
+
+def test_one_framework_is_enough_and_none_is_not(monkeypatch):
+    real = module._version
+    monkeypatch.setattr(
+        module, "_version", lambda name: "" if name in ("keras", "tensorflow", "tensorflow-cpu") else real(name)
+    )
+    assert find("Keras").state == "note" and choose_next(examine()) == "make lab"
+    monkeypatch.setattr(module, "_version", lambda name: "" if name in ("torch", "keras") else "1.0")
+    assert find("frameworks").state == "missing"
+
+
+def test_it_needs_no_framework_and_imports_none():
+    code = "import sys; from actlib.doctor import doctor; doctor(); print({'torch', 'keras', 'jax'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_it_reports_even_when_half_the_packages_are_gone():
+    blocked = "pandas av psutil tqdm pooch filelock rarfile requests h5py numpy"
+    code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r}.split()))\n"
+    code += "from actlib.doctor import doctor; print(doctor())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "MISS  ucf101" in done.stdout and done.stdout.splitlines()[-1] == "Next: make setup"
+
+
+def test_data_that_is_whole(home):
+    put_ucf101(
+        home / "data" / "ucf101", [f"v_{c}_g01_c{n:02d}.avi" for c, k in LISTED.items() for n in range(1, k + 1)]
+    )
+    finding = find("UCF-101")
+    assert finding.state == "ok" and finding.found.startswith("5 videos of 2 classes")
+
+
+def test_data_with_holes_gets_the_line_that_fills_them(home):
+    put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
+    finding = find("UCF-101")
+    assert "the lists name 2 more" in finding.found
+    assert finding.mend == f"python -m actlib fetch ucf101 --classes Archery --to {home / 'data' / 'ucf101'}"
+
+
+def test_data_without_lists(home):
+    put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"], lists=False)
+    assert find("UCF-101").mend == f"python -m actlib fetch lists --to {home / 'data' / 'ucf101'}"
+    assert find("UCF-101").state == "missing"
+
+
+def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
+    assert find("ImageNet weights").state == "note"
+    put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
+    assert find("ImageNet weights").state == "missing" and choose_next(examine()) == "python -m actlib fetch vgg16"
+    (home / "pretrained").mkdir()
+    (home / "pretrained" / "vgg16_imagenet.safetensors").write_bytes(b"")
+    assert find("ImageNet weights").state == "ok"
+
+
+def test_the_data_folder_of_the_environment_counts(home, monkeypatch):
+    put_ucf101(home / "elsewhere", ["v_Archery_g01_c01.avi"])
+    monkeypatch.setenv("ACTLIB_DATA", str(home / "elsewhere"))
+    assert str(home / "elsewhere") in find("UCF-101").found
+
+
+def test_settings_that_point_nowhere(home, monkeypatch):
+    monkeypatch.setenv("ACTLIB_DATA", str(home / "none"))
+    finding = find("ACTLIB_DATA")
+    assert finding.state == "missing" and finding.mend == "unset ACTLIB_DATA"
+    monkeypatch.setenv("ACTLIB_HOME", str(home / "none" / "either"))
+    assert find("disk").state in ("ok", "note")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_cannot_be_written(home, monkeypatch):
+    (home / "locked").mkdir(mode=0o500)
+    monkeypatch.setenv("ACTLIB_CACHE", str(home / "locked" / "cache"))
+    assert find("cache").state == "missing"
+
+
+def test_the_cache_is_weighed(home, monkeypatch):
+    (home / "data" / "cache").mkdir(parents=True)
+    (home / "data" / "cache" / "features.npy").write_bytes(bytes(1_500_000))
+    assert find("cache").found.startswith("1.5 MB")
+
+
+def test_a_disk_that_is_nearly_full(monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("U", (), {"free": 10_000_000}))
+    assert find("disk").state == "note" and "free some space" in find("disk").mend
+
+
+def test_a_gpu(home, monkeypatch):
+    put_program(home / "bin", "nvidia-smi", 'echo "NVIDIA H100, 81559 MiB, 580.1"')
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    assert find("GPU") == Finding("ok", "GPU", "NVIDIA H100, 81559 MiB, 580.1")
+
+
+@pytest.mark.parametrize("text", ["exit 9", "true"])
+def test_a_gpu_that_does_not_answer(home, monkeypatch, text):
+    put_program(home / "bin", "nvidia-smi", text)
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    assert find("GPU").state == "note"
+
+
+def test_pytorch_is_asked_only_on_request(monkeypatch):
+    monkeypatch.setattr(module, "ASK_TORCH", "print('[true, \"A GPU\", false]')")
+    assert "PyTorch's GPU" not in {finding.about for finding in examine()}
+    assert find("PyTorch's GPU", ask_frameworks=True).found == "A GPU"
+    monkeypatch.setattr(module, "ASK_TORCH", "raise SystemExit(3)")
+    assert find("PyTorch's GPU", ask_frameworks=True).mend == "make setup"
+
+
+def test_tools_for_rar(home, monkeypatch):
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    assert find("RAR").state == "note"
+    put_program(home / "bin", "bsdtar", "true")
+    assert find("RAR") == Finding("ok", "RAR", "unpacked with bsdtar")
+
+
+@pytest.mark.skipif(not REAL, reason="needs real videos: set ACTLIB_REAL_DATA")
+def test_real_data(monkeypatch):
+    monkeypatch.setenv("ACTLIB_DATA", REAL)
+    finding = find("UCF-101")
+    assert finding.found == f"300 videos of 6 classes in {Path(REAL)}; the lists name 431 more"
