@@ -69,7 +69,7 @@ def test_pictures_of_data(classes):
     assert "validation" in texts_of(bars)
     assert "validation" not in texts_of(check(pictures.plot_classes(videos.drop(columns="part"))))
     lengths = check(pictures.plot_lengths(videos))
-    assert "1.2 to 2.3 seconds" in texts_of(lengths) and all(name in texts_of(lengths) for name in classes)
+    assert "1.2 to 2.32 seconds" in texts_of(lengths) and all(name in texts_of(lengths) for name in classes)
 
 
 def test_classes_come_in_the_order_of_the_table_of_counts():

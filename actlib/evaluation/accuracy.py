@@ -122,13 +122,31 @@ def bootstrap_groups(correct: np.ndarray, groups: np.ndarray, *, num_bootstrap: 
 
 
 def sum_groups(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of values and their number, each (G,), in every group."""
+    """Add up the values of each group.
+
+    Args:
+        values: float (n,).
+        groups: (n,) any values, equal for those of the same group.
+
+    Returns:
+        (total, count): float (G,) and int (G,), the sum and the number of each group's values.
+    """
     _, index = np.unique(groups, return_inverse=True)
     return np.bincount(index, values), np.bincount(index)
 
 
 def resample(total: np.ndarray, count: np.ndarray, num_bootstrap: int, seed: int) -> np.ndarray:
-    """The mean (num_bootstrap,) of the values in groups drawn with replacement."""
+    """Draw as many groups as there are, with replacement, again and again.
+
+    Args:
+        total: float (G,), the sum of each group's values.
+        count: int (G,), how many there are.
+        num_bootstrap: how many times groups are drawn.
+        seed: of the draw.
+
+    Returns:
+        float (num_bootstrap,), the mean of the values in each draw.
+    """
     drawn = np.random.default_rng(seed).integers(len(count), size=(num_bootstrap, len(count)))  # (num_bootstrap, G)
     return total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
 

@@ -1,6 +1,7 @@
 """Arrays and tables -> figures in one style; every function gives back a figure that a notebook shows by itself.
 
 style      colours that everybody can tell apart, and the figure with its description
+layout     rows of classes, sheets of frames, headings, legends
 data       videos before any model: contact sheets, classes, lengths, sampling
 curves     training, reliability
 results    confusion, classes, models against each other

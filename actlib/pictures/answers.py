@@ -2,19 +2,8 @@
 
 import numpy as np
 
-from actlib.pictures.style import (
-    COLOURS,
-    FAINT,
-    MUTED,
-    RIGHT,
-    SIGNS,
-    WRONG,
-    Picture,
-    head,
-    hide_frame,
-    in_percent,
-    styled,
-)
+from actlib.pictures.layout import head, hide_frame, in_percent
+from actlib.pictures.style import COLOURS, FAINT, MUTED, RIGHT, SIGNS, WRONG, Picture, styled
 
 
 @styled

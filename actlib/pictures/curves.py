@@ -4,14 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from actlib.pictures.style import (
-    COLOURS,
-    MUTED,
-    Picture,
-    head,
-    in_percent,
-    styled,
-)
+from actlib.pictures.layout import head, in_percent
+from actlib.pictures.style import COLOURS, MUTED, Picture, styled
 
 
 @styled

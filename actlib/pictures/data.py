@@ -7,25 +7,8 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from actlib.pictures.style import (
-    BLUE,
-    COLOURS,
-    INK,
-    MUTED,
-    PARTS,
-    RIGHT,
-    SIGNS,
-    WIDTH,
-    WRONG,
-    Picture,
-    class_panels,
-    head,
-    hide_frame,
-    legend_above,
-    name_rows,
-    styled,
-    tile,
-)
+from actlib.pictures.layout import class_panels, head, hide_frame, legend_above, name_rows, tile
+from actlib.pictures.style import BLUE, COLOURS, INK, MUTED, PARTS, RIGHT, SIGNS, WIDTH, WRONG, Picture, styled
 
 
 @styled
@@ -174,7 +157,7 @@ def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Picture:
     seconds = videos["frames"] / videos["fps"]
     table = seconds.groupby(videos["class_name"]).quantile([0, 0.25, 0.5, 0.75, 1]).unstack()
     shortest, median, longest = seconds.quantile([0, 0.5, 1])
-    heading = title or f"{shortest:.1f} to {longest:.1f} seconds, half of the videos below {median:.1f}"
+    heading = title or f"{shortest:.3g} to {longest:.3g} seconds, half of the videos below {median:.3g}"
     picture, axes, panels = class_panels(len(table), alt=f"Length of the videos by class: {heading}")
     for axis, panel in zip(axes, panels, strict=True):
         low, first, middle, third, high = table.iloc[panel].to_numpy().T

@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from actlib.pictures.style import COLOURS, MUTED, RIGHT, WIDTH, WRONG, Picture, head, hide_frame, styled, tile
+from actlib.pictures.layout import head, hide_frame, tile
+from actlib.pictures.style import COLOURS, MUTED, RIGHT, WIDTH, WRONG, Picture, styled
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
@@ -197,6 +198,9 @@ def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int
 
 
 def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, colour) -> None:
-    """Put a small frame on its point, framed in its class's colour."""
-    image = OffsetImage(thumbnail, zoom=50 / thumbnail.shape[1])
-    axis.add_artist(AnnotationBbox(image, point, pad=0.1, zorder=2, bboxprops={"edgecolor": colour, "linewidth": 2}))
+    """Put a small frame above its point, framed in its class's colour."""
+    width = 50  # points of type
+    image = OffsetImage(thumbnail, zoom=width / thumbnail.shape[1])
+    above = (0, width * thumbnail.shape[0] / thumbnail.shape[1] / 2)
+    look = {"boxcoords": "offset points", "pad": 0.1, "zorder": 2}
+    axis.add_artist(AnnotationBbox(image, point, above, bboxprops={"edgecolor": colour, "linewidth": 2}, **look))

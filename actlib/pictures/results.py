@@ -6,22 +6,8 @@ import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
 
 from actlib.evaluation import LEVELS, Results
-from actlib.pictures.style import (
-    COLOURS,
-    FAINT,
-    INK,
-    MUTED,
-    RIGHT,
-    WRONG,
-    Picture,
-    class_panels,
-    head,
-    hide_frame,
-    in_percent,
-    legend_above,
-    name_rows,
-    styled,
-)
+from actlib.pictures.layout import class_panels, head, hide_frame, in_percent, legend_above, name_rows
+from actlib.pictures.style import COLOURS, FAINT, INK, MUTED, RIGHT, WRONG, Picture, styled
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
 RIGHT_SHADES = LinearSegmentedColormap.from_list("right", ["#F4F8FB", RIGHT])
