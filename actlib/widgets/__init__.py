@@ -9,7 +9,8 @@ SamplingExplorer   which frames a sampling rule takes, and what they cost
 
 from actlib.widgets.browser import ClipBrowser
 from actlib.widgets.confusion import ConfusionExplorer
+from actlib.widgets.monitor import TrainingMonitor
 from actlib.widgets.player import ClipPlayer
 from actlib.widgets.timelines import build_timelines
 
-__all__ = ["ClipBrowser", "ClipPlayer", "ConfusionExplorer", "build_timelines"]
+__all__ = ["ClipBrowser", "ClipPlayer", "ConfusionExplorer", "TrainingMonitor", "build_timelines"]

@@ -166,13 +166,7 @@ class ClipWidget(anywidget.AnyWidget):
         return add_caption(None, [(repr(self), INK)])
 
     def _repr_mimebundle_(self, **options):
-        data, metadata = super()._repr_mimebundle_(**options)
-        try:
-            still = self.draw_still()
-        except (VideoError, OSError) as error:
-            still = add_caption(None, [(repr(self), INK), (str(error), WRONG)], width=960)
-        data["image/png"] = base64.b64encode(encode_png(still)).decode()
-        return data, metadata
+        return bundle_still(super()._repr_mimebundle_(**options), self)
 
     def __repr__(self):
         return f"{type(self).__name__}: {len(self.videos):,} videos"
@@ -183,6 +177,25 @@ class ClipWidget(anywidget.AnyWidget):
         self._thumbnails.clear()
         self.timelines = {}
         self.videos = self.videos.iloc[:0]
+
+
+def bundle_still(bundle, widget):
+    """Add a widget's still picture to what a notebook keeps of it.
+
+    Args:
+        bundle: (data, metadata) of the widget's view.
+        widget: with `draw_still`.
+
+    Returns:
+        (data, metadata) with image/png and, as text, the widget's name.
+    """
+    data, metadata = bundle
+    try:
+        still = widget.draw_still()
+    except (VideoError, OSError) as error:
+        still = add_caption(None, [(repr(widget), INK), (str(error), WRONG)], width=960)
+    png = base64.b64encode(encode_png(still)).decode()
+    return {**data, "text/plain": repr(widget), "image/png": png}, metadata
 
 
 def free_replies(comm):

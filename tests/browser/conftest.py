@@ -145,7 +145,7 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(lab, browser):
-    """`open_notebook(cells, width=1280, theme=...)` writes a notebook of these cells (or copies a file) and opens it."""
+    """`open_notebook(cells, width=1280, theme=...)` writes a notebook of cells, or copies a file, and opens it."""
     opened = []
 
     def open_one(cells, *, width=1280, height=1000, theme="JupyterLab Light", name="test"):

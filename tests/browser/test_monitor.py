@@ -1,0 +1,95 @@
+"""TrainingMonitor in JupyterLab: curves while the cell runs, Stop that ends it, a player that plays meanwhile."""
+
+import json
+
+import pytest
+from screens import read_frame, wait_until
+
+SETUP = """
+import os, time
+from pathlib import Path
+import numpy as np
+from actlib.widgets import ClipPlayer, TrainingMonitor
+monitor = TrainingMonitor(title="a loop")
+def loop(num_epochs, batches=10, wait=.02):
+    for epoch in range(num_epochs):
+        for batch in range(batches):
+            time.sleep(wait)
+            now = epoch + batch / batches
+            loss = 2 * np.exp(-now / 6) + .1 * np.sin(7 * now)
+            monitor.on_batch(epoch * batches + batch + 1, num_epochs * batches, loss)
+            if monitor.stop:
+                return epoch
+        fall = 2 * np.exp(-epoch / 6)
+        monitor.on_epoch({"epoch": epoch + 1, "loss": fall, "val_loss": fall + .02 * epoch, "accuracy": 1 - fall / 2.2,
+                          "val_accuracy": .9 - fall / 2.5})
+"""
+TRAIN = """
+from actlib.specs import FrameSpec, TrainSpec, VGGSpec
+from actlib.{framework}.training import build_model, train
+from actlib.batches import ClipBatches, every
+rng = np.random.default_rng(0)
+source, labels = rng.normal(size=(24, 4, 64)).astype(np.float16), np.arange(24) % 2
+batches = ClipBatches(list(source), labels, every(4), batch_size=2, shuffle=True)
+model = build_model(FrameSpec("tiny", VGGSpec("tiny", ((1, 4), (1, 4)), size=16), hidden=(8,)), 2)
+spec = TrainSpec(num_epochs=100_000, patience=None, plateau_patience=None)
+run = Path("run-{framework}")
+history = train(model, batches, batches, spec, run=run, monitor=TrainingMonitor(title="{framework}"))
+print("ended after", len(history["loss"]), "epochs; kept", sorted(path.name for path in run.glob("best*")))
+"""
+
+
+def test_curves_grow_and_stop_ends_the_loop(open_notebook):
+    notebook = open_notebook([SETUP, "print('ended at', loop(400))"])
+    notebook.run_all(wait=False)
+    monitor = notebook.widget("monitor").first
+    monitor.wait_for(timeout=60_000)
+    epochs = monitor.locator("path.validation.dots")
+    epochs.first.wait_for(state="attached", timeout=30_000)
+    early = len(epochs.first.get_attribute("d"))
+    later = wait_until(notebook.page, lambda: len(epochs.first.get_attribute("d")), lambda length: length > early + 30)
+    assert later > early + 30
+    assert "left" in monitor.locator(".numbers").inner_text()
+    notebook.picture("monitor-running")
+    monitor.get_by_role("button", name="Stop").click()
+    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped")
+    assert monitor.locator(".state").inner_text() == "Stopped"
+    text = wait_until(notebook.page, lambda: notebook.output(1), lambda text: "TrainingMonitor: stopped" in text)
+    assert "ended at" in text and "TrainingMonitor: stopped" in text
+    assert "KeyboardInterrupt" not in text  # the message arrived while the cell ran; nothing had to be interrupted
+    assert all("image/png" in output["data"] for output in json.loads(text) if "data" in output)
+
+
+def test_a_clip_plays_while_a_model_trains(open_notebook, videos):
+    play = 'ClipPlayer(Path(os.environ["ACTLIB_TEST_VIDEOS"]) / "Wave/v_Wave_g01_c01.avi")'
+    notebook = open_notebook([SETUP, play, "print('ended at', loop(40))"])
+    notebook.run_all(wait=False)
+    player = notebook.widget("player").first
+    player.wait_for(timeout=60_000)
+    notebook.page.wait_for_function("() => document.querySelector('.actlib-player video').readyState >= 2")
+    player.get_by_role("button", name="Play (space)").click()
+    assert wait_until(notebook.page, lambda: read_frame(player), lambda number: number > 3) > 3
+    assert notebook.widget("monitor").locator(".state").inner_text() == "Training"
+    wait_until(notebook.page, notebook.widget("monitor").locator(".state").inner_text, "Finished")
+
+
+def test_looks(open_notebook):
+    for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 560)):
+        notebook = open_notebook([SETUP, "loop(25, wait=.002)"], theme=theme, width=width)
+        notebook.run_all()
+        monitor = notebook.widget("monitor").first
+        wait_until(notebook.page, monitor.locator(".state").inner_text, "Finished")
+        notebook.picture(f"monitor-{theme.split()[1].lower()}-{width}")
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_stop_ends_a_training_with_a_checkpoint(open_notebook, framework):
+    notebook = open_notebook([SETUP, TRAIN.format(framework=framework)])
+    notebook.run_all(wait=False)
+    monitor = notebook.widget("monitor").first
+    monitor.wait_for(timeout=120_000)
+    monitor.locator("path.validation.dots").first.wait_for(state="attached", timeout=60_000)
+    monitor.get_by_role("button", name="Stop").click()
+    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped", seconds=30)
+    text = wait_until(notebook.page, lambda: notebook.output(1), lambda text: "ended after" in text)
+    assert "best.safetensors" in text
