@@ -204,5 +204,8 @@ def _describe(weights, family, origin):
         "from": origin if origin.startswith("http") else Path(origin).name,
         "data": {"name": "ImageNet, ILSVRC"},
         "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556",
-        "licence": "Keras' file: Oxford VGG's weights, CC BY 4.0. torchvision's: BSD 3-Clause.",
+        "licence": {
+            "keras": "Creative Commons Attribution, as Oxford's Visual Geometry Group released them",
+            "torchvision": "torchvision's own, BSD 3-Clause; its terms for pre-trained weights apply",
+        }[family],
     }
