@@ -77,6 +77,21 @@ def prepare_experiment(experiment):
     )
 
 
+def open_frames(table, experiment, *, keep=True):
+    """Open the frames that a model looks at, decoded at its size.
+
+    Args:
+        table: Videos.
+        experiment: The ``Experiment``: the protocol says which frames, the preset how many and how large.
+        keep: Keep the decoded frames on disk; if not, they are decoded when asked for.
+
+    Returns:
+        A ``FrameStore``: uint8 (F, H, W, 3) a video.
+    """
+    num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
+    return stores.FrameStore(table, num_frames=num_frames, size=experiment.preset.model.vgg.size, keep=keep)
+
+
 def open_store(table, model, experiment):
     """Open what a model reads: stored features where its convolutions stay as they are, else decoded frames.
 
@@ -88,17 +103,15 @@ def open_store(table, model, experiment):
     Returns:
         A ``FeatureStore`` or a ``FrameStore``: a (F, ...) array a video.
     """
-    preset = experiment.preset
-    frozen = "convolutions" in preset.training.frozen
-    num_frames = None if experiment.protocol == "paper" else preset.num_frames
-    frames = stores.FrameStore(table, num_frames=num_frames, size=preset.model.vgg.size, keep=not frozen)
-    if not frozen:
-        return frames
+    if "convolutions" not in experiment.preset.training.frozen:
+        return open_frames(table, experiment)
     twin = load_twin(experiment.framework)
     weights = twin.weights.get_weights(model)
     convolutions = {name: array for name, array in weights.items() if name.startswith(("block", "preprocess"))}
-    key = f"{experiment.framework}-{preset.model.vgg.name}-{checkpoints.weights_key(convolutions)}"
-    return stores.FeatureStore(frames, partial(twin.training.convolve, model), key=key)
+    key = f"{experiment.framework}-{experiment.preset.model.vgg.name}-{checkpoints.weights_key(convolutions)}"
+    return stores.FeatureStore(
+        open_frames(table, experiment, keep=False), partial(twin.training.convolve, model), key=key
+    )
 
 
 def make_batches(table, model, experiment, *, train):
