@@ -174,8 +174,11 @@ class ClipBatches:
         if index < 0 or not chosen:
             raise IndexError(f"Expected a batch in 0..{len(self) - 1}. Received: {index}. See len(batches).")
         rng = np.random.default_rng((self.seed, number, 3, index))
-        clips = [self._augmented(np.asarray(self.source[video])[indices], rng) for video, indices in chosen]
-        return np.stack(clips), self.labels[[video for video, _ in chosen]]  # (N, T, ...), (N,)
+        labels = self.labels[[video for video, _ in chosen]]  # (N,)
+        if not self.augment:
+            return _gather(self.source, chosen), labels
+        augment = augment_clip if self.augment is True else self.augment
+        return np.stack([augment(_gather(self.source, [clip])[0], rng=rng) for clip in chosen]), labels
 
     def clips(self, number=0):
         """List an epoch's clips in order.
@@ -212,14 +215,28 @@ class ClipBatches:
             if length
             for indices in np.atleast_2d(self.rule(int(length), rules))  # (M, T)
         ]
+        self._check(drawn)
         if self.shuffle_frames:
             drawn = [(video, frames.permutation(indices)) for video, indices in drawn]
         return [drawn[place] for place in order.permutation(len(drawn))] if self.shuffle else drawn
 
-    def _augmented(self, clip, rng):
-        if not self.augment:
-            return clip
-        return (augment_clip if self.augment is True else self.augment)(clip, rng=rng)
+    def _check(self, drawn):
+        """Refuse clips of different lengths or of frames that are not there, which a rule of one's own may give."""
+        for video, indices in drawn:
+            if len(indices) != len(drawn[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
+                raise ValueError(
+                    f"Expected clips of {len(drawn[0][1])} frames in 0..{self._lengths[video] - 1}. "
+                    f"Received: {indices.tolist()} for video {video}. Correct the rule."
+                )
+
+
+def _gather(source, chosen):
+    """Copy the chosen (video, indices) into one new array (N, T, ...)."""
+    frames = source[chosen[0][0]]
+    clips = np.empty((len(chosen), len(chosen[0][1]), *frames.shape[1:]), frames.dtype)
+    for place, (video, indices) in enumerate(chosen):
+        np.take(source[video], indices, axis=0, out=clips[place], mode="clip")  # other modes copy twice
+    return clips
 
 
 def _count_frames(source):

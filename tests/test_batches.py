@@ -167,3 +167,9 @@ def test_augmentation_of_your_own():
         0
     )
     assert clips.shape == (2, 6, 8, 8, 3)
+
+
+@pytest.mark.parametrize("rule", [lambda length, rng: np.array([0, length]), lambda length, rng: np.arange(length)])
+def test_rules_of_your_own_are_checked(rule):
+    with pytest.raises(ValueError, match="Expected clips of .* for video [01]. Correct the rule"):
+        make(rule, lengths=(6, 5)).clips()
