@@ -32,10 +32,11 @@ def plot_history(history: dict, *, title: str | None = None) -> Picture:
         if key == "accuracy":
             in_percent(axis.yaxis)
             axis.set_ylim(-0.02, 1.02)
-        else:
-            axis.set_ylim(bottom=0)
-    axis.plot([], [], "o", color=MUTED, markersize=7, label="lowest validation loss")
-    axis.legend(loc="lower right")
+            continue
+        axis.set_ylim(bottom=0)
+        if any("val_loss" in run for run in runs.values()):
+            axis.plot([], [], "o", color=MUTED, markersize=7, label="lowest validation loss")
+        axis.legend()
     head(picture, title)
     return picture
 
