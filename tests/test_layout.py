@@ -27,7 +27,7 @@ FLOW = (
     ("stores",),
     ("loading",),
     ("checkpoints",),
-    ("initial",),
+    ("initial", "attribution"),
     ("keras", "torch"),
     ("evaluation",),
     ("calibration", "neighbours"),
