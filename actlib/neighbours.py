@@ -104,7 +104,7 @@ def map_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarray:
 
     Args:
         vectors: float (n, D), of at least 2 clips; each is first scaled to length 1, so that angles count.
-        method: "pca", a straight projection whose distances mean something, or "tsne", which only keeps who is near whom.
+        method: "pca", a straight projection whose distances count, or "tsne", which only keeps who is near whom.
         seed: of t-SNE's optimisation; PCA needs none.
         perplexity: of t-SNE, about how many neighbours count; at most a third of the clips is used.
 
