@@ -11,6 +11,7 @@ from actlib.widgets.browser import ClipBrowser
 from actlib.widgets.confusion import ConfusionExplorer
 from actlib.widgets.monitor import TrainingMonitor
 from actlib.widgets.player import ClipPlayer
+from actlib.widgets.sampling import SamplingExplorer
 from actlib.widgets.timelines import build_timelines
 
-__all__ = ["ClipBrowser", "ClipPlayer", "ConfusionExplorer", "TrainingMonitor", "build_timelines"]
+__all__ = ["ClipBrowser", "ClipPlayer", "ConfusionExplorer", "SamplingExplorer", "TrainingMonitor", "build_timelines"]

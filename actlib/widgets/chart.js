@@ -47,8 +47,8 @@ function createChart({ title, format }) {
   };
 }
 
-/** The next of 1, 2, 5, 10, 20, … (times a power of ten) above a value, so that a chart's scale rarely moves. */
+/** A round number above a value, so that a chart's scale rarely moves. */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1e-6)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }

@@ -7,8 +7,7 @@ function render({ model, el }) {
 
   const tellKernel = () => {
     if (!leading) return;
-    const { engine, size } = stage;
-    lead(model, { playing: engine.playing, speed: engine.speed, loop: engine.loop, size });
+    lead(model, { playing: engine.playing, speed: engine.speed, loop: engine.loop, size: stage.readSize() });
     if (!engine.playing) lead(model, { frame: engine.frame });
   };
   const stage = createStage(tellKernel);

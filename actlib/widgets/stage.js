@@ -4,6 +4,7 @@
 function createStage(onSettled = () => {}) {
   const shelf = makeBlobShelf(1);
   const posters = makeBlobShelf(1);
+  const stage = { onFrame() {} }; // a widget may put its own in
   let clip = { frames: 1, fps: 25 }, timelines = [];
 
   const note = make("div", { class: "note", role: "status" });
@@ -19,6 +20,7 @@ function createStage(onSettled = () => {}) {
     scrub.setAttribute("aria-valuetext", words);
     count.textContent = words;
     timelines.forEach((timeline) => timeline.setFrame(frame));
+    stage.onFrame(frame);
   };
   const onState = () => {
     playButton.relabel(engine.playing ? "pause" : "play", engine.playing ? "Pause (space)" : "Play (space)");
@@ -86,11 +88,11 @@ function createStage(onSettled = () => {}) {
     action();
   });
 
-  return {
+  Object.assign(stage, {
     el,
     engine,
     setSize,
-    get size() { return el.classList.contains("small") ? "small" : "full"; },
+    readSize: () => (el.classList.contains("small") ? "small" : "full"),
     /** Says what is being waited for, over the last picture. */
     wait(text) {
       note.textContent = text;
@@ -119,7 +121,8 @@ function createStage(onSettled = () => {}) {
       shelf.close();
       posters.close();
     },
-  };
+  });
+  return stage;
 }
 
 /** Class, chips, file name and verdicts of a clip. */

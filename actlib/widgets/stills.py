@@ -158,6 +158,30 @@ def draw_timeline(lines, frames, num_video_frames, *, width, height=90):
     return np.asarray(image)
 
 
+def draw_dots(clips, num_video_frames, *, width):
+    """Draw which frames each clip takes, a row a clip.
+
+    Args:
+        clips: int (M, T), frame numbers.
+        num_video_frames: F, which is the whole width.
+        width: pixels.
+
+    Returns:
+        uint8 (H, width, 3).
+
+    Example:
+        >>> draw_dots([[0, 5]], 10, width=100).shape
+        (16, 100, 3)
+    """
+    image = Image.new("RGB", (width, 16 * len(clips)), PAPER)
+    pen = ImageDraw.Draw(image)
+    for row, frames in enumerate(clips):
+        for frame in frames:
+            x, y = (frame + 0.5) * width / num_video_frames, 16 * row + 8
+            pen.ellipse([x - 4, y - 4, x + 4, y + 4], fill=RIGHT)
+    return np.asarray(image)
+
+
 def join_pictures(pictures):
     """Put drawn pictures below each other in one image.
 

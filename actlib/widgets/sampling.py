@@ -1,0 +1,164 @@
+"""SamplingExplorer: choose a rule, T and a stride; see which frames are taken, and what they cost."""
+
+import time
+
+import numpy as np
+import traitlets
+
+from actlib.clips import read_clip, sample_consecutive, sample_evenly, sample_segments, slide_windows
+from actlib.specs import VGG16
+from actlib.videos import VideoError
+from actlib.widgets.costs import list_costs
+from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES, tabulate_video
+from actlib.widgets.serving import ClipWidget, join_files
+from actlib.widgets.stills import INK, SOFT, add_caption, draw_dots, encode_jpeg, read_sheet
+
+STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
+TILE = (72, 96)  # (H, W) of a taken frame, pixels
+
+
+class SamplingExplorer(ClipWidget):
+    """Shows which frames of a video a sampling rule takes, on the strip and in the player, and what they cost.
+
+    Args:
+        video: a row of `list_videos`, or a path.
+        traits: `rule` ("evenly", "segments", "consecutive" or "windows"), `num_frames` (T, 1..64), `stride` (1..48,
+            between frames in a row or between windows) and `seed` to begin with.
+    """
+
+    _esm = join_files(*STAGE_SCRIPTS, "sampling.js")
+    _css = join_files(*STAGE_STYLES, "sampling.css")
+
+    questions = ("clip", "strip", "frames")
+
+    rule = traitlets.Enum(("evenly", "segments", "consecutive", "windows"), "evenly").tag(sync=True)
+    num_frames = traitlets.Int(16, min=1, max=64).tag(sync=True)
+    stride = traitlets.Int(8, min=1, max=48).tag(sync=True)
+    seed = traitlets.Int(0, min=0).tag(sync=True)
+    taken = traitlets.List().tag(sync=True)
+    costs = traitlets.List().tag(sync=True)
+    summary = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, video, **traits):
+        videos, self.problem = tabulate_video(video)
+        super().__init__(videos, **traits)
+        self.length, self.fps = int(videos["frames"].iloc[0]), float(videos["fps"].iloc[0])
+        self.observe(self._choose, ["rule", "num_frames", "stride", "seed"])
+        self._choose()
+
+    @property
+    def clips(self):
+        """Frames of each clip, int64 (M, T)."""
+        return np.array(self.taken, np.int64)
+
+    def _choose(self, _change=None):
+        clips = choose_frames(self.rule, self.length, self.num_frames, stride=self.stride, seed=self.seed)
+        seconds = self._time_reading(clips)
+        with self.hold_sync():
+            self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
+            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps, decode_seconds=seconds)]
+            self.taken = clips.tolist()
+
+    def _time_reading(self, clips):
+        start = time.perf_counter()
+        try:
+            read_clip(self.locate(0), np.unique(clips), size=VGG16.size)
+        except (VideoError, OSError) as error:
+            self.problem = str(error)
+        return time.perf_counter() - start
+
+    def answer_strip(self, _content):
+        """Answer with small frames from all over the video.
+
+        Args:
+            _content: the question.
+
+        Returns:
+            The answer and its buffers.
+        """
+        return {}, [encode_jpeg(read_sheet(self.locate(0), self.length, **STRIP))]
+
+    def answer_frames(self, content):
+        """Answer with the frames of one clip, side by side.
+
+        Args:
+            content: the question, with `clip`, the number of the clip.
+
+        Returns:
+            The answer and its buffers.
+        """
+        frames = self.taken[max(0, min(int(content.get("clip", 0)), len(self.taken) - 1))]
+        sheet = np.concatenate(list(read_clip(self.locate(0), frames, size=TILE)), axis=1)
+        return {"frames": frames}, [encode_jpeg(sheet)]
+
+    def draw_still(self):
+        """Draw the strip, below it a row of dots for each clip.
+
+        Returns:
+            PIL image.
+
+        Raises:
+            VideoError: the video cannot be decoded.
+        """
+        strip = read_sheet(self.locate(0), self.length, **STRIP)
+        rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
+        lines = [(self.summary, INK)] + [(f"{name}: {value} ({remark})", SOFT) for name, value, remark in self.costs]
+        return add_caption(np.concatenate([strip, rows]), lines)
+
+    def __repr__(self):
+        return f"SamplingExplorer: {self.summary or self.problem}"
+
+
+def choose_frames(rule, num_video_frames, num_frames, *, stride=8, seed=0):
+    """Choose frames by a rule's name.
+
+    Args:
+        rule: "evenly", "segments", "consecutive" or "windows".
+        num_video_frames: F.
+        num_frames: T.
+        stride: between frames ("consecutive") or windows ("windows"); the other rules have none.
+        seed: of the rules that draw.
+
+    Returns:
+        int64 (M, T).
+
+    Example:
+        >>> choose_frames("windows", 20, 16, stride=8)[:, 0]
+        array([0, 4])
+    """
+    rng = np.random.default_rng(seed)
+    chosen = {
+        "evenly": lambda: sample_evenly(num_video_frames, num_frames),
+        "segments": lambda: sample_segments(num_video_frames, num_frames, rng=rng),
+        "consecutive": lambda: sample_consecutive(num_video_frames, num_frames, rng=rng, stride=stride),
+        "windows": lambda: slide_windows(num_video_frames, num_frames, stride=stride),
+    }[rule]()
+    return np.atleast_2d(chosen)
+
+
+def describe_rule(rule, clips, num_video_frames, *, stride):
+    """Say in a sentence what a rule took.
+
+    Args:
+        rule: its name.
+        clips: int (M, T), what it took.
+        num_video_frames: F.
+        stride: frames.
+
+    Returns:
+        str.
+
+    Example:
+        >>> describe_rule("evenly", np.array([[5, 15]]), 20, stride=8)
+        'The middle frames of 2 equal parts of the video.'
+    """
+    count = clips.shape[1]
+    pace = "in a row" if stride == 1 else f"one every {stride}"
+    sentence = {
+        "evenly": f"The middle frames of {count} equal parts of the video.",
+        "segments": f"One random frame in each of {count} equal parts: other frames every time.",
+        "consecutive": f"{count} frames, {pace}, from a random start.",
+        "windows": f"{len(clips)} windows of {count} frames in a row, {stride} apart; the last ends at the last frame.",
+    }[rule]
+    held = clips.size - sum(len(np.unique(clip)) for clip in clips)
+    return sentence + (f" The video has {num_video_frames} frames: {held} are taken twice." if held else "")

@@ -1,0 +1,48 @@
+"""SamplingExplorer in JupyterLab: rules, T and stride, the frames they take, on the strip and in the player."""
+
+from screens import read_count, read_frame, wait_until
+
+SETUP = """
+import os
+from pathlib import Path
+from actlib.widgets import SamplingExplorer
+video = Path(os.environ["ACTLIB_TEST_VIDEOS"]) / "Wave/v_Wave_g01_c02.avi"
+"""
+EXPLORER = "explorer = SamplingExplorer(video)\nexplorer"
+
+
+def open_explorer(open_notebook, *cells, **options):
+    notebook = open_notebook([SETUP, *cells], **options)
+    notebook.run_all()
+    explorer = notebook.widget("sampling").first
+    explorer.wait_for()
+    wait_until(notebook.page, explorer.locator(".tile").count, lambda count: count > 0)
+    return notebook, explorer
+
+
+def test_rules_take_frames(open_notebook, videos):
+    notebook, explorer = open_explorer(open_notebook, EXPLORER, "print(explorer.rule, explorer.clips.shape)")
+    page, tiles = notebook.page, explorer.locator(".tile")
+    assert tiles.count() == 16
+    assert [tile.get_attribute("data-frame") for tile in tiles.all()[:3]] == ["1", "5", "9"]
+    tiles.nth(2).click()
+    assert wait_until(page, lambda: read_frame(explorer), 9) == 9
+    assert read_count(explorer) == 9
+    explorer.get_by_role("button", name="Sliding windows").click()
+    assert wait_until(page, explorer.locator(".lane").count, 7) == 7
+    explorer.get_by_label("Stride between windows").fill("16")
+    assert wait_until(page, explorer.locator(".lane").count, 4) == 4
+    explorer.locator(".lane").nth(1).click()
+    wait_until(page, lambda: tiles.first.get_attribute("data-frame"), "16")
+    assert [tile.get_attribute("data-frame") for tile in tiles.all()[:2]] == ["16", "17"]
+    explorer.locator(".film").click(position={"x": 2, "y": 10})
+    assert wait_until(page, lambda: read_frame(explorer), 0) == 0
+    assert notebook.say(2).strip() == "windows (4, 16)"
+
+
+def test_looks(open_notebook, videos):
+    for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 620)):
+        cell = "SamplingExplorer(video, rule='windows')" if "Dark" in theme else EXPLORER
+        notebook, explorer = open_explorer(open_notebook, cell, theme=theme, width=width)
+        wait_until(notebook.page, lambda shown=explorer: read_frame(shown), 0)
+        notebook.picture(f"sampling-{theme.split()[1].lower()}-{width}")
