@@ -107,7 +107,16 @@ def watch(footage, model, *, watching=WATCHING):
 
 
 def window_seconds(footage, model, watching) -> float:
-    """Time that a model's T frames span: as asked, or as the model was trained, or the whole video up to 8 seconds."""
+    """Decides which time a model's T frames span.
+
+    Args:
+        footage: what `open_footage` gave.
+        model: its own `window_seconds`, if it has one, is how it was trained.
+        watching: its `window_seconds` goes before.
+
+    Returns:
+        Seconds: as asked, else as trained, else the whole video up to LONGEST_WINDOW.
+    """
     asked = watching.window_seconds or getattr(model, "window_seconds", None)
     return asked or min(max(footage.seconds, 1 / footage.fps), LONGEST_WINDOW)
 
@@ -154,7 +163,13 @@ def find_segments(labels) -> list[Segment]:
 
 
 def extend_segments(segments, index, label):
-    """Adds one frame's label to a list of segments in place, lengthening the last where the label stays."""
+    """Adds one frame's label to a list of segments in place, lengthening the last where the label stays.
+
+    Args:
+        segments: list of Segment, end to end.
+        index: number of the frame, the one after the last.
+        label: its label.
+    """
     if segments and segments[-1].label == label:
         segments[-1] = segments[-1]._replace(stop=index + 1)
     else:

@@ -134,7 +134,15 @@ class Tally:
         self.said, self.count, self.num_right = [], 0, 0
 
     def add(self, index, probabilities):
-        """Returns what is said in a frame and whether that is right (None where the truth is not known)."""
+        """Counts one frame.
+
+        Args:
+            index: number of the frame.
+            probabilities: float (K,).
+
+        Returns:
+            What is said, and whether that is right (None where the truth is not known).
+        """
         best = int(np.argmax(probabilities))
         said = self.classes[best] if probabilities[best] >= self.threshold else NONE_OF_THESE
         extend_segments(self.said, index, said)

@@ -152,11 +152,24 @@ class Strip:
         self.current, self.count, self.sums = -1, 0, np.zeros(2)
 
     def column(self, index) -> int:
-        """Column of a frame."""
+        """Says in which column a frame is painted.
+
+        Args:
+            index: number of the frame.
+
+        Returns:
+            0..width - 1.
+        """
         return min(self.width - 1, index * self.width // self.num_frames)
 
     def add(self, index, probability, right):
-        """Paints one frame's probability, right (True), wrong (False) or neither known (None)."""
+        """Paints one frame.
+
+        Args:
+            index: number of the frame.
+            probability: of what is said, 0..1: the height.
+            right: whether it is true: the colour; None where nobody knows.
+        """
         column = self.column(index)
         if column != self.current:
             self.current, self.count, self.sums = column, 0, np.zeros(2)
@@ -174,20 +187,44 @@ class Strip:
 
 
 def colour_of(right):
-    """RGB of right (True), wrong (False) and neither known (None)."""
+    """Chooses the colour of an answer.
+
+    Args:
+        right: True, False, or None where nobody knows.
+
+    Returns:
+        (red, green, blue), each 0..255.
+    """
     return NEUTRAL if right is None else RIGHT if right else WRONG
 
 
 @lru_cache
 def font_of(size, *, bold=False):
-    """DejaVu Sans, which matplotlib brings along, in a size in pixels."""
+    """Loads DejaVu Sans, which matplotlib brings along.
+
+    Args:
+        size: pixels.
+        bold: the bold cut.
+
+    Returns:
+        A Pillow font.
+    """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
 @lru_cache(maxsize=1024)
 def fit_text(text, font, width) -> str:
-    """Shortens a text with an ellipsis until it is at most so many pixels wide; nothing if not even that fits."""
+    """Shortens a text with an ellipsis until it fits.
+
+    Args:
+        text: str.
+        font: a Pillow font.
+        width: the most that it may take, in pixels.
+
+    Returns:
+        The text, shortened if need be; empty where not even two letters fit.
+    """
     if font.getlength(text) <= width:
         return text
     cut = next((n for n in range(len(text) - 1, 1, -1) if font.getlength(text[:n] + "…") <= width), 0)

@@ -127,7 +127,14 @@ def _slot_after(seconds, fps):
 
 
 def has_alpha(frame) -> bool:
-    """Tells whether a frame may be transparent, by an alpha channel or a palette."""
+    """Tells whether a frame may be transparent.
+
+    Args:
+        frame: PyAV VideoFrame.
+
+    Returns:
+        True with an alpha channel or a palette.
+    """
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
