@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import rarfile
 import remotezip
+import requests
 
 from actlib.disk import ArchiveError, DamagedArchiveError, UnsafeArchiveError
 from actlib.rar import RarPipe
@@ -95,7 +96,7 @@ def open_archive(source, *, timeout=30.0) -> Archive:
     path = Path(source)
     try:
         if str(source).startswith(("http://", "https://")):
-            return _open_zip(source, remotezip.RemoteZip(source, timeout=timeout))
+            return _open_zip(source, _KeptConnection(source, timeout=timeout))
         if path.is_dir():
             return _open_folder(path)
         if not path.is_file():
@@ -114,6 +115,18 @@ def open_archive(source, *, timeout=30.0) -> Archive:
         f"Expected a whole ZIP, TAR or RAR file. Received: {path} of {path.stat().st_size:,} bytes, which starts with "
         f"{first!r}. Fetch it again; a web page saved under that name is the usual cause."
     )
+
+
+class _KeptConnection(remotezip.RemoteZip):
+    """A ZIP on a server, all of whose members come over one connection."""
+
+    def __init__(self, url, *, timeout):
+        self.session = requests.Session()
+        super().__init__(url, session=self.session, timeout=timeout)
+
+    def close(self):
+        super().close()
+        self.session.close()
 
 
 def _open_zip(source, file):

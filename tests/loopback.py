@@ -1,5 +1,6 @@
 """A small server on this machine's loopback that can be told to misbehave; tests of fetching speak to nothing else."""
 
+import functools
 import hashlib
 import threading
 import time
@@ -31,6 +32,7 @@ class Server:
     def __init__(self):
         self.pages = {}
         self.log = []
+        self.connections = 0
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.http.daemon_threads = True
         self.root = f"http://127.0.0.1:{self.http.server_port}"
@@ -51,6 +53,10 @@ class Server:
     def _handler(server):
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                server.connections += 1
+                super().setup()
 
             def log_message(self, *_):
                 pass
@@ -83,8 +89,14 @@ def answer(request, server):
     send(request, server, page, asked)
 
 
+@functools.lru_cache(maxsize=8)
+def name_version(content):
+    """An ETag."""
+    return f'"{hashlib.md5(content).hexdigest()}"'
+
+
 def send(request, server, page, asked):
-    etag = '"' + hashlib.md5(page.content).hexdigest() + '"'
+    etag = name_version(page.content)
     first, last = 0, len(page.content) - 1
     fresh = request.headers.get("If-Range") in (None, etag)
     partial = bool(page.ranges and asked and fresh)

@@ -298,6 +298,14 @@ def test_of_a_zip_on_a_server_only_what_is_chosen_comes(tmp_path):
         assert (tmp_path / "out" / "seven.avi").read_bytes() == archive.read("007.avi")
 
 
+def test_all_members_come_over_one_connection(tmp_path):
+    with serve() as server:
+        url = server.put("/a.zip", big_zip(tmp_path / "a.zip").read_bytes())
+        with open_archive(url) as archive:
+            assert unpack(archive, tmp_path / "out", progress=False) == 40
+        assert server.connections <= 3 and len(server.log) >= 40
+
+
 def test_a_hostile_zip_on_a_server_is_refused(tmp_path):
     content = write_zip(tmp_path / "bad.zip", FILES | {"../evil": b"evil"}).read_bytes()
     with serve() as server, pytest.raises(UnsafeArchiveError):

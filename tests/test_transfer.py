@@ -2,7 +2,9 @@
 
 import errno
 import hashlib
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -202,6 +204,24 @@ def test_a_certificate_nobody_trusts_is_refused_and_never_overruled(tmp_path, mo
     with pytest.raises(DownloadError, match="REQUESTS_CA_BUNDLE.*never switched off"):
         download("https://127.0.0.1/a.bin", tmp_path / "a.bin", **CALM)
     assert len(seen) == 1 and seen[0].get("verify", True) is True
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
+def test_a_server_with_a_certificate_of_its_own_making_gets_no_trust(server, tmp_path):
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    request += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(request, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+    url = server.put("/a.bin", CONTENT).replace("http:", "https:")
+    with pytest.raises(DownloadError, match="certificate verify failed.*never switched off"):
+        download(url, tmp_path / "a.bin", **CALM)
+    assert server.log == []
+    with pytest.MonkeyPatch.context() as patch:  # what the message advises
+        patch.setenv("REQUESTS_CA_BUNDLE", certificate)
+        assert download(url, tmp_path / "a.bin", checksum=SHA256, **CALM).read_bytes() == CONTENT
 
 
 def test_nothing_in_the_library_switches_tls_off():
