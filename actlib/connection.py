@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import requests
 
-from actlib import __version__
 from actlib.disk import DownloadError
 
 
@@ -118,7 +117,7 @@ def request_part(url, byte_range, *, patience, version=None):
         DownloadError: the server refuses, or its certificate cannot be trusted.
         BrokenAnswer: the server is in trouble.
     """
-    headers = {"User-Agent": f"actlib/{__version__}", "Accept-Encoding": "identity", "Range": byte_range}
+    headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": byte_range}
     if version:
         headers["If-Range"] = version
     try:
