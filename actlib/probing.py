@@ -9,6 +9,8 @@ from typing import NamedTuple
 import av
 from tqdm.auto import tqdm
 
+SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
+
 
 class VideoError(ValueError):
     """A file that cannot be used as a video; the message names it."""
@@ -25,13 +27,13 @@ class VideoInfo(NamedTuple):
 
 
 def probe_video(path) -> VideoInfo:
-    """Counts the frames of one video and reads its rate and size, decoding no more than its first frame.
+    """Counts the frames of one video and reads its rate and size; where packets are frames, without decoding them.
 
     Args:
         path: a video file.
 
     Returns:
-        VideoInfo; `frames` is counted, because a header may promise frames that a truncated file no longer has.
+        VideoInfo; `frames` is how many can be decoded, whatever the header promises.
 
     Raises:
         VideoError: the file is empty, no video, truncated, or has no frames.
@@ -41,10 +43,13 @@ def probe_video(path) -> VideoInfo:
             if not container.streams.video:
                 raise VideoError(f"Expected a video stream. Received: none in {path}. Leave the file out.")
             stream = container.streams.video[0]
-            frames = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(stream))
-            _check_frames(path, frames, promised=stream.frames)
+            sizes = [packet.size for packet in container.demux(stream) if packet.size and not packet.is_discard]
+            _check_frames(path, len(sizes), promised=stream.frames)
             container.seek(0)
-            first = next(container.decode(stream))
+            decoded = container.decode(stream)
+            first, frames = next(decoded), len(sizes)
+            if min(sizes) < SMALL_PACKET:
+                frames = 1 + sum(1 for _ in decoded)
             fps = float(stream.average_rate or stream.base_rate or 25)
             return VideoInfo(frames, fps, first.width, first.height, frames / fps)
     except (av.error.FFmpegError, StopIteration) as error:
