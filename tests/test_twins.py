@@ -1,6 +1,7 @@
 """The two halves are twins: the same names and arguments, weights that cross over, the same answers."""
 
 import ast
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from torch.nn import functional
 
 from actlib import specs
 from actlib.batches import ClipBatches, every, random_clip
+from actlib.checkpoints import read_weights
+from actlib.clips import read_clip
 from actlib.initial import draw_weights
 from actlib.keras import training as keras_training
 from actlib.keras import weights as keras_weights
@@ -196,3 +199,26 @@ def test_vgg16_is_that_of_keras_applications_layer_by_layer():
     torch_weights.set_weights(theirs, keras_weights.get_weights(ours))
     features = theirs(torch.from_numpy(frames)).detach().numpy()  # (2, D)
     np.testing.assert_allclose(ours(frames), features, atol=1e-4 * np.abs(features).max())
+
+
+@pytest.mark.skipif("ACTLIB_REAL_DATA" not in os.environ, reason="ACTLIB_REAL_DATA is not set: no weights")
+def test_imagenet_weights_give_the_features_of_keras_applications_on_real_frames():
+    folder = Path(os.environ["ACTLIB_REAL_DATA"])
+    path = folder / "weights" / "vgg16_imagenet_notop.npz"
+    video = sorted(folder.glob("UCF-101/*/*.avi"))[0]
+    frames = read_clip(video, [0, 10], size=224)
+    ours = keras_training.build_model(specs.STUDY_FRAMES, 7, weights=read_weights(path))
+    reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
+    raw = np.load(path)
+    for layer in reference.layers:
+        if layer.weights:
+            layer.set_weights([raw[f"{layer.name}/kernel"], raw[f"{layer.name}/bias"]])
+    expected = reference(keras.applications.vgg16.preprocess_input(frames.astype("float32")))
+    expected = keras.ops.convert_to_numpy(expected).reshape(2, -1)
+    np.testing.assert_allclose(ours.convolutions(frames), expected, atol=1e-4 * expected.max())
+    fast = keras_training.convolve(ours, frames)  # in bfloat16, where the machine gains from it
+    assert np.linalg.norm(fast - expected) < 0.02 * np.linalg.norm(expected)
+    theirs = torch_training.convolve(
+        torch_training.build_model(specs.STUDY_FRAMES, 7, weights=read_weights(path)), frames
+    )
+    assert np.linalg.norm(theirs - expected) < 0.02 * np.linalg.norm(expected)

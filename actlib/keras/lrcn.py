@@ -30,7 +30,10 @@ class LRCNHead(keras.Model):
             self.stack.append(layers.LSTM(units, return_sequences=True, name=f"lstm{number}"))
             self.stack.append(layers.Dropout(spec.lstm_dropout, name=f"lstm_dropout{number}"))
         self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
-        self(keras.Input((None, spec.frames.vgg.num_features)))  # builds the layers
+        x = keras.Input((spec.num_frames, spec.frames.vgg.num_features))
+        for layer in (*self.stack, self.scores):
+            x = layer(x)  # makes its weights, and tells `summary` its shape
+        self.built = True
 
     def call(self, features, readout=None, training=None):  # Keras hands training on to the layers
         readout = readout or self.spec.readout
@@ -79,7 +82,9 @@ class LRCN(keras.Model):
         self.spec, self.num_classes, self.card = spec, num_classes, {}
         self.convolutions = vgg.VGG(spec.frames.vgg)
         self.head = LRCNHead(spec, num_classes)
-        self(keras.Input((None, spec.frames.vgg.size, spec.frames.vgg.size, 3)))
+        size = spec.frames.vgg.size
+        self.head(self.convolutions(keras.Input((spec.num_frames, size, size, 3))))  # tells `summary` their shapes
+        self.built = True
 
     def call(self, clips, readout=None, training=None):
         features = self.convolutions(clips, training=training)  # (N, T, H, W, C) -> (N, T, D)

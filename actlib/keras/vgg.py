@@ -61,7 +61,10 @@ class VGG(keras.Model):
             for number in range(1, num_convolutions + 1):
                 self.stack += _convolution(f"block{block}_conv{number}", width, spec.batch_norm)
             self.stack.append(layers.MaxPooling2D(2, name=f"block{block}_pool"))
-        self(keras.Input((spec.size, spec.size, 3)))  # builds the layers
+        x = keras.Input((spec.size, spec.size, 3))
+        for layer in self.stack:
+            x = layer(x)  # makes its weights, and tells `summary` its shape
+        self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
         shape = ops.shape(frames)  # (..., H, W, C)
@@ -92,14 +95,16 @@ class FrameHead(keras.Model):
     def __init__(self, spec, num_classes):
         super().__init__(name="head")
         self.spec, self.num_classes = spec, num_classes
-        self.stack = hidden_layers(spec)
-        self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
-        self(keras.Input((spec.vgg.num_features,)))  # builds the layers
+        self.stack = [*hidden_layers(spec), layers.Dense(num_classes, name="scores", dtype="float32")]
+        x = keras.Input((spec.vgg.num_features,))
+        for layer in self.stack:
+            x = layer(x)  # makes its weights, and tells `summary` its shape
+        self.built = True
 
     def call(self, features, training=None):  # which Keras hands on to the layers
         for layer in self.stack:
-            features = layer(features)  # (..., D) -> (..., hidden)
-        return self.scores(features)  # (..., K)
+            features = layer(features)  # (..., D) -> (..., hidden) -> (..., K)
+        return features
 
     def get_config(self):
         return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
@@ -131,12 +136,12 @@ class FrameClassifier(keras.Model):
         self.spec, self.num_classes, self.card = spec, num_classes, {}
         self.convolutions = VGG(spec.vgg)
         self.head = FrameHead(spec, num_classes)
-        self(keras.Input((None, spec.vgg.size, spec.vgg.size, 3)))
+        self.head(self.convolutions(keras.Input((spec.vgg.size, spec.vgg.size, 3))))  # tells `summary` their shapes
+        self.built = True
 
     def call(self, frames, training=None):
-        return self.head(
-            self.convolutions(frames, training=training), training=training
-        )  # (..., H, W, C) -> (..., D) -> (..., K)
+        features = self.convolutions(frames, training=training)  # (..., H, W, C) -> (..., D)
+        return self.head(features, training=training)  # (..., K)
 
     def get_config(self):
         return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}

@@ -1,0 +1,189 @@
+"""The networks in Keras: shapes, precision, saving, what is frozen, both backends, and a quiet start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_training import FRAMES, LRCN, TINY, make_videos
+
+from actlib import checkpoints, specs
+from actlib.keras import computing, training, weights
+
+import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def clips():
+    return np.random.default_rng(0).integers(0, 256, (2, 4, 16, 16, 3), np.uint8)
+
+
+def run_python(code, **environment):
+    """What a fresh Python prints, and nothing on its error stream."""
+    path = f"{ROOT}:{ROOT / 'tests'}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": "", "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_fresh_process_trains_quietly_and_imports_no_pytorch():
+    code = """
+import sys
+from tiny_training import *
+from actlib.keras import training
+model = training.build_model(LRCN, 3)
+training.train(model, *make_batches(), specs.TrainSpec(num_epochs=1, compile=True), monitor=send_at_batch(0, None))
+training.convolve(model, make_videos()[0][0])
+print("torch" in sys.modules, training.keras.backend.backend())
+"""
+    assert run_python(code) == "False tensorflow\n"
+
+
+def test_pytorch_as_the_backend_gives_the_same_scores_and_trains(tmp_path, clips):
+    model = training.build_model(LRCN, 3, seed=4)
+    weights.save_model(tmp_path / "model.safetensors", model)
+    np.save(tmp_path / "clips.npy", clips)
+    code = f"""
+import numpy as np
+from tiny_training import *
+from actlib.keras import training, weights
+model = weights.load_model("{tmp_path}/model.safetensors")
+clips = ClipBatches(list(np.load("{tmp_path}/clips.npy")), [0, 1], every(4))
+np.save("{tmp_path}/scores.npy", training.predict(model, clips))
+history = training.train(model, *make_batches(), TRAINING, run="{tmp_path}/run", monitor=send_at_batch(0, None))
+print(training.keras.backend.backend(), history["loss"][-1] < history["loss"][0])
+"""
+    assert run_python(code, KERAS_BACKEND="torch") == "torch True\n"
+    expected = keras.ops.convert_to_numpy(model(clips, readout="steps"))
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, atol=1e-4)
+    assert weights.load_model(tmp_path / "run" / "best.safetensors").card["metrics"]["epoch"] > 1
+
+
+def test_any_number_of_leading_axes(clips):
+    model = training.build_model(FRAMES, 3)
+    by_clip = keras.ops.convert_to_numpy(model(clips))  # (2, 4, 3)
+    by_frame = keras.ops.convert_to_numpy(model(clips.reshape(8, 16, 16, 3)))  # (8, 3)
+    np.testing.assert_allclose(by_clip.reshape(8, 3), by_frame, atol=1e-5)
+
+
+def test_features_come_flattened_in_the_order_rows_columns_channels(clips):
+    convolutions = training.build_model(FRAMES, 3).convolutions
+    x = clips[0]
+    for layer in convolutions.stack:
+        x = layer(x)
+    assert tuple(x.shape) == (4, *TINY.feature_shape)
+    np.testing.assert_array_equal(convolutions(clips)[0], keras.ops.reshape(x, (4, -1)))
+
+
+def test_readouts_of_one_lrcn_agree(clips):
+    model = training.build_model(LRCN, 3)
+    last, mean, steps = (keras.ops.convert_to_numpy(model(clips, readout=readout)) for readout in specs.READOUTS)
+    np.testing.assert_allclose(last, steps[:, -1], atol=1e-6)
+    np.testing.assert_allclose(mean, steps.mean(1), atol=1e-6)
+    np.testing.assert_array_equal(model(clips), mean)  # the spec's own
+
+
+def test_wrong_features_or_readouts_are_refused():
+    head = training.build_model(LRCN, 3).head
+    with pytest.raises(ValueError, match=r"\(N, T, D\).*\(2, 96\)"):
+        head(np.zeros((2, 96), "float32"))
+    with pytest.raises(ValueError, match="'middle'"):
+        head(np.zeros((2, 4, 96), "float32"), readout="middle")
+
+
+def test_dropout_and_batch_norm_work_in_training_only(clips):
+    model = training.build_model(FRAMES, 3)
+    calm, wild = (np.array([model(clips, training=mode) for _ in range(2)]) for mode in (False, True))
+    assert np.array_equal(*calm) and not np.array_equal(*wild)
+
+
+def test_the_summary_shows_what_is_frozen_and_counts_it():
+    model = training.build_model(LRCN, 3)
+    training.freeze(model, ("convolutions", "hidden"))
+    lines = []
+    model.summary(expand_nested=True, show_trainable=True, print_fn=lines.append)
+    rows = [[cell.strip() for cell in row.split("│")] for row in "".join(lines).split("\n") if "└" in row]
+    shown = {cells[1].split()[1]: (cells[2], cells[4]) for cells in rows if len(cells) > 4}
+    assert shown["block1_conv1"] == ("(None, 16, 16, 4)", "N") and shown["hidden1"] == ("(None, 4, 8)", "N")
+    assert shown["lstm1"] == ("(None, 4, 5)", "Y") and shown["block2_pool"][0] == "(None, 4, 4, 6)"
+    trainable, total = training.count_parameters(model)
+    assert trainable == 4 * 5 * (8 + 5 + 1) + (5 + 1) * 3 and total == model.count_params() - 6  # mean and std
+    training.freeze(model, ())
+    assert training.count_parameters(model)[0] == total - 2 * (4 + 6)  # all but the moving statistics
+
+
+def test_keras_saves_and_loads_the_model_as_any_other(tmp_path, clips):
+    model = training.build_model(LRCN, 3)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(clips), model(clips))
+
+
+def test_keras_fits_the_model_on_arrays_as_any_other(clips):
+    model = training.build_model(LRCN, 3)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    history = model.fit(clips, np.array([0, 2]), epochs=2, verbose=0).history
+    assert set(history) == {"loss", "accuracy"} and len(history["loss"]) == 2
+    assert model.predict(clips, verbose=0).shape == (2, 3)
+
+
+def test_an_lrcn_starts_from_a_frame_classifier():
+    frames = training.build_model(FRAMES, 3, seed=7)
+    start = weights.get_weights(frames)
+    model = training.build_model(LRCN, 5, weights=start)
+    loaded = weights.get_weights(model)
+    assert all(np.array_equal(loaded[name], start[name]) for name in start if not name.startswith("scores"))
+    assert loaded["scores/kernel"].shape == (5, 5)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    model = training.build_model(FRAMES, 3)
+    given = weights.get_weights(model)
+    with pytest.raises(ValueError, match="missing.*hidden1/bias.*left over.*other/bias"):
+        weights.set_weights(model, {"other/bias": given["hidden1/bias"]})
+    with pytest.raises(ValueError, match=r"hidden1/bias.*\(8,\).*\(9,\)"):
+        weights.set_weights(model, {"hidden1/bias": np.zeros(9)}, partial=True)
+    with pytest.raises(ValueError, match="none of its names"):
+        weights.set_weights(model, {"other/bias": np.zeros(9)}, partial=True)
+
+
+def test_scores_are_taken_whole_or_not_at_all():
+    model = training.build_model(FRAMES, 3)
+    given = {"scores/kernel": np.zeros((9, 3)), "scores/bias": np.ones(3), "hidden1/bias": np.ones(8)}
+    assert weights.set_weights(model, given, partial=True) == ["hidden1/bias"]
+
+
+def test_a_checkpoint_that_describes_no_model_is_refused(tmp_path):
+    path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"scores/bias": np.zeros(3)}, {"kind": "other"})
+    with pytest.raises(ValueError, match="bare.safetensors"):
+        weights.load_model(path)
+
+
+def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypatch):
+    model = training.build_model(FRAMES, 3)
+    frames = np.concatenate(make_videos()[0][:3])  # (18, 16, 16, 3)
+    monkeypatch.setattr(computing.runs, "gains_from_bf16", lambda: True)
+    exact = training.convolve(model, frames, batch_size=5, mixed_precision=False)
+    np.testing.assert_array_equal(exact, training.convolve(model, frames, mixed_precision=False))
+    half = training.convolve(model, frames)
+    assert half.dtype == np.float16 and not np.array_equal(half, exact)
+    np.testing.assert_allclose(half, exact, atol=0.03 * np.abs(exact).max())
+    weights.set_weights(model, {"block1_conv1/bias": np.full(4, 5.0)}, partial=True)
+    assert not np.allclose(training.convolve(model, frames), half)  # the kept twin takes the model's new weights
+    assert training.convolve(model, frames[:0]).shape == (0, TINY.num_features)
+
+
+def test_layers_compute_in_bfloat16_only_inside_the_with(monkeypatch):
+    monkeypatch.setattr(computing.runs, "gains_from_bf16", lambda: True)
+    model = training.build_model(LRCN, 3)
+    with computing.compute_in_bf16(model, True):
+        assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.scores.compute_dtype == "float32"
+        assert model.convolutions.stack[0].compute_dtype == "float32"  # the mean is subtracted exactly
+    assert {layer.compute_dtype for part in (model.convolutions, model.head) for layer in part.layers} == {"float32"}

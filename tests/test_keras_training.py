@@ -1,0 +1,207 @@
+"""Training in Keras: it goes on after a kill, stops when told, and says what went wrong with which file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny_training
+from odd_batches import Labelled, be_killed, fail
+from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
+
+from actlib import checkpoints, specs
+from actlib.batches import ClipBatches, every
+from actlib.keras import feeding, training, weights
+
+import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
+
+ROOT = Path(__file__).resolve().parent.parent
+SILENT = SimpleNamespace(stop=False, on_batch=lambda done, total, loss: None, on_epoch=lambda record: None)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    model, history = tiny_training.train(folder)
+    return SimpleNamespace(folder=folder, weights=weights.get_weights(model), history=history)
+
+
+def assert_same(model, history, undisturbed):
+    assert {**history, "seconds": None} == {**undisturbed.history, "seconds": None}
+    for name, array in weights.get_weights(model).items():
+        np.testing.assert_array_equal(array, undisturbed.weights[name], err_msg=name)
+
+
+def test_a_killed_training_ends_as_an_undisturbed_one(undisturbed, tmp_path):
+    command = [sys.executable, "tests/tiny_training.py", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert killed.returncode == -signal.SIGKILL and killed.stderr == ""
+    assert (
+        len(json.loads((tmp_path / "history.json").read_text())["epoch"]) == 2
+    )  # of 3 batches each; killed at the 8th
+    assert_same(*tiny_training.train(tmp_path), undisturbed)
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint_and_the_same_call_goes_on(undisturbed, tmp_path, capsys):
+    tiny_training.train(tmp_path, signal.SIGINT)
+    assert capsys.readouterr().out == "Training stopped after 2 epochs; the same call goes on from there.\n"
+    assert weights.load_model(tmp_path / "best.safetensors").num_classes == 3
+    assert_same(*tiny_training.train(tmp_path), undisturbed)
+
+
+def test_a_stop_in_the_first_epoch_leaves_a_checkpoint_too(tmp_path):
+    model = training.build_model(FRAMES, 3)
+    monitor = SimpleNamespace(stop=True, on_batch=SILENT.on_batch, on_epoch=SILENT.on_epoch)
+    history = training.train(model, *make_batches(), TRAINING, run=tmp_path, monitor=monitor)
+    assert history["epoch"] == [] and weights.load_model(tmp_path / "best.safetensors").card["metrics"] == {}
+
+
+def test_a_finished_run_is_not_trained_again(undisturbed):
+    never = send_at_batch(1, signal.SIGKILL)
+    model = training.build_model(LRCN, 3, seed=2)
+    history = training.train(model, *make_batches(), TRAINING, run=undisturbed.folder, seed=3, monitor=never)
+    assert_same(model, history, undisturbed)
+
+
+def test_another_training_does_not_go_on_in_its_folder(undisturbed):
+    model = training.build_model(LRCN, 3, seed=2)
+    with pytest.raises(ValueError, match="learning_rate.*Choose another folder"):
+        changed = replace(TRAINING, learning_rate=1.0)
+        training.train(model, *make_batches(), changed, run=undisturbed.folder, seed=3, monitor=SILENT)
+
+
+def test_what_a_run_leaves(undisturbed):
+    names = {str(path.relative_to(undisturbed.folder)) for path in undisturbed.folder.rglob("*") if path.is_file()}
+    assert {"best.safetensors", "best.json", "state.safetensors", "history.json", "history.csv"} <= names
+    assert {name.split("/")[1] for name in names if name.startswith("tensorboard")} == {"train", "validation"}
+    card = checkpoints.read_card(undisturbed.folder / "best.safetensors")
+    best = int(np.argmin(undisturbed.history["val_loss"]))
+    assert card["metrics"]["val_loss"] == undisturbed.history["val_loss"][best]
+    assert card["kind"] == "lrcn" and card["framework"] == "keras" and card["training"]["num_epochs"] == 5
+
+
+def test_the_model_ends_with_the_weights_of_its_best_epoch(undisturbed):
+    saved = checkpoints.read_weights(undisturbed.folder / "best.safetensors")
+    assert all(np.array_equal(saved[name], array) for name, array in undisturbed.weights.items())
+
+
+def test_features_train_the_head_and_reach_what_frames_reach():
+    videos, labels = make_videos()
+    model = training.build_model(replace(FRAMES, dropout=0.0), 3, seed=1)
+    start = weights.get_weights(model)
+    spec = replace(TRAINING, frozen=("convolutions",), num_epochs=3)
+    features = [training.convolve(model, frames, mixed_precision=False) for frames in videos]
+    assert features[0].dtype == np.float16 and features[0].shape == (6, 96)
+    by_features = training.train(model, *(ClipBatches(features, labels, every(4)),) * 2, spec, monitor=SILENT)
+    assert all(np.array_equal(start[n], w) for n, w in weights.get_weights(model).items() if n.startswith("block"))
+    weights.set_weights(model, start)
+    by_frames = training.train(model, *(ClipBatches(videos, labels, every(4)),) * 2, spec, monitor=SILENT)
+    np.testing.assert_allclose(by_features["val_loss"], by_frames["val_loss"], rtol=1e-2)
+
+
+def test_frozen_parts_keep_their_weights_and_the_rest_does_not():
+    model = training.build_model(LRCN, 3)
+    start = weights.get_weights(model)
+    spec = replace(TRAINING, frozen=("convolutions", "hidden"), num_epochs=1)
+    training.train(model, *make_batches(), spec, monitor=SILENT)
+    changed = {name for name, array in weights.get_weights(model).items() if not np.array_equal(array, start[name])}
+    assert {name.split("/")[0] for name in changed} == {"lstm1", "scores"}
+
+
+def test_training_stops_early_and_slows_down_on_a_plateau():
+    model = training.build_model(FRAMES, 3)
+    spec = replace(TRAINING, num_epochs=9, patience=3, plateau_patience=2, plateau_factor=0.1, learning_rate=1e-30)
+    rates = training.train(model, *make_batches(), replace(spec, frozen=("convolutions",)), monitor=SILENT)
+    assert rates["learning_rate"] == [1e-30, 1e-30, 1e-30, 1e-31]  # nothing is learnt: no epoch beats the first
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    model = training.build_model(FRAMES, 3)
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+        spec = replace(TRAINING, optimizer="sgd", learning_rate=1e30)
+        training.train(model, *make_batches(), spec, monitor=SILENT)
+
+
+def test_mixed_precision_learns_and_leaves_float32_behind():
+    model = training.build_model(replace(FRAMES, dropout=0.0), 3)
+    spec = replace(TRAINING, mixed_precision=True, num_epochs=3)
+    history = training.train(model, *make_batches(), spec, monitor=SILENT)
+    assert history["loss"][-1] < history["loss"][0]
+    assert {layer.compute_dtype for layer in model.head.layers} == {"float32"}
+
+
+class Failing(ClipBatches):
+    """Its third batch is a broken video."""
+
+    def batch(self, number, index):
+        if index == 2:
+            raise ValueError("Expected a video. Received: 0 bytes in v_Punch_g01_c01.avi.")
+        return super().batch(number, index)
+
+
+def test_a_broken_video_is_named_by_the_error_itself():
+    videos, labels = make_videos()
+    model = training.build_model(FRAMES, 3)
+    with pytest.raises(ValueError, match="v_Punch_g01_c01.avi") as caught:
+        training.train(model, Failing(videos, labels, every(4), batch_size=4), None, TRAINING, monitor=SILENT)
+    assert type(caught.value) is ValueError  # not TensorFlow's own, with its pages of text
+
+
+@pytest.mark.parametrize("fifth, error", [(fail, "v_Jump_g03_c01.avi"), (be_killed, "exit code -9")])
+def test_fit_does_not_hang_on_a_worker_process_that_fails(fifth, error):
+    model = keras.Sequential([keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    data = feeding.ClipDataset(Labelled(fifth), processes=True)
+    with pytest.raises(Exception, match=error), feeding.raise_original(data):
+        model.fit(data, verbose=0, shuffle=False)
+
+
+def test_each_pass_over_a_dataset_is_an_epoch_unless_it_is_fixed():
+    batches, _ = make_batches()
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    moving, fixed = feeding.ClipDataset(batches), feeding.ClipDataset(batches, fixed=True)
+    model.fit(moving, validation_data=fixed, epochs=3, verbose=0, shuffle=False)
+    assert np.array_equal(moving[0][0], batches.batch(2, 0)[0]) and np.array_equal(fixed[0][0], batches.batch(0, 0)[0])
+
+
+def test_class_weights_and_repeated_labels_reach_fit():
+    batches, _ = make_batches()
+    x, y, weight = feeding.ClipDataset(batches, repeat=True, class_weights=np.array([1.0, 2.0, 3.0]))[0]
+    assert x.shape[:2] == y.shape == weight.shape == (4, 4) and (weight == y + 1).all()
+
+
+def test_predictions_come_in_order_from_features_and_from_frames():
+    videos, labels = make_videos()
+    model = training.build_model(LRCN, 3)
+    features = [keras.ops.convert_to_numpy(model.convolutions(frames)) for frames in videos]
+    scores = [
+        training.predict(model, ClipBatches(source, labels, every(4), batch_size=5)) for source in (videos, features)
+    ]
+    assert scores[0].shape == (12, 4, 3) and scores[0].dtype == np.float32
+    np.testing.assert_allclose(*scores, atol=1e-5)
+    expected = model(videos[7][None, [0, 2, 3, 5]], readout="steps")
+    np.testing.assert_allclose(scores[0][7], expected[0], atol=1e-5)
+
+
+def test_an_unknown_optimizer_or_part_is_refused():
+    model = training.build_model(FRAMES, 3)
+    with pytest.raises(ValueError, match="'adam' or 'sgd'.*'adagrad'"):
+        training.train(model, *make_batches(), replace(TRAINING, optimizer="adagrad"), monitor=SILENT)
+    with pytest.raises(ValueError, match="lstm"):
+        training.freeze(model, ("lstm",))
+
+
+def test_the_paper_s_weight_decay_is_part_of_the_gradient():
+    optimizer = training._make_optimizer(specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5))
+    variable = keras.Variable([2.0])
+    for expected in (2 - 0.1 * (1 + 0.5 * 2), 1.8 - 0.1 * (1 + 0.5 * 1.8) - 0.9 * 0.2):  # momentum .9
+        optimizer.apply([keras.ops.ones(1)], [variable])
+        np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-6)
