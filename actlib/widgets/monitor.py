@@ -148,6 +148,11 @@ class TrainingMonitor(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options):
         return bundle_still(super()._repr_mimebundle_(**options), self)
 
+    def close(self):
+        """Close the view."""
+        self.layout.close()  # a widget of its own, which would stay
+        super().close()
+
     def __repr__(self):
         return f"TrainingMonitor: {self.state}, {len(self.history)} epochs"
 

@@ -39,6 +39,7 @@ function render({ model, el }) {
     stage.show({ ...clip, ...content.clip }, buffers[0] || null, model.get("frame"));
     engine.setSpeed(model.get("speed"));
     engine.setLoop(model.get("loop"));
+    stage.setSize(model.get("size"));
     leading = true;
     if (model.get("playing")) engine.play();
   }

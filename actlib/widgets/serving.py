@@ -173,6 +173,7 @@ class ClipWidget(anywidget.AnyWidget):
 
     def close(self):
         """Close the view and let go of everything it held."""
+        self.layout.close()  # a widget of its own, which would stay
         super().close()
         self._thumbnails.clear()
         self.timelines = {}

@@ -134,10 +134,11 @@ function describeClip(clip) {
   if (clip.width) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
   const quiet = (clip.models || []).filter((model) => !model.frames.length && model.predicted);
   const verdicts = quiet.map((model) => make("span", { class: "said" }, model.name ? `${model.name} ` : "", verdict(model.predicted, model.probability, model.correct)));
-  return [
+  const parts = [
     make("strong", { text: clip.class_name || clip.file || "clip" }),
     ...facts,
     ...verdicts,
-    make("span", { class: "file", text: clip.file || clip.name || "", title: clip.name || "" }),
+    clip.class_name ? make("span", { class: "file", text: clip.file || "", title: clip.name || "" }) : null,
   ];
+  return parts.filter(Boolean);
 }

@@ -26,16 +26,15 @@ NO_UPDATES = ("--disable-component-update", "--disable-sync", "--enable-precise-
 HARMLESS = ("favicon", "ResizeObserver loop")  # of the browser and of JupyterLab, not of the widgets
 
 
-def settings_of(theme):
-    """What a JupyterLab reader can set; no question about news, so that none lies over the page."""
-    return {
-        "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},
-        "apputils-extension/themes": {"theme": theme},
-    }
+# What a JupyterLab reader can set: no question about news, so that none lies over the page.
+SETTINGS = {
+    "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},
+    "apputils-extension/themes": {"theme": "JupyterLab Light"},
+}
 
 
-def write_settings(folder, theme="JupyterLab Light"):
-    for name, values in settings_of(theme).items():
+def write_settings(folder):
+    for name, values in SETTINGS.items():
         file = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
@@ -137,19 +136,30 @@ class Notebook:
     def widget(self, kind):
         return self.page.locator(f".actlib-{kind}")
 
-    def picture(self, name, *, of=None):
+    def picture(self, name):
         """Keeps a screenshot in runs/browser/."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        (of or self.page).screenshot(path=PICTURES / f"{name}.png")
+        self.page.screenshot(path=PICTURES / f"{name}.png")
+
+    def pictures(self, name, *, height=1000):
+        """Keeps screenshots of the page: light and dark, wide and narrow."""
+        for theme, width in (("Light", 1280), ("Dark", 1280), ("Dark", 620), ("Light", 620)):
+            self.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.page.wait_for_function(
+                "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
+            )
+            self.page.wait_for_timeout(700)  # until the theme's style sheet is there and all is laid out
+            self.picture(f"{name}-{theme.lower()}-{width}")
 
 
 @pytest.fixture
 def open_notebook(lab, browser):
-    """`open_notebook(cells, width=1280, theme=...)` writes a notebook of cells, or copies a file, and opens it."""
+    """`open_notebook(cells, height=1000)` writes a notebook of cells, or copies a file, and opens it."""
     opened = []
 
-    def open_one(cells, *, width=1280, height=1000, theme="JupyterLab Light", name="test"):
-        write_settings(lab["settings"], theme)
+    def open_one(cells, *, height=1000, name="test"):
+        write_settings(lab["settings"])  # the last notebook may have changed them
         file = lab["root"] / f"{name}-{len(opened)}-{secrets.token_hex(3)}.ipynb"
         if isinstance(cells, Path):
             shutil.copy(cells, file)
@@ -157,7 +167,7 @@ def open_notebook(lab, browser):
             nodes = [nbformat.v4.new_code_cell(source) for source in cells]
             kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
             nbformat.write(nbformat.v4.new_notebook(cells=nodes, metadata=kernel), file)
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = browser.new_context(viewport={"width": 1280, "height": height})
         page, errors = context.new_page(), []
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))

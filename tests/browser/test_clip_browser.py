@@ -50,10 +50,9 @@ def test_filters_choose_and_play(open_notebook, videos):
 
 
 def test_looks(open_notebook, videos):
-    for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 620)):
-        notebook, browser = open_browser(open_notebook, BROWSER, theme=theme, width=width)
-        wait_until(notebook.page, browser.locator(".actlib-thumbnail.ready").count, 12)
-        notebook.picture(f"browser-{theme.split()[1].lower()}-{width}")
+    notebook, browser = open_browser(open_notebook, BROWSER)
+    wait_until(notebook.page, browser.locator(".actlib-thumbnail.ready").count, 12)
+    notebook.pictures("browser")
 
 
 def test_13320_rows(open_notebook, videos):

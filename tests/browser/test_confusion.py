@@ -69,7 +69,7 @@ def test_two_models_where_they_differ(open_notebook, videos):
     wait_until(notebook.page, explorer.locator(".actlib-timeline").count, 2)
     moods = [said.get_attribute("class") for said in explorer.locator(".actlib-timeline .actlib-verdict").all()]
     assert [mood.split()[-1] for mood in moods] == ["wrong", "right"]
-    notebook.picture("confusion-two-light")
+    notebook.pictures("confusion-two", height=1500)
     explorer.locator(".field").first.focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
         notebook.page.keyboard.press(key)
@@ -77,7 +77,6 @@ def test_two_models_where_they_differ(open_notebook, videos):
 
 
 def test_looks(open_notebook, videos):
-    for theme, width in (("JupyterLab Light", 1280), ("JupyterLab Dark", 1280), ("JupyterLab Light", 620)):
-        notebook, explorer = open_explorer(open_notebook, ONE, theme=theme, width=width, height=1500)
-        wait_until(notebook.page, explorer.locator(".actlib-thumbnail.ready").count, lambda count: count > 2)
-        notebook.picture(f"confusion-{theme.split()[1].lower()}-{width}")
+    notebook, explorer = open_explorer(open_notebook, ONE, height=1500)
+    wait_until(notebook.page, explorer.locator(".actlib-thumbnail.ready").count, 3)
+    notebook.pictures("confusion", height=1500)
