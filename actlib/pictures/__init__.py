@@ -3,6 +3,7 @@
 style      colours that everybody can tell apart, and the figure with its description
 layout     rows of classes, sheets of frames, headings, legends
 data       videos before any model: contact sheets, classes, lengths, sampling
+moving     clips that play side by side
 curves     training, reliability
 results    confusion, classes, models against each other
 answers    probabilities over time, most probable classes of single clips
@@ -13,6 +14,7 @@ from actlib.pictures.answers import plot_answers, plot_timeline
 from actlib.pictures.curves import plot_history, plot_reliability
 from actlib.pictures.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_frames
 from actlib.pictures.inside import plot_contributions, plot_map, plot_states, show_filters, show_grad_cam
+from actlib.pictures.moving import MovingPicture, animate_clips
 from actlib.pictures.results import plot_comparison, plot_confusion, plot_per_class
 from actlib.pictures.style import COLOURS, RIGHT, STYLE, WRONG, Picture, styled
 
@@ -21,7 +23,9 @@ __all__ = [
     "RIGHT",
     "STYLE",
     "WRONG",
+    "MovingPicture",
     "Picture",
+    "animate_clips",
     "plot_answers",
     "plot_classes",
     "plot_comparison",
