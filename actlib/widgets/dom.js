@@ -1,4 +1,4 @@
-// Elements without innerHTML: every name that comes from a file or a label becomes text, never markup.
+// Elements built one by one: every name that comes from a file or a label becomes text, never markup.
 
 const SVG_SPACE = "http://www.w3.org/2000/svg";
 

@@ -150,7 +150,8 @@ class TrainingMonitor(anywidget.AnyWidget):
 
     def close(self):
         """Close the view."""
-        self.layout.close()  # a widget of its own, which would stay
+        if self.comm is not None:
+            self.layout.close()  # a widget of its own, which would stay
         super().close()
 
     def __repr__(self):

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import anywidget
+import pandas as pd
 
 from actlib.clips import browser_copy
 from actlib.videos import VideoError, probe_video
@@ -82,7 +83,7 @@ class ClipWidget(anywidget.AnyWidget):
         Raises:
             ValueError: there is no such row, or its file lies elsewhere.
         """
-        if not isinstance(row, int) or not 0 <= row < len(self.videos):
+        if type(row) is not int or not 0 <= row < len(self.videos):
             raise ValueError(f"Expected a row in 0..{len(self.videos) - 1}. Received: {row!r}.")
         path = Path(os.path.abspath(self.videos["path"].iloc[row]))
         folder = self.videos.attrs.get("folder")
@@ -173,11 +174,10 @@ class ClipWidget(anywidget.AnyWidget):
 
     def close(self):
         """Close the view and let go of everything it held."""
-        self.layout.close()  # a widget of its own, which would stay
+        if self.comm is not None:
+            self.layout.close()  # a widget of its own, which would stay
         super().close()
-        self._thumbnails.clear()
-        self.timelines = {}
-        self.videos = self.videos.iloc[:0]
+        self._thumbnails, self.timelines, self.videos = {}, {}, pd.DataFrame()
 
 
 def bundle_still(bundle, widget):

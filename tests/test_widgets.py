@@ -1,0 +1,442 @@
+"""The widgets without a browser: what they answer and refuse, what they leave in a notebook, what they let go of."""
+
+import base64
+import gc
+import io
+import re
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
+from traitlets import TraitError
+
+import actlib.widgets
+from actlib.clips import sample_evenly, write_video
+from actlib.evaluation import evaluate
+from actlib.timeline import Timeline
+from actlib.videos import list_videos
+from actlib.widgets import (
+    ClipBrowser,
+    ClipPlayer,
+    ConfusionExplorer,
+    SamplingExplorer,
+    TrainingMonitor,
+    build_timelines,
+    reruns,
+)
+from actlib.widgets.timelines import choose_lines, judge_clip
+
+FOLDER = Path(actlib.widgets.__file__).parent
+NUM_FRAMES = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes, two groups: four short videos as XviD in AVI."""
+    root = tmp_path_factory.mktemp("clips")
+    for shade, name in enumerate(("Sit", "Stand")):
+        for group in (1, 2):
+            frames = [np.full((48, 64, 3), 5 * number + 100 * shade, np.uint8) for number in range(NUM_FRAMES)]
+            write_video(root / name / f"v_{name}_g0{group}_c01.avi", frames, fps=25, codec="mpeg4")
+    return root
+
+
+@pytest.fixture
+def videos(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+    return list_videos(folder, progress=False)
+
+
+@pytest.fixture
+def ask():
+    """`ask(widget, kind, **detail)` asks as a browser does and gives back (answer, buffers)."""
+
+    def ask_widget(widget, kind, **detail):
+        sent = []
+        widget.send = lambda content, buffers=None: sent.append((content, buffers))
+        widget._handle_custom_msg({"kind": kind, "question": "q1", **detail}, [])
+        ((content, buffers),) = sent
+        assert content["question"] == "q1"
+        return content, buffers
+
+    return ask_widget
+
+
+def judge(videos, shift, seed=0):
+    """Results of a made-up model that is wrong where `shift` is 1, and its timelines."""
+    rng, classes = np.random.default_rng(seed), videos.attrs["classes"]
+    said = np.eye(2)[(videos["label"].to_numpy() + np.array(shift)) % 2]
+    scores = rng.random((len(videos), 4, 2)) + 3 * said[:, None]
+    results = evaluate(scores, np.arange(len(videos)), videos, classes=classes, num_bootstrap=10)
+    clips = [(row, np.arange(4)) for row in range(len(videos))]
+    return results, build_timelines(scores, clips, videos, classes=classes, num_frames=4)
+
+
+# What is sent
+
+
+def test_a_clip_is_sent_as_h264_with_every_frame(videos, ask):
+    content, (copy,) = ask(ClipPlayer(videos.iloc[0]), "clip", row=0)
+    file = io.BytesIO(copy)
+    assert content["clip"]["frames"] == NUM_FRAMES and content["clip"]["problem"] is None
+    assert probe_video_bytes(file) == ("h264", "yuv420p", NUM_FRAMES)
+    assert copy.index(b"moov") < copy.index(b"mdat")  # plays before all of it is there
+
+
+def probe_video_bytes(file):
+    import av
+
+    with av.open(file) as container:
+        stream = container.streams.video[0]
+        return stream.codec_context.name, stream.pix_fmt, sum(1 for _ in container.decode(stream))
+
+
+def test_no_video_is_in_the_state(videos):
+    player = ClipPlayer(videos.iloc[0])
+    size = sum(len(value) for value in player.get_state().values() if isinstance(value, bytes))
+    assert 0 < size < 20_000  # the poster alone
+    assert "path" not in str(player.get_state()["clip"])
+
+
+@pytest.mark.parametrize("row", [-1, 4, 10**9, "0", "../../etc/passwd", None, 1.0, True, [0]])
+def test_rows_that_are_not_there_are_refused(videos, ask, row):
+    for kind in ("clip", "thumbnail"):
+        content, buffers = ask(ClipBrowser(videos), kind, row=row)
+        assert "Expected a row in 0..3" in content["problem"] and not buffers
+
+
+@pytest.mark.parametrize("kind", ["close", "locate", "__class__", "", None, "file"])
+def test_unknown_questions_are_refused(videos, ask, kind):
+    content, buffers = ask(ClipBrowser(videos), kind, row=0)
+    assert "Expected one of" in content["problem"] and not buffers
+
+
+def test_files_outside_of_the_data_folder_are_not_served(videos, folder, tmp_path, ask):
+    write_video(tmp_path / "secret.avi", np.zeros((3, 48, 64, 3), np.uint8), fps=25, codec="mpeg4")
+    outside = videos.copy()
+    for path in (str(tmp_path / "secret.avi"), f"{folder}/Sit/../../{tmp_path.name}/secret.avi"):
+        outside.loc[0, "path"] = path
+        for kind in ("clip", "thumbnail"):
+            content, buffers = ask(ClipBrowser(outside), kind, row=0)
+            assert "Expected a file in" in content["problem"] and not buffers
+
+
+def test_a_thumbnail_is_five_frames_side_by_side(videos, ask):
+    content, (sheet,) = ask(ClipBrowser(videos), "thumbnail", row=2)
+    assert content["frames"] == 5
+    assert Image.open(io.BytesIO(sheet)).size == (5 * 96, 72)
+
+
+def test_thumbnails_kept_are_bounded(videos, ask, monkeypatch):
+    monkeypatch.setattr("actlib.widgets.serving.THUMBNAILS_KEPT", 2)
+    browser = ClipBrowser(videos)
+    for row in (0, 1, 2, 3, 2):
+        ask(browser, "thumbnail", row=row)
+    assert list(browser._thumbnails) == [2, 3]
+
+
+def test_a_table_of_13320_rows_is_sent_once_and_lean(videos, ask):
+    long = pd.concat([videos] * 3330, ignore_index=True)
+    long.attrs = videos.attrs
+    content, _ = ask(ClipBrowser(long), "table")
+    assert len(content["table"]["name"]) == 13_320
+    assert content["table"]["classes"] == ["Sit", "Stand"]
+    assert len(str(content)) < 1_500_000
+    assert len(str(ClipBrowser(long).get_state()["filters"])) < 100  # the rows are no part of the state
+
+
+# What is shown when something is wrong
+
+
+def test_a_clip_that_cannot_be_decoded_says_why(tmp_path, ask):
+    (tmp_path / "text.avi").write_text("no video")
+    player = ClipPlayer(tmp_path / "text.avi")
+    assert "Expected a video. Received" in player.clip["problem"]
+    assert "text.avi" in repr(player) and still_of(player).width > 300
+
+
+def test_a_video_that_vanishes_says_so_and_leaves_the_rest(videos, ask, tmp_path):
+    gone = videos.copy()
+    gone.loc[1, "path"] = str(Path(gone["path"].iloc[1]).with_name("gone.avi"))
+    browser = ClipBrowser(gone)
+    assert "gone.avi" in ask(browser, "clip", row=1)[0]["clip"]["problem"]
+    assert "gone.avi" in ask(browser, "thumbnail", row=1)[0]["problem"]
+    assert ask(browser, "clip", row=0)[1]
+
+
+def test_a_copy_that_is_too_large_is_not_sent(videos, ask, monkeypatch):
+    monkeypatch.setattr("actlib.widgets.serving.MAX_BYTES", 100)
+    content, buffers = ask(ClipPlayer(videos.iloc[0]), "clip", row=0)
+    assert "Cut the video" in content["clip"]["problem"] and not buffers
+
+
+# Traits
+
+
+def test_traits_keep_within_bounds(videos):
+    player = ClipPlayer(videos.iloc[0], frame=3)
+    assert player.frame == 3
+    player.frame = 1000
+    assert player.frame == NUM_FRAMES - 1
+    for name, value in (("frame", -1), ("speed", 3.0), ("speed", 0.1), ("size", "huge")):
+        with pytest.raises(TraitError):
+            setattr(player, name, value)
+
+
+def test_browser_filters_and_choice(videos):
+    browser = ClipBrowser(videos, filters={"class_name": "Sit"})
+    assert browser.row is None
+    browser.selected = videos["name"].iloc[2]
+    assert browser.row["class_name"] == "Stand"
+    with pytest.raises(TraitError, match="Expected filters among"):
+        browser.filters = {"colour": "red"}
+
+
+# Timelines
+
+
+def test_overlapping_windows_are_averaged():
+    videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
+    scores = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.2, 0.8]]]))
+    clips = [(0, np.array([0, 4])), (0, np.array([4, 8]))]
+    timeline = build_timelines(scores, clips, videos, classes=("x", "y"))["a.avi"]
+    np.testing.assert_allclose(timeline.seconds, [0.05, 0.45, 0.85])
+    np.testing.assert_allclose(timeline.probabilities, [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]], atol=1e-6)
+
+
+def test_frames_are_found_again_from_seconds():
+    for fps in (25.0, 29.97, 30000 / 1001, 12.5):
+        videos = pd.DataFrame({"name": ["a.avi"], "frames": [233], "fps": [fps]})
+        scores = np.zeros((1, 16, 2))
+        timeline = build_timelines(scores, [(0, np.arange(16))], videos, classes=("x", "y"), num_frames=16)["a.avi"]
+        drawn = judge_clip("", timeline, timeline.classes, fps=fps)
+        assert drawn["frames"] == sample_evenly(233, 16).tolist()
+
+
+def test_scores_and_clips_must_match():
+    videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
+    with pytest.raises(ValueError, match=r"Expected scores of 0 clips. Received: 1"):
+        build_timelines(np.zeros((1, 2, 2)), [], videos, classes=("x", "y"))
+
+
+def test_lines_of_101_classes_are_few_and_the_right_ones():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(101), size=30)
+    lines = choose_lines(probabilities, label=7, predicted=50)
+    assert lines[:2] == [(7, "true"), (50, "predicted")] and len(lines) == 5
+    assert choose_lines(probabilities, predicted=50)[0] == (50, "true")  # without a truth, the prediction leads
+    assert choose_lines(probabilities, label=7, predicted=7)[1][1] == "other"
+
+
+def test_a_truth_that_the_model_does_not_know_is_no_mistake(videos):
+    timeline = Timeline(np.array([0.1]), np.array([[0.2, 0.8]]), ("Walk", "Run"))
+    (said,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["models"]
+    assert said["predicted"] == "Run" and said["correct"] is None
+
+
+# Confusion
+
+
+def test_confusion_lists_a_cell_worst_first(videos, ask):
+    results, timelines = judge(videos, [0, 0, 1, 1])
+    explorer = ConfusionExplorer(results, videos.sample(frac=1, random_state=0), timelines=timelines)
+    explorer.cell = [1, 0]
+    said = results.predictions.set_index("name")["probability"]
+    assert sorted(explorer.listed) == sorted(videos["name"][2:])
+    assert said[explorer.listed[0]] >= said[explorer.listed[1]]
+    explorer.cell = [0, 0]
+    assert said[explorer.listed[0]] <= said[explorer.listed[1]]
+    table = ask(explorer, "table")[0]["table"]
+    for row, name in enumerate(table["name"]):
+        clip = ask(explorer, "clip", row=row)[0]["clip"]
+        assert clip["name"] == name and clip["class_name"] == explorer.classes[table["label"][row]]
+        assert clip["models"][0]["correct"] == (table["predicted"][0][row] == table["label"][row])
+        assert len(clip["models"][0]["frames"]) == 4
+
+
+def test_confusion_of_two_models(videos, ask):
+    first, last = judge(videos, [0, 0, 1, 1]), judge(videos, [1, 0, 0, 0], seed=1)
+    lines = {"frame average": first[1], "LRCN": last[1]}
+    explorer = ConfusionExplorer({"frame average": first[0], "LRCN": last[0]}, videos, timelines=lines)
+    said = ask(explorer, "clip", row=0)[0]["clip"]["models"]
+    assert [model["name"] for model in said] == ["frame average", "LRCN"]
+    assert [model["correct"] for model in said] == [True, False]
+    assert still_of(explorer).height > 400
+
+
+def test_confusion_refuses_what_does_not_belong_together(videos):
+    results, _ = judge(videos, [0, 0, 1, 1])
+    fewer, _ = judge(videos.iloc[:3], [0, 0, 0])
+    with pytest.raises(ValueError, match="Expected a table with all 4 judged videos"):
+        ConfusionExplorer(results, videos.iloc[:2])
+    with pytest.raises(ValueError, match="Expected the same videos"):
+        ConfusionExplorer({"a": results, "b": fewer}, videos)
+    with pytest.raises(ValueError, match="Expected one model or two"):
+        ConfusionExplorer({"a": results, "b": results, "c": results}, videos)
+    with pytest.raises(TraitError, match="below 2"):
+        ConfusionExplorer(results, videos).cell = [0, 2]
+    with pytest.raises(TraitError, match="Expected one of"):
+        ConfusionExplorer(results, videos, model="other")
+
+
+# Sampling
+
+
+def test_sampling_follows_its_traits(videos, ask):
+    explorer = SamplingExplorer(videos.iloc[0], num_frames=4)
+    np.testing.assert_array_equal(explorer.clips, sample_evenly(NUM_FRAMES, 4)[None])
+    explorer.rule, explorer.num_frames, explorer.stride = "windows", 16, 4
+    assert explorer.clips[:, 0].tolist() == [0, 4, 8] and explorer.clips[-1, -1] == NUM_FRAMES - 1
+    explorer.rule = "segments"
+    before = explorer.clips
+    explorer.seed = 1
+    assert (explorer.clips != before).any()
+    content, (sheet,) = ask(explorer, "frames", clip=0)
+    assert content["frames"] == explorer.clips[0].tolist()
+    assert Image.open(io.BytesIO(sheet)).size == (16 * 96, 72)
+
+
+def test_sampling_says_when_a_short_video_repeats(videos):
+    assert f"has {NUM_FRAMES} frames" in SamplingExplorer(videos.iloc[0], num_frames=32).summary
+    assert "twice" not in SamplingExplorer(videos.iloc[0], num_frames=NUM_FRAMES).summary
+
+
+def test_sampling_of_a_broken_video_says_why(tmp_path, ask):
+    (tmp_path / "text.avi").write_text("no video")
+    explorer = SamplingExplorer(tmp_path / "text.avi")
+    assert "Expected a video" in ask(explorer, "clip", row=0)[0]["clip"]["problem"]
+    assert still_of(explorer).width > 300
+
+
+# Training
+
+
+def test_monitor_follows_a_training():
+    monitor = TrainingMonitor()
+    for epoch in (1, 2):
+        for batch in range(1, 301):
+            monitor.on_batch(300 * (epoch - 1) + batch, 600, np.float32(1 / batch))
+        monitor.on_epoch({"epoch": epoch, "loss": np.float32(0.5), "accuracy": 0.5, "val_loss": float("nan")})
+    assert [row["done"] for row in monitor.history] == [300, 600]
+    assert monitor.history[0]["val_loss"] is None  # NaN is no JSON
+    assert monitor.progress["done"] == monitor.progress["total"] == 600
+    assert monitor.progress["left"] == 0
+    assert len(monitor.progress["trail"]) <= 240
+
+
+def test_monitor_begins_anew_with_a_new_training():
+    monitor = TrainingMonitor()
+    for _ in range(2):
+        for done in (1, 2):
+            monitor.on_batch(done, 2, 1.0)
+        monitor.on_epoch({"epoch": 1, "loss": 1.0})
+    assert len(monitor.history) == 1
+
+
+def test_monitor_hears_stop(ask):
+    monitor = TrainingMonitor()
+    monitor.on_batch(1, 10, 1.0)
+    assert monitor.stop is False
+    ask(monitor, "stop")
+    assert monitor.stop is True and monitor.state == "stopping"
+    early = TrainingMonitor()
+    ask(early, "stop")
+    early.on_batch(1, 10, 1.0)
+    assert early.stop is True  # pressed before the first batch
+
+
+def test_monitor_is_a_text_bar_without_a_front_end(capsys):
+    monitor = TrainingMonitor()
+    for done in range(1, 5):
+        monitor.on_batch(done, 4, 0.25)
+    monitor.on_epoch({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
+    monitor._bar.bar.refresh()
+    assert "4/4" in capsys.readouterr().err
+
+
+# What stays in a notebook
+
+
+def still_of(widget):
+    data, _ = widget._repr_mimebundle_()
+    assert "<" not in data["text/plain"] and "0x" not in data["text/plain"]
+    return Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+
+
+def test_every_widget_leaves_a_small_picture(videos):
+    results, timelines = judge(videos, [0, 0, 1, 1])
+    monitor = TrainingMonitor(title="LRCN")
+    monitor.on_batch(1, 1, 0.5)
+    monitor.on_epoch({"epoch": 1, "loss": 0.5, "accuracy": 0.5, "val_loss": 0.4, "val_accuracy": 0.6})
+    name = videos["name"].iloc[0]
+    for widget in (
+        ClipPlayer(videos.iloc[0], timeline={"frames": timelines[name], "LRCN": timelines[name]}),
+        ClipBrowser(videos),
+        ConfusionExplorer(results, videos, timelines=timelines),
+        SamplingExplorer(videos.iloc[0], rule="windows"),
+        monitor,
+    ):
+        data, _ = widget._repr_mimebundle_()
+        assert len(data["image/png"]) < 200_000
+        colours = still_of(widget).convert("RGB").getcolors(2**24)
+        assert len(colours) > 20, widget  # something is drawn
+
+
+def test_an_empty_table_is_no_error(videos):
+    assert still_of(ClipBrowser(videos.iloc[:0])).width > 0
+
+
+# Memory
+
+
+def test_50_reruns_of_a_cell_leave_one_widget(videos, monkeypatch):
+    shell = InteractiveShell.instance()
+    try:
+        monkeypatch.setattr(reruns, "_running", [])
+        shell.user_ns.update(videos=videos, ClipPlayer=ClipPlayer, made=(made := weakref.WeakSet()))
+        shell.run_cell("import actlib.widgets.reruns as reruns; reruns.watch_runs()")
+        for _ in range(50):
+            shell.run_cell("player = ClipPlayer(videos.iloc[0]); made.add(player); None", cell_id="one")
+        gc.collect()
+        assert sum(player.comm is not None for player in made) == 1
+        assert len(made) <= 2
+        shell.run_cell("other = ClipPlayer(videos.iloc[0]); None", cell_id="two")
+        assert shell.user_ns["player"].comm is not None  # another cell closes nothing
+        shell.run_cell("pass", cell_id="one")
+        assert shell.user_ns["player"].comm is None
+    finally:
+        shell.user_ns.clear()
+        InteractiveShell.clear_instance()
+
+
+def test_closed_widgets_hold_nothing_and_answer_nothing(videos, ask):
+    browser = ClipBrowser(videos)
+    ask(browser, "thumbnail", row=0)
+    browser.close()
+    assert not browser._thumbnails and not len(browser.videos) and browser.comm is None
+
+
+# The front end
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.js")), ids=lambda path: path.name)
+def test_scripts_make_no_markup_and_ask_nobody(path):
+    text = path.read_text(encoding="utf-8")
+    banned = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|fetch\(|XMLHttpRequest|WebSocket"
+    )
+    assert not re.findall(banned, text)
+    addresses = set(re.findall(r"https?://[^\"'\s]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize("widget", [ClipPlayer, ClipBrowser, ConfusionExplorer, SamplingExplorer, TrainingMonitor])
+def test_scripts_joined_are_one_module(widget):
+    text = widget._esm
+    assert text.count("export default") == 1 and "import " not in re.sub(r"//.*|/\*.*?\*/", "", text)
+    names = re.findall(r"^(?:async )?function (\w+)|^const (\w+)", text, re.M)
+    names = [first or second for first, second in names]
+    assert len(names) == len(set(names))
