@@ -12,7 +12,7 @@ from PIL import Image
 from actlib.annotate import Panel, annotate_video, join_videos, write_gif
 from actlib.annotate import gif as gifs
 from actlib.annotate.films import fit_frame, hold_answers
-from actlib.annotate.panel import NIGHT, RIGHT, WRONG, Strip, fit_text, font_of
+from actlib.annotate.panel import DIM, NIGHT, RIGHT, TEXT, TRACK, WRONG, Strip, fit_text, font_of
 from actlib.calibration import NONE_OF_THESE
 from actlib.clips import sample_evenly
 from actlib.copies import write_video
@@ -191,6 +191,18 @@ def test_right_and_wrong_differ_by_colour_and_by_sign():
     assert share_of(right[strip], NIGHT) == 0 < share_of(wrong[strip], NIGHT)
 
 
+def test_bars_are_as_long_as_probabilities_and_the_true_one_is_framed():
+    panel = Panel(320, classes=CLASSES, num_frames=9, fps=25, truth=[Segment(0, 9, "Bright")])
+    picture = panel.draw(0, np.array([0.5, 0.25, 0.25]), "Dark", False)
+    middles = [int(panel.tops[0]) + 12 * row + 6 for row in range(3)]
+    said, other, true = (picture[middle, 116:282] for middle in middles)
+    assert share_of(said[None], WRONG) == pytest.approx(0.5, abs=0.02)
+    assert share_of(other[None], DIM) == pytest.approx(0.25, abs=0.02)
+    assert share_of(other[None], TRACK) == pytest.approx(0.75, abs=0.02)
+    top_edges = [picture[middle - 3, 200:280] for middle in middles]
+    assert [share_of(edge[None], TEXT) for edge in top_edges] == [0, 0, 1]
+
+
 @pytest.mark.parametrize("width", [320, 481, 960])
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 101])
 def test_panels_of_any_number_of_classes(width, count):
@@ -205,6 +217,13 @@ def test_panels_of_any_number_of_classes(width, count):
     assert (picture[:, : panel.width // 40] == NIGHT).all()  # nothing leaves the margins
     assert (picture[:, -(panel.width // 40) :] == NIGHT).all()
     assert panel.num_bars == (count if count <= 7 else 5)
+
+
+def test_a_note_stands_on_a_line_of_its_own():
+    plain, noted = (Panel(320, classes=CLASSES, num_frames=9, fps=25, note=note) for note in ("", "smoothed"))
+    before, after = (panel.draw(0, np.array([0.8, 0.1, 0.1]), "Dark", None) for panel in (plain, noted))
+    assert np.array_equal(before[: plain.height - 2], after[: plain.height - 2])
+    assert (after[plain.height :] != NIGHT).any()
 
 
 def test_a_strip_shows_the_mean_of_its_frames():
@@ -292,6 +311,9 @@ def read_gif(path):
 def test_gif_of_150_frames_keeps_to_its_size(tmp_path):
     done = write_gif(tmp_path / "busy.gif", busy_frames(150), fps=25)
     assert done.num_bytes == done.path.stat().st_size <= 1_500_000
+    better = gifs.LADDER[gifs.LADDER.index(done.quality) - 1]
+    film = np.array(list(busy_frames(150)))
+    assert gifs._encode(tmp_path / "better.gif", film, fps=25, quality=better) > 1_500_000
     frames, durations, loop = read_gif(done.path)
     assert len(frames) == done.num_frames
     assert (done.width, done.height) == frames.shape[2:0:-1]

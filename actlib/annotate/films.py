@@ -90,7 +90,7 @@ def draw_frames(footage, model, *, truth=None, watching=WATCHING, tally=None):
         uint8 (H, W, 3), all of one even size.
     """
     (height, width), canvas = _picture_size(footage)
-    note = f"smoothed over {watching.smoothing_seconds:g} s" if watching.smoothing_seconds else ""
+    note = f"exponential smoothing, {watching.smoothing_seconds:g} s" if watching.smoothing_seconds else ""
     panel = Panel(canvas, classes=model.classes, num_frames=footage.num_frames, fps=footage.fps, truth=truth, note=note)
     tally = tally or Tally(model.classes, truth, watching.threshold)
     left = (canvas - width) // 2

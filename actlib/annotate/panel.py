@@ -33,7 +33,7 @@ class Panel:
         num_frames: frames that are expected; the timeline is as long.
         fps: frames a second.
         truth: list of `timeline.Segment` that say what is really going on, or None where nobody knows.
-        note: small text at the lower right, such as how the answers were smoothed.
+        note: small text on a line of its own at the end, such as how the answers were smoothed.
 
     Example:
         >>> panel = Panel(320, classes=("Sit", "Stand"), num_frames=50, fps=25)
@@ -45,7 +45,7 @@ class Panel:
         self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth, note
         self.num_frames, self.unit = max(1, num_frames), max(1.0, width / REFERENCE)
         self.num_bars = len(classes) if len(classes) <= MAX_FIXED else MAX_BARS
-        self.tops = np.cumsum([HEADER, ROW * self.num_bars, NAMES + 4, STRIP, NAMES + 5])
+        self.tops = np.cumsum([HEADER, ROW * self.num_bars, NAMES + 4, STRIP, NAMES + 5, NAMES if note else 0])
         self.height = 2 * round(self.tops[-1] * self.unit / 2)
         self.strip = Strip(width - 2 * self._px(MARGIN), self._px(STRIP), num_frames=self.num_frames)
         self.ranks = np.zeros(len(classes))
@@ -118,14 +118,13 @@ class Panel:
         self._remember(label, self.strip.column(index), font)
         for x, text in self.said:
             pen.text((left + x, top - self._px(4)), text, TEXT, font, anchor="ls")
-        below, edge = top + self.strip.height + self._px(3), self.width - left
-        edge -= round(font.getlength(self.note)) + self._px(6) if self.note else 0
-        pen.text((self.width - left, below), self.note, DIM, font, anchor="rt")
+        below = top + self.strip.height + self._px(9)
+        pen.text((self.width - left, below + self._px(NAMES + 1)), self.note, DIM, font, anchor="rs")
         for segment in self.truth or ():
             x, end = (left + self.strip.column(frame) for frame in (segment.start, min(segment.stop, self.num_frames)))
-            pen.rectangle((x, top + self.strip.height, x, below + self._px(6)), fill=DIM)
-            text = fit_text(segment.label, font, min(end, edge) - x - self._px(6))
-            pen.text((x + self._px(3), below), text, DIM, font, anchor="lt")
+            pen.rectangle((x, top + self.strip.height, x, below), fill=DIM)
+            text = fit_text(segment.label, font, end - x - self._px(4))
+            pen.text((x + self._px(3), below), text, DIM, font, anchor="ls")
 
     def _remember(self, label, column, font):
         """Keeps a name for the timeline where the label changes and there is room; so their number is bounded."""
