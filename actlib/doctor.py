@@ -36,11 +36,12 @@ class Finding(NamedTuple):
     mend: str = ""  # what to type or do
 
 
-def doctor(*, ask_frameworks=False) -> str:
+def doctor(*, ask_frameworks=False, short=False) -> str:
     """Writes the report of `examine`.
 
     Args:
         ask_frameworks: also start PyTorch in a process of its own and ask it for a GPU; takes seconds.
+        short: write the project's own folder as `.`, for a notebook that others will read.
 
     Returns:
         Text of several lines, the last of which is the line to type next.
@@ -52,7 +53,14 @@ def doctor(*, ask_frameworks=False) -> str:
         lines.append(f"{STATES[state]}  {about:{width}}  {found}")
         if mend:
             lines.append(f"{'':{width + 8}}-> {mend}")
-    return "\n".join([*lines, "", f"Next: {choose_next(findings)}"])
+    report = "\n".join([*lines, "", f"Next: {choose_next(findings)}"])
+    return report.replace(_name_home(), ".") if short else report
+
+
+def _name_home():
+    from actlib.videos import home_folder
+
+    return str(home_folder())
 
 
 def examine(*, ask_frameworks=False) -> list[Finding]:

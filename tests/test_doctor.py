@@ -55,6 +55,11 @@ def test_a_fresh_machine_is_told_to_start(home):
     assert "python -m actlib fetch ucf101 --classes seven" in report and "python -m actlib fetch vgg16" in report
 
 
+def test_a_short_report_names_no_folder_of_this_machine(home):
+    assert str(home) in doctor() and str(home) not in doctor(short=True)
+    assert "no videos in ./data/ucf101" in doctor(short=True)
+
+
 def test_every_finding_has_a_known_state_and_every_trouble_a_way_out():
     for finding in examine():
         assert finding.state in module.STATES and finding.found
