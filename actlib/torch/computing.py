@@ -2,10 +2,13 @@
 
 import numpy as np
 import torch
+from torch import nn
 
 from actlib import runs
+from actlib.torch.vgg import VGG
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
+MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
 
 
 def move(model):
@@ -49,7 +52,7 @@ def are_features(x):
 
 
 def frame_features(convolutions, frames, device, *, batch_size=FRAMES_AT_ONCE):
-    """Convolves frames, a few at a time, so that memory stays small.
+    """Convolves frames, some at a time, so that memory stays small.
 
     Args:
         convolutions: A `VGG`.
@@ -62,5 +65,25 @@ def frame_features(convolutions, frames, device, *, batch_size=FRAMES_AT_ONCE):
     """
     flat = np.asarray(frames).reshape(-1, *frames.shape[-3:])  # (n, H, W, C)
     parts = [flat[start : start + batch_size] for start in range(0, len(flat), batch_size)]
-    rows = torch.cat([convolutions(torch.tensor(part, device=device)) for part in parts])  # (n, D)
+    run = _convolve_by_block if device.type == "cpu" and isinstance(convolutions, VGG) else nn.Module.__call__
+    rows = torch.cat([run(convolutions, torch.tensor(part, device=device)) for part in parts])  # (n, D)
     return rows.reshape(*frames.shape[:-3], -1)
+
+
+def _convolve_by_block(convolutions, frames):
+    """What `VGG.forward` does, faster on a CPU.
+
+    The maps of the first blocks are large: few frames at a time keep them in the processor's cache. The kernels of the
+    last blocks are large: many frames share the work of preparing them.
+    """
+    x = convolutions.preprocess(frames).permute(0, 3, 1, 2)  # (n, C, H, W)
+    for block in _split_blocks(convolutions.layers):
+        per_frame = block[0].out_channels * x.shape[2] * x.shape[3]
+        x = torch.cat([block(part) for part in x.split(max(1, MAPS_AT_ONCE // per_frame))])
+    return x.permute(0, 2, 3, 1).flatten(1).float()  # (n, D)
+
+
+def _split_blocks(layers):
+    """The layers from a convolution to the next pool, block by block."""
+    ends = [place for place, layer in enumerate(layers, start=1) if isinstance(layer, nn.MaxPool2d)]
+    return [layers[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -19,6 +19,7 @@ class Preprocess(nn.Module):
             spec: A `VGGSpec`.
         """
         super().__init__()
+        self.spec = spec
         self.register_buffer("mean", torch.tensor(spec.mean))  # (C,)
         self.register_buffer("std", torch.tensor(spec.std))
 
@@ -30,7 +31,16 @@ class Preprocess(nn.Module):
 
         Returns:
             float32 of the same shape.
+
+        Raises:
+            ValueError: The frames are not size x size pixels of three colours.
         """
+        size = self.spec.size
+        if frames.shape[-3:] != (size, size, 3):
+            raise ValueError(
+                f"Expected frames (..., {size}, {size}, 3) for {self.spec.name}. Received: {tuple(frames.shape)}. "
+                "Read them at that size."
+            )
         return (frames.float() - self.mean) / self.std
 
 
@@ -68,17 +78,10 @@ class VGG(nn.Module):
         Raises:
             ValueError: The frames are not size x size pixels of three colours.
         """
-        size = self.spec.size
-        if frames.shape[-3:] != (size, size, 3):
-            raise ValueError(
-                f"Expected frames (..., {size}, {size}, 3) for {self.spec.name}. Received: {tuple(frames.shape)}. "
-                "Read them at that size."
-            )
-        leading = frames.shape[:-3]
-        x = self.preprocess(frames.reshape(-1, size, size, 3))  # (n, H, W, C)
+        x = self.preprocess(frames).reshape(-1, *frames.shape[-3:])  # (n, H, W, C)
         x = self.layers(x.permute(0, 3, 1, 2))  # (n, C, H, W), yet C still lies innermost in memory: channels_last
         x = x.permute(0, 2, 3, 1).flatten(1)  # (n, D)
-        return x.float().reshape(*leading, -1)
+        return x.float().reshape(*frames.shape[:-3], -1)
 
 
 class FrameHead(nn.Module):
