@@ -1,6 +1,7 @@
 """The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
 
 import importlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -113,6 +114,42 @@ def evaluate(
 
 
 @app.command()
+def annotate(
+    video: Annotated[Path, typer.Argument(help="Any video.")],
+    checkpoint: Annotated[Path, typer.Option(help="A checkpoint, or the run's folder.")],
+    out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")],
+    framework: Framework = "torch",
+    label: Annotated[str | None, typer.Option(help="The true class, to mark right and wrong.")] = None,
+    smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0,
+):
+    """Draw what a model says on every frame of a video."""
+    model = load("experiments").load_predictor(checkpoint, framework=framework)
+    watching = load("timeline").Watching(smoothing_seconds=smoothing)
+    film = load("annotate").annotate_video(video, model, out, true_label=label, watching=watching)
+    typer.echo(f"Written to {film.path}")
+
+
+@app.command()
+def fetch(
+    what: Annotated[str, typer.Argument(help="ucf101, lists or vgg16.")],
+    classes: Annotated[str, typer.Option(help="seven, all, or names with commas between.")] = "seven",
+    source: Annotated[
+        str | None, typer.Option("--from", help="A file, a folder or an address to take it from.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--to", help="Where it goes.")] = None,
+    lists: Annotated[Path | None, typer.Option(help="The official lists, if you have them.")] = None,
+):
+    """Get UCF-101, its official lists, or the ImageNet weights of VGG-16."""
+    typer.echo(load("download").fetch(what, classes=classes, source=source, folder=folder, lists=lists))
+
+
+@app.command()
+def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
+    """Tell what is there, what is missing, and the line to type next."""
+    typer.echo(load("doctor").doctor(ask_frameworks=frameworks))
+
+
+@app.command()
 def tour(
     out: Annotated[Path, typer.Option(help="Folder for executed lessons, index.html and results.json.")] = Path(
         "runs/tour"
@@ -129,5 +166,16 @@ def tour(
     raise typer.Exit(code=bool(failed))
 
 
+def main():
+    """Run a command; what went wrong is said in a line, without a traceback."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        if "ACTLIB_TRACEBACK" in os.environ:
+            raise
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(1) from None
+
+
 if __name__ == "__main__":
-    app()
+    main()

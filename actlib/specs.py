@@ -65,7 +65,9 @@ class LRCNSpec:
 
     def __post_init__(self):
         if self.readout not in READOUTS:
-            raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}. Choose one of them.")
+            raise ValueError(
+                f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}. Choose one of them."
+            )
 
     @property
     def vgg(self) -> VGGSpec:
@@ -103,6 +105,7 @@ class Preset:
     num_frames: int  # evenly spaced frames kept of each video (F); clips are drawn from these
     clip_frames: int  # T of a training clip
     about: str  # one line: where it comes from
+    augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
 
     @property
     def kind(self) -> str:
@@ -111,7 +114,7 @@ class Preset:
 
 
 VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
-VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0))
+VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 VGG_SCRATCH = VGGSpec("vgg_scratch", ((2, 32), (3, 64)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 
 STUDY_FRAMES = FrameSpec("study_frames", VGG16, hidden=(256,), dropout=0.5)
@@ -130,6 +133,7 @@ PRESETS = {
             num_frames=8,
             clip_frames=4,
             about="the study's network from scratch: 5 convolutions, 2 max-pools, batch normalisation, 1024 and 512 ReLU",
+            augment=True,
         ),
         Preset(
             "study_frames",
@@ -149,7 +153,9 @@ PRESETS = {
         ),
         Preset(
             "study_streaming",
-            LRCNSpec("study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean", num_frames=16),
+            LRCNSpec(
+                "study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean", num_frames=16
+            ),
             TrainSpec(),
             num_frames=16,
             clip_frames=16,
@@ -174,7 +180,7 @@ PRESETS = {
         Preset(
             "slim_frames",
             SLIM_FRAMES,
-            TrainSpec(frozen=(), learning_rate=1e-3, num_epochs=12),
+            TrainSpec(frozen=(), learning_rate=1e-3, num_epochs=12, batch_size=4),
             num_frames=16,
             clip_frames=4,
             about="the sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop",

@@ -3,6 +3,7 @@
 An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkpoint`` carry it out in either framework.
 """
 
+from actlib.experiments.predictor import Predictor, load_predictor
 from actlib.experiments.records import describe_run, make_card, read_experiment, write_results
 from actlib.experiments.running import (
     evaluate_checkpoint,
@@ -37,11 +38,13 @@ __all__ = [
     "describe_run",
     "evaluate_checkpoint",
     "evaluate_model",
+    "Predictor",
     "find_checkpoint",
     "find_weights",
     "frozen_parts",
     "interleave",
     "load_model",
+    "load_predictor",
     "load_twin",
     "make_batches",
     "make_card",

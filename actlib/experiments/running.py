@@ -121,7 +121,7 @@ def make_batches(table, model, experiment, *, train):
         table: The videos of one part.
         model: A twin's model.
         experiment: The ``Experiment``.
-        train: Whether clips are drawn at random and shuffled; pixels are then augmented too.
+        train: Whether clips are drawn at random and shuffled; pixels are then augmented, if the preset says so.
 
     Returns:
         ``ClipBatches``.
@@ -136,7 +136,7 @@ def make_batches(table, model, experiment, *, train):
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and isinstance(store, stores.FrameStore),
+        augment=train and preset.augment and isinstance(store, stores.FrameStore),
     )
 
 
