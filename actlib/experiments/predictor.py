@@ -1,0 +1,81 @@
+"""A checkpoint ready to be asked about any frames: what annotation and a reader's own video need of a model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from actlib.experiments.running import load_model, load_twin
+from actlib.specs import PRESETS, LRCNSpec
+
+
+class SingleBatch:
+    """One batch that was never in a store.
+
+    Args:
+        clips: uint8 (N, T, H, W, 3).
+    """
+
+    def __init__(self, clips):
+        self.clips = clips
+
+    def epoch(self, number=0):
+        """Give the batch.
+
+        Args:
+            number: Not used; batches take it.
+
+        Yields:
+            (clips, labels): labels are zeros, nobody looks at them.
+        """
+        yield self.clips, np.zeros(len(self.clips), np.int64)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that answers for clips: uint8 (N, T, size, size, 3) -> float32 scores (N, T, K)."""
+
+    model: Any
+    framework: str
+    classes: tuple[str, ...]
+    kind: str  # "frames" or "lrcn"
+    size: int  # pixels
+    num_frames: int  # T of its clips
+    readout: str  # which steps answer for a clip
+
+    def __call__(self, clips):
+        """Score clips.
+
+        Args:
+            clips: uint8 (N, T, size, size, 3), RGB.
+
+        Returns:
+            float32 (N, T, K), a row a frame or step.
+        """
+        return load_twin(self.framework).training.predict(self.model, SingleBatch(np.asarray(clips)))
+
+
+def load_predictor(checkpoint, *, framework="torch"):
+    """Load a checkpoint as something that can be asked.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+        framework: The twin that computes, whichever wrote it.
+
+    Returns:
+        A ``Predictor``.
+
+    Raises:
+        FileNotFoundError: If there is none; says what to run first.
+    """
+    model, card = load_model(checkpoint, framework=framework)
+    is_lrcn = isinstance(model.spec, LRCNSpec)
+    return Predictor(
+        model,
+        framework,
+        classes=tuple(card["classes"]),
+        kind="lrcn" if is_lrcn else "frames",
+        size=model.spec.vgg.size,
+        num_frames=PRESETS[card["preset"]].clip_frames,
+        readout=model.spec.readout if is_lrcn else "steps",
+    )
