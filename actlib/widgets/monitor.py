@@ -62,7 +62,7 @@ class TrainingMonitor(anywidget.AnyWidget):
 
     def _hear(self, content, _buffers):
         if content.get("kind") == "stop":
-            self.stop, self.state = True, "stopping"
+            self.stop, self.state = True, "stopped" if self.state in ENDED else "stopping"
             self.send({"question": content.get("question")})
 
     def on_batch(self, done, total, loss):

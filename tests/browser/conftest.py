@@ -30,11 +30,12 @@ HARMLESS = ("favicon", "ResizeObserver loop")  # of the browser and of JupyterLa
 SETTINGS = {
     "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},
     "apputils-extension/themes": {"theme": "JupyterLab Light"},
+    "apputils-extension/kernels-settings": {},
 }
 
 
-def write_settings(folder):
-    for name, values in SETTINGS.items():
+def write_settings(folder, more=()):
+    for name, values in {**SETTINGS, **dict(more)}.items():
         file = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
@@ -155,11 +156,11 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(lab, browser):
-    """`open_notebook(cells, height=1000)` writes a notebook of cells, or copies a file, and opens it."""
+    """`open_notebook(cells, height=1000, settings={})` writes a notebook of cells, or copies a file, and opens it."""
     opened = []
 
-    def open_one(cells, *, height=1000, name="test"):
-        write_settings(lab["settings"])  # the last notebook may have changed them
+    def open_one(cells, *, height=1000, name="test", settings=()):
+        write_settings(lab["settings"], settings)  # the last notebook may have changed them
         file = lab["root"] / f"{name}-{len(opened)}-{secrets.token_hex(3)}.ipynb"
         if isinstance(cells, Path):
             shutil.copy(cells, file)
