@@ -14,7 +14,7 @@ FROZEN_PARTS = ("convolutions", "hidden")
 
 @dataclass(frozen=True)
 class VGGSpec:
-    """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each block ended by a 2x2 max-pool.
+    """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each ended by a 2x2 max-pool.
 
     Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
     """
@@ -132,7 +132,7 @@ PRESETS = {
             TrainSpec(frozen=()),
             num_frames=8,
             clip_frames=4,
-            about="the study's network from scratch: 5 convolutions, 2 max-pools, batch normalisation, 1024 and 512 ReLU",
+            about="the study's network from scratch: 5 convolutions, 2 pools, batch normalisation, 1024 and 512 ReLU",
             augment=True,
         ),
         Preset(
