@@ -9,6 +9,7 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
   let items = [], columns = 1, cardHeight = 1, active = 0, chosen = null;
 
   const place = () => {
+    if (!el.clientWidth) return; // hidden for a moment, or not yet shown: the observer calls again
     columns = Math.max(1, Math.floor(el.clientWidth / cardWidth));
     cardHeight = heightOf(el.clientWidth / columns);
     sheet.style.height = `${Math.ceil(items.length / columns) * cardHeight}px`;

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import traitlets
 
-from actlib.clips import read_clip, sample_consecutive, sample_evenly, sample_segments, slide_windows
+from actlib.clips import draw_clips, read_clip
 from actlib.specs import VGG16
 from actlib.videos import VideoError
 from actlib.widgets.costs import list_costs
@@ -126,14 +126,8 @@ def choose_frames(rule, num_video_frames, num_frames, *, stride=8, seed=0):
         >>> choose_frames("windows", 20, 16, stride=8)[:, 0]
         array([0, 4])
     """
-    rng = np.random.default_rng(seed)
-    chosen = {
-        "evenly": lambda: sample_evenly(num_video_frames, num_frames),
-        "segments": lambda: sample_segments(num_video_frames, num_frames, rng=rng),
-        "consecutive": lambda: sample_consecutive(num_video_frames, num_frames, rng=rng, stride=stride),
-        "windows": lambda: slide_windows(num_video_frames, num_frames, stride=stride),
-    }[rule]()
-    return np.atleast_2d(chosen)
+    strided = {"stride": stride} if rule in ("consecutive", "windows") else {}
+    return draw_clips(rule, num_video_frames, num_frames, rng=np.random.default_rng(seed), **strided)
 
 
 def describe_rule(rule, clips, num_video_frames, *, stride):

@@ -80,3 +80,4 @@ def test_looks(open_notebook, videos):
     notebook, explorer = open_explorer(open_notebook, ONE, height=1500)
     wait_until(notebook.page, explorer.locator(".actlib-thumbnail.ready").count, 3)
     notebook.pictures("confusion", height=1500)
+    assert explorer.locator(".cell").count() == 3  # all are back after every change of size
