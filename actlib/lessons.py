@@ -61,7 +61,7 @@ def tidy_notebook(notebook):
         notebook: An executed notebook; changed in place.
 
     Returns:
-        The same notebook, without widget state, cell timings and the kernel's exact version.
+        The same notebook, without widget state, progress bars, cell timings and the kernel's exact version.
     """
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -69,9 +69,15 @@ def tidy_notebook(notebook):
     }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _was_only_a_view(output)]
     return notebook
+
+
+def _was_only_a_view(output):
+    """Drop an output's widget view; whether nothing to look at is left, as of a progress bar."""
+    data = output.get("data", {})
+    return data.pop("application/vnd.jupyter.widget-view+json", None) is not None and set(data) <= {"text/plain"}
 
 
 def run_lessons(out, *, only=None, keep=False):

@@ -119,6 +119,13 @@ def test_tidy_notebook_drops_widget_views_and_keeps_pictures():
     assert "widgets" not in notebook.metadata
 
 
+def test_tidy_notebook_drops_progress_bars():
+    bar = {"text/plain": "decoding: 0%", "application/vnd.jupyter.widget-view+json": {}}
+    outputs = [nbformat.v4.new_output("display_data", bar), nbformat.v4.new_output("stream", text="done")]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)])
+    assert [output.output_type for output in lessons.tidy_notebook(notebook).cells[0].outputs] == ["stream"]
+
+
 def test_a_lesson_that_fails_is_told_and_the_others_run(tmp_path, monkeypatch):
     folder, out = tmp_path / "notebooks", tmp_path / "out"
     folder.mkdir()

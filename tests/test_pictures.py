@@ -167,6 +167,12 @@ def test_contact_sheets():
         pictures.show_clips({"Jump": make_frames(4), "Run": make_frames(3)})
 
 
+def test_the_pixels_of_tiny_frames_stand_on_the_sheet_as_squares():
+    tiny = np.random.default_rng(0).integers(0, 200, (3, 2, 4, 3), dtype=np.uint8)
+    shown = pictures.show_frames(tiny, titles=["one", "two", "three"]).axes[0].images[0].get_array()
+    assert shown.shape[1] > 3 * 48 and (shown[:24, :48].reshape(2, 12, 4, 12, 3) == tiny[0][:, None, :, None]).all()
+
+
 def test_sampling_shows_every_window():
     rules = {"evenly": np.arange(4, 100, 8), "windows": np.stack([np.arange(s, s + 16) for s in (0, 40, 84)])}
     picture = check(pictures.plot_sampling(rules, 100))

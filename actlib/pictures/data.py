@@ -10,13 +10,15 @@ from matplotlib.ticker import MaxNLocator
 from actlib.pictures.layout import class_panels, head, hide_frame, legend_above, name_rows, tile
 from actlib.pictures.style import BLUE, COLOURS, INK, MUTED, PARTS, RIGHT, SIGNS, WIDTH, WRONG, Picture, styled
 
+NARROWEST = 48  # pixels, of the widest frame on a sheet
+
 
 @styled
 def show_frames(frames, *, titles=None, right=None, columns: int = 8, title: str | None = None) -> Picture:
     """Lay frames out on one sheet, in reading order.
 
     Args:
-        frames: a sequence of n uint8 (H, W, 3) RGB, of any sizes.
+        frames: a sequence of n uint8 (H, W, 3) RGB, of any sizes; the pixels of tiny ones are shown as squares.
         titles: n short texts above the frames, or None.
         right: n bools, which frames and titles are marked as right or wrong by colour and sign, or None.
         columns: frames a row, at most.
@@ -29,7 +31,7 @@ def show_frames(frames, *, titles=None, right=None, columns: int = 8, title: str
         >>> show_frames(np.zeros((3, 24, 32, 3), np.uint8), titles=["a", "b", "c"]).alt
         'Frames of videos (3): a, b, c'
     """
-    columns = max(3, min(columns, len(frames)))  # a frame alone stays small
+    frames, columns = _enlarge(frames), max(3, min(columns, len(frames)))  # a frame alone stays small
     texts = _sign_texts([""] * len(frames) if titles is None else list(titles), right)
     gap_share = 0.16 * columns / WIDTH * max(text.count("\n") + 1 for text in texts) if any(texts) else 0
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
@@ -48,6 +50,12 @@ def show_frames(frames, *, titles=None, right=None, columns: int = 8, title: str
         _mark_frame(axis, (left, top, width, height), text, None if right is None else bool(right[index]))
     axis.set_title(title or "")
     return picture
+
+
+def _enlarge(frames) -> list[np.ndarray]:
+    """Repeat the pixels of frames too narrow to be laid out, all of them as often."""
+    times = -(-NARROWEST // max(1, *(frame.shape[1] for frame in frames)))
+    return [np.asarray(frame).repeat(times, axis=0).repeat(times, axis=1) for frame in frames]
 
 
 def _sign_texts(texts: list[str], right) -> list[str]:
