@@ -1,7 +1,7 @@
-"""Batches read ahead by workers, threads or processes, that never leave anybody waiting for ever.
+"""Two ways to feed a model: all clips in arrays at once, or batches read ahead by workers that never hang.
 
-A worker that raises raises here; one that is killed is noticed at once; one that is stuck is given up after a while.
-Workers end with the program, even when it is killed.
+Workers are threads or processes. One that raises raises here; one that is killed is noticed at once; one that is stuck
+is given up after a while. Workers end with the program, even when it is killed.
 """
 
 import multiprocessing
@@ -12,6 +12,61 @@ import threading
 import time
 import weakref
 from concurrent.futures import Future
+
+import numpy as np
+
+
+def count_bytes(batches) -> int:
+    """Says how much memory all clips take as one array.
+
+    Args:
+        batches: a `ClipBatches`.
+
+    Returns:
+        Bytes of the clips of one epoch.
+
+    Example:
+        >>> from actlib.batches import ClipBatches, every
+        >>> count_bytes(ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), every(4)))
+        240
+    """
+    clips, _ = batches.batch(0, 0)  # (N, T, ...)
+    return len(batches.videos(0)) * clips[0].nbytes
+
+
+def load_arrays(batches, *, limit_bytes=2e9):
+    """Loads all clips of an epoch into memory: the classic way, for data that fits.
+
+    Args:
+        batches: a `ClipBatches`.
+        limit_bytes: refuse to load more than this.
+
+    Returns:
+        (clips, labels): (N, T, ...) in the type of the source, and int64 (N,), N the number of all clips.
+
+    Raises:
+        MemoryError: they would take more than the limit; says how much, before anything is loaded.
+
+    Example:
+        >>> from actlib.batches import ClipBatches, every
+        >>> clips, labels = load_arrays(ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), every(4)))
+        >>> clips.shape, labels.tolist()
+        ((5, 4, 2, 2, 3), [0, 1, 2, 3, 4])
+    """
+    needed, num_clips = count_bytes(batches), len(batches.videos(0))
+    if needed > limit_bytes:
+        raise MemoryError(
+            f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {num_clips:,} clips of "
+            f"{needed / num_clips / 1e6:.2f} MB, {needed / 1e6:,.0f} MB in all. Stream them in batches instead, "
+            "take smaller or fewer frames, or raise limit_bytes if there is memory for it."
+        )
+    first = batches.batch(0, 0)[0]
+    clips = np.empty((num_clips, *first.shape[1:]), first.dtype)  # filled batch by batch: nothing is held twice
+    labels, place = np.empty(num_clips, np.int64), 0
+    for part, part_labels in batches.epoch(0):
+        clips[place : place + len(part)], labels[place : place + len(part)] = part, part_labels
+        place += len(part)
+    return clips, labels
 
 
 class Loader:

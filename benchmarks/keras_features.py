@@ -1,7 +1,7 @@
 """How fast are VGG-16's features in Keras, against a plain `tf.function` around `keras.applications.VGG16`? In one run.
 
-The plain loop is timed in float32 and in mixed_bfloat16; its best is what `actlib.keras`' `convolve` (pixels in, features
-out) is compared with; at least 0.9 of it is wanted. Weights are random: they do not change the speed. All take
+The plain loop is timed in float32 and in mixed_bfloat16; its best is what `actlib.keras`' `convolve`, pixels in,
+features out, is compared with: at least 0.9 of it is wanted. Weights are random: they do not change the speed. All take
 turns, and the best of several rounds counts, as other work on the machine only slows things down. CPU time is given
 too, which other work changes less.
 

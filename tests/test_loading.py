@@ -12,7 +12,7 @@ import pytest
 from odd_batches import Numbers, be_killed, fail, fail_in_an_odd_way, sleep_a_little, sleep_long
 
 from actlib import batches
-from actlib.loading import Loader
+from actlib.loading import Loader, count_bytes, load_arrays
 
 
 def read_epoch(loader, epoch=0):
@@ -92,3 +92,17 @@ def test_clip_batches_travel_to_worker_processes():
     source = batches.ClipBatches(videos, range(5), batches.random_clip(3), batch_size=2, shuffle=True)
     clips, labels = pickle.loads(pickle.dumps(source)).batch(3, 1)
     assert (clips == source.batch(3, 1)[0]).all() and (labels == source.batch(3, 1)[1]).all()
+
+
+def test_arrays_are_all_clips_in_order():
+    videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
+    source = batches.ClipBatches(videos, range(5), batches.windows(4, 2), batch_size=3)
+    clips, labels = load_arrays(source)
+    assert clips.shape == (10, 4, 2, 2, 3) and clips.dtype == np.uint8 and clips.nbytes == count_bytes(source)
+    assert labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and (clips[:, 0, 0, 0, 0] == labels).all()
+
+
+def test_arrays_that_would_take_too_much_are_refused_before_they_are_loaded():
+    source = batches.ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), batches.every(4), batch_size=1)
+    with pytest.raises(MemoryError, match="at most 10 MB.*4 clips of 3.00 MB, 12 MB in all.*Stream"):
+        load_arrays(source, limit_bytes=1e7)

@@ -1,7 +1,12 @@
-"""The Keras half: the same files, names and arguments as `actlib.torch`.
+"""The Keras half: the same files, names and arguments as `actlib.torch`, on the same weights.
 
-Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default), PyTorch and JAX: set `KERAS_BACKEND` before
-the first import. TensorFlow's notices about itself are kept from the reader; its errors are not.
+The flow::
+
+    vgg -> lrcn -> weights -> training -> saliency
+
+Models take uint8 RGB (N, T, H, W, C) and give float32 scores (N, T, K) or (N, K); `training` takes and gives NumPy
+arrays. Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default), PyTorch and JAX: set `KERAS_BACKEND`
+before the first import. TensorFlow's notices about itself are kept from the reader; its errors are not.
 """
 
 import contextlib
@@ -11,6 +16,7 @@ import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors of TensorFlow reach us as exceptions, the rest is chatter
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take no more of a GPU than is needed: PyTorch may want it
 
 
 @contextlib.contextmanager
@@ -33,4 +39,6 @@ def _hold_notices():
 
 
 with _hold_notices():
-    import keras  # noqa: F401
+    import keras
+
+    keras.ops.zeros(1)  # opens the device, which has notices of its own
