@@ -42,6 +42,7 @@ class Predictor:
     size: int  # pixels
     num_frames: int  # T of its clips
     readout: str  # which steps answer for a clip
+    window_seconds: float | None = None  # time that T frames spanned in training, see `actlib.timeline`
 
     def __call__(self, clips):
         """Score clips.
@@ -78,4 +79,5 @@ def load_predictor(checkpoint, *, framework="torch"):
         size=model.spec.vgg.size,
         num_frames=PRESETS[card["preset"]].clip_frames,
         readout=model.spec.readout if is_lrcn else "steps",
+        window_seconds=card.get("window_seconds"),
     )

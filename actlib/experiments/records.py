@@ -32,9 +32,31 @@ def make_card(experiment, table):
         "classes": list(table.attrs["classes"]),
         "preset": experiment.preset.name,
         "frozen": list(experiment.preset.training.frozen),
+        "window_seconds": round(window_seconds(experiment, table), 3),
         "experiment": choices,
         "data": data,
     }
+
+
+def window_seconds(experiment, table):
+    """Say which time the T frames of a training clip span, so that a longer film is watched in the same steps.
+
+    Args:
+        experiment: The ``Experiment``.
+        table: Its videos, with ``part``, ``frames`` and ``fps``.
+
+    Returns:
+        Seconds: the mean length of the training videos, or of T frames in a row with the protocol "paper".
+
+    Example:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"part": ["train", "test"], "frames": [50, 99], "fps": [25.0, 25.0]})
+        >>> window_seconds(Experiment("data", specs.PRESETS["slim_lrcn"]), table)
+        2.0
+    """
+    training = table[table["part"] == "train"]
+    frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
+    return float((frames / training["fps"]).mean())
 
 
 def read_experiment(card, data, *, framework):
