@@ -33,3 +33,18 @@ def wait_until(page, ask, expected, seconds=15):
             return answer
         page.wait_for_timeout(50)
     return answer
+
+
+READ_PICTURE = """root => {
+    const video = root.querySelector("video");
+    if (video.readyState < 2) return null;
+    const canvas = new OffscreenCanvas(80, 60);
+    const pen = canvas.getContext("2d");
+    pen.drawImage(video, 0, 0, 80, 60);
+    return Array.from(pen.getImageData(0, 0, 80, 60).data).join();
+}"""
+
+
+def read_picture(player):
+    """The pixels that the player shows now, small, as something to compare."""
+    return player.evaluate(READ_PICTURE)

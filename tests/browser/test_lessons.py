@@ -1,0 +1,105 @@
+"""Lessons 01, 02 and 07 as a reader meets them: opened, run from top to bottom, and clicked where they invite to."""
+
+from pathlib import Path
+
+import pytest
+from screens import read_count, read_picture, wait_until
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+@pytest.fixture
+def open_lesson(open_notebook):
+    """`open_lesson(number)` opens a lesson and runs all its cells; none may fail."""
+
+    def open_one(number):
+        found = sorted(NOTEBOOKS.glob(f"{number}_*.ipynb"))
+        if not found:
+            pytest.skip(f"lesson {number} is not there")
+        notebook = open_notebook(found[0], name=f"lesson-{number}")
+        notebook.run_all()
+        assert not notebook.page.evaluate(FAILED_CELLS)
+        return notebook
+
+    return open_one
+
+
+FAILED_CELLS = """() => [...window.jupyterapp.shell.currentWidget.model.cells]
+    .flatMap(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])
+    .filter(output => output.output_type === 'error').map(output => output.evalue)"""
+
+
+def show(notebook, kind):
+    """Scrolls to the first widget of a kind, from which JupyterLab may have kept away so far."""
+    code = """kind => { const cells = window.jupyterapp.shell.currentWidget.model.cells;
+        return [...cells].findIndex(cell => cell.type === 'code' && cell.outputs.toJSON().some(output =>
+            (output.data?.['text/plain'] ?? '').toString().startsWith(kind))); }"""
+    number = notebook.page.evaluate(code, kind)
+    assert number >= 0, f"the lesson shows no {kind}"
+    notebook.page.evaluate(
+        "async n => { await window.jupyterapp.shell.currentWidget.content.scrollToItem(n, 'start'); }", number
+    )
+    name = {"ClipBrowser": "browser", "SamplingExplorer": "sampling", "ConfusionExplorer": "confusion"}[kind]
+    widget = notebook.widget(name).first
+    widget.wait_for(timeout=30_000)
+    widget.scroll_into_view_if_needed()
+    return widget
+
+
+def check_playing(page, widget):
+    """Frames advance and the picture changes; then one step is exactly one frame."""
+    wait_until(page, lambda: read_picture(widget), lambda picture: picture is not None)
+    stage = widget.locator(".actlib-stage")
+    stage.scroll_into_view_if_needed()
+    if "Play" in stage.locator(".main").get_attribute("aria-label"):
+        stage.locator(".main").click()
+    first, picture = read_count(widget), read_picture(widget)
+    assert wait_until(page, lambda: read_count(widget), lambda count: count > first + 3) > first + 3
+    assert read_picture(widget) != picture
+    if "Pause" in stage.locator(".main").get_attribute("aria-label"):
+        stage.locator(".main").click()
+    page.wait_for_timeout(300)
+    stage.focus()
+    page.keyboard.press("Home")
+    for frame in (0, 1, 2):
+        assert wait_until(page, lambda: read_count(widget), frame) == frame
+        page.wait_for_timeout(150)
+        page.keyboard.press("ArrowRight")
+
+
+def test_lesson_01_browses_and_plays(open_lesson):
+    notebook = open_lesson("01")
+    browser = show(notebook, "ClipBrowser")
+    wait_until(notebook.page, browser.locator(".actlib-thumbnail.ready").count, lambda count: count > 3)
+    browser.locator(".cell").nth(2).click()
+    check_playing(notebook.page, browser)
+    notebook.picture("lesson-01")
+
+
+def test_lesson_02_samples_and_plays(open_lesson):
+    notebook = open_lesson("02")
+    explorer = show(notebook, "SamplingExplorer")
+    explorer.get_by_role("button", name="Sliding windows").click()
+    wait_until(notebook.page, explorer.locator(".lane").count, lambda count: count > 1)
+    check_playing(notebook.page, explorer)
+    explorer.scroll_into_view_if_needed()
+    notebook.picture("lesson-02")
+
+
+def test_lesson_07_explores_mistakes(open_lesson):
+    notebook = open_lesson("07")
+    page, explorer = notebook.page, show(notebook, "ConfusionExplorer")
+    cells = explorer.locator(".square.wrong:not(:empty), .square.right:not(:empty)")
+    wait_until(page, cells.count, lambda count: count > 0)
+    cells.first.click()
+    assert wait_until(page, explorer.locator(".actlib-grid .cell").count, lambda count: count > 0) > 0
+    explorer.locator(".actlib-grid .cell").first.click()
+    check_playing(page, explorer)
+    plot = explorer.locator(".plot").first
+    plot.scroll_into_view_if_needed()
+    last = int(explorer.locator(".scrub").get_attribute("max"))
+    plot.click(position={"x": plot.bounding_box()["width"] / 2, "y": 20})
+    shown = wait_until(page, lambda: read_count(explorer), lambda count: abs(count - last / 2) < 2)
+    assert abs(shown - last / 2) < 2
+    explorer.scroll_into_view_if_needed()
+    notebook.picture("lesson-07")
