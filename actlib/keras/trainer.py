@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import checkpoints, progress, runs
+from actlib import checkpoints, progress, rules, runs
+from actlib.keras.optimizers import make_judges
 from actlib.keras.weights import get_weights, save_model, set_weights
 
 
@@ -39,9 +40,9 @@ class Follower(keras.callbacks.Callback):
         self.best = None  # the changing weights of the best epoch
         if self.run.resume(self._changing()):
             set_weights(self.whole, _pick(self.run.arrays, "weights/"), partial=True)
-            self.best = runs.changing_weights(checkpoints.read_weights(self.run.best), self.frozen)
+            self.best = rules.changing_weights(checkpoints.read_weights(self.run.best), self.frozen)
         self.curves = progress.CurvesLog(self.run.folder and self.run.folder / "tensorboard", self.run.history)
-        self.judges = _make_judges(self.training, "loss" if validation is None else "val_loss")
+        self.judges = make_judges(self.training, "loss" if validation is None else "val_loss")
         self.num_batches = len(batches)
 
     @property
@@ -77,7 +78,7 @@ class Follower(keras.callbacks.Callback):
         self.started, self.rate = time.perf_counter(), float(f"{float(self.model.optimizer.learning_rate):.7g}")
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
-            generator.state.assign(np.array([runs.epoch_seed(self.seed, epoch), number], "uint32"))
+            generator.state.assign(np.array([rules.epoch_seed(self.seed, epoch), number], "uint32"))
 
     def on_train_batch_end(self, batch, logs=None):
         """Tells the monitor, and stops where it says so or where training has failed."""
@@ -106,12 +107,12 @@ class Follower(keras.callbacks.Callback):
         self.monitor.on_epoch(row)
 
     def _changing(self):
-        return runs.changing_weights(get_weights(self.whole), self.frozen)
+        return rules.changing_weights(get_weights(self.whole), self.frozen)
 
     def _settings(self, batches, validation):
         """What has to be the same to go on."""
         weights = get_weights(self.whole)
-        changing = runs.changing_weights(weights, self.frozen)
+        changing = rules.changing_weights(weights, self.frozen)
         constant = {name: array for name, array in weights.items() if name not in changing}
         first = None if validation is None else runs.first_batch(validation)
         return {
@@ -127,20 +128,9 @@ class Follower(keras.callbacks.Callback):
 
     def _describe(self):
         """Facts for the card: how it was trained, and how good its best epoch was."""
-        best = runs.best_epoch(self.run.history)
+        best = rules.best_epoch(self.run.history)
         metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
         return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
-
-
-def _make_judges(training, monitor):
-    """Keras' own callbacks that stop training, and slow it down."""
-    judges = []
-    if training.patience is not None:
-        judges.append(keras.callbacks.EarlyStopping(monitor, patience=training.patience))
-    if training.plateau_patience is not None:
-        patience, factor = training.plateau_patience, training.plateau_factor
-        judges.append(keras.callbacks.ReduceLROnPlateau(monitor, factor=factor, patience=patience, min_delta=0))
-    return judges
 
 
 def _pick(arrays, prefix):

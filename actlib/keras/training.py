@@ -8,6 +8,7 @@ from actlib import initial, progress, rules, runs, specs
 from actlib.keras import lrcn, vgg
 from actlib.keras.computing import are_features, bf16_twin, compute_in_bf16, gains_from_bf16
 from actlib.keras.feeding import ClipDataset, raise_original
+from actlib.keras.optimizers import make_optimizer
 from actlib.keras.trainer import Follower
 from actlib.keras.weights import get_weights, set_weights
 
@@ -168,7 +169,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 def _fit(part, batches, validation, training, follower):
     """Keras' own way: compile, then fit with callbacks."""
     part.compile(
-        optimizer=_make_optimizer(training),
+        optimizer=make_optimizer(training),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=training.compile,
@@ -190,27 +191,3 @@ def _fit(part, batches, validation, training, follower):
             shuffle=False,  # the batches have an order of their own
             verbose=0,
         )
-
-
-@keras.saving.register_keras_serializable("actlib")
-class _PaperSGD(keras.optimizers.SGD):
-    """SGD with the paper's weight decay: an L2 penalty, so that it is part of the gradient."""
-
-    def __init__(self, *, l2=0.0, **options):
-        super().__init__(**options)
-        self.l2 = l2
-
-    def update_step(self, gradient, variable, learning_rate):
-        super().update_step(gradient + self.l2 * variable, variable, learning_rate)
-
-    def get_config(self):
-        return super().get_config() | {"l2": self.l2}
-
-
-def _make_optimizer(training):
-    options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
-    if training.optimizer == "adam":
-        return keras.optimizers.Adam(**options)
-    if training.optimizer == "sgd":
-        return _PaperSGD(name="sgd", momentum=training.momentum, l2=training.weight_decay, **options)
-    raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")

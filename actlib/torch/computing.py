@@ -21,7 +21,7 @@ def move(model):
         The device.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
+    model.to(device, memory_format=torch.channels_last)  # as frames lie in memory
     return device
 
 
@@ -68,6 +68,23 @@ def frame_features(convolutions, frames, device, *, batch_size=FRAMES_AT_ONCE):
     run = _convolve_by_block if device.type == "cpu" and isinstance(convolutions, VGG) else nn.Module.__call__
     rows = torch.cat([run(convolutions, torch.tensor(part, device=device)) for part in parts])  # (n, D)
     return rows.reshape(*frames.shape[:-3], -1)
+
+
+def compile_all(networks):
+    """Compiles networks; where that is not possible, says so and leaves them as they are.
+
+    Args:
+        networks: Modules.
+
+    Returns:
+        As many callables, on the same weights.
+    """
+    try:
+        torch.compile(lambda x: 2 * x + 1)(torch.ones(8))  # is there a compiler?
+    except Exception as error:  # whatever the compiler says
+        print(f"torch.compile cannot be used here ({type(error).__name__}); training goes on without it.")
+        return networks
+    return [torch.compile(network) for network in networks]
 
 
 def _convolve_by_block(convolutions, frames):

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from actlib import progress, runs
+from actlib import progress, rules, runs
 from actlib.checkpoints import read_weights, spec_to_json, weights_key
-from actlib.torch.computing import are_features, frame_features, move, precision
+from actlib.torch.computing import are_features, compile_all, frame_features, move, precision
+from actlib.torch.optimizers import make_optimizer, make_plateau, optimizer_arrays, restore_optimizer
 from actlib.torch.weights import get_weights, save_model, set_weights
 
 
@@ -31,11 +32,11 @@ class Trainer:
         self.first, self.frozen, self.features = first, frozen, are_features(first[0])
         self.device = move(model)
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = _make_optimizer(self.parameters.values(), training)
-        self.plateau = _make_plateau(self.optimizer, training)
+        self.optimizer = make_optimizer(self.parameters.values(), training)
+        self.plateau = make_plateau(self.optimizer, training)
         self.class_weights = self._weigh_classes() if training.class_weights else None
         networks = model.convolutions, model.head
-        self.convolutions, self.head = _compiled(networks) if training.compile else networks
+        self.convolutions, self.head = compile_all(networks) if training.compile else networks
         self.best = None  # the changing weights of the best epoch
 
     def run(self, record, validation, monitor):
@@ -77,7 +78,7 @@ class Trainer:
             self.model.convolutions.eval()  # frozen batch normalisation keeps its statistics too
         sums, done, total = np.zeros(3), epoch * len(self.batches), self.training.num_epochs * len(self.batches)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(runs.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
+            torch.manual_seed(rules.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
             for x, labels in self.batches.epoch(epoch):
                 loss, hits, count = self.forward(x, labels, self.class_weights)
                 self.step(loss)
@@ -107,7 +108,8 @@ class Trainer:
         labels = torch.as_tensor(labels, device=self.device)  # (N,)
         with precision(self.device, self.training.mixed_precision):
             scores = self.score(x).float()  # (N, K) or (N, T, K)
-        labels = labels.view(-1, *[1] * (scores.ndim - 2)).expand(scores.shape[:-1]).flatten()  # one a prediction
+        if scores.ndim == 3:
+            labels = labels[:, None].expand(scores.shape[:2]).flatten()  # (N * T,): one a prediction
         scores = scores.flatten(0, -2)
         losses = F.cross_entropy(scores, labels, reduction="none")
         if class_weights is not None:
@@ -167,16 +169,19 @@ class Trainer:
             record: The `runs.Run`.
             row: The epoch's numbers.
         """
+        weights = self.changing()
         if record.add_epoch(**row):
-            self.best = self.changing()
+            self.best = weights
             if record.best:
                 save_model(record.best, self.model, card=self.describe(record))
         if self.plateau:
             self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
-        waited, patience = runs.epochs_since_best(record.history), self.training.patience
+        waited, patience = rules.epochs_since_best(record.history), self.training.patience
         record.finished = row["epoch"] == self.training.num_epochs or (patience is not None and waited >= patience)
         rate, plateau = self.optimizer.param_groups[0]["lr"], self.plateau and self.plateau.state_dict()
-        record.keep(self.changing(), self.optimizer_arrays(), {"learning_rate": rate, "plateau": plateau})
+        record.keep(
+            weights, optimizer_arrays(self.optimizer, self.parameters), {"learning_rate": rate, "plateau": plateau}
+        )
 
     def restore(self, record):
         """Takes up where the last finished epoch ended.
@@ -189,14 +194,11 @@ class Trainer:
             part, name = name.split("/", 1)
             parts[part][name] = array
         set_weights(self.model, parts["weights"], partial=True)
-        for name, array in parts["optimizer"].items():
-            name, slot = name.rsplit("/", 1)
-            where = "cpu" if slot == "step" else self.device  # where Adam wants its count
-            self.optimizer.state[self.parameters[name]][slot] = torch.tensor(array, device=where)
+        restore_optimizer(self.optimizer, self.parameters, parts["optimizer"])
         self.optimizer.param_groups[0]["lr"] = record.facts["learning_rate"]
         if self.plateau:
             self.plateau.load_state_dict(record.facts["plateau"])
-        self.best = runs.changing_weights(read_weights(record.best), self.frozen)
+        self.best = rules.changing_weights(read_weights(record.best), self.frozen)
 
     def end_with_best(self, record):
         """Leaves the best weights in the model, and a checkpoint even if no epoch was finished.
@@ -211,20 +213,10 @@ class Trainer:
         if self.best is None and record.best:
             save_model(record.best, self.model)
 
-    def _weigh_classes(self):
-        labels = np.asarray(self.batches.labels)[self.batches.videos(0)]  # (number of clips,)
-        return torch.as_tensor(runs.weigh_classes(labels, self.model.num_classes), device=self.device)
-
     def changing(self):
         """The weights that training changes."""
-        return runs.changing_weights(get_weights(self.model), self.frozen)
-
-    def optimizer_arrays(self):
-        """ "name/slot" -> array: Adam's two moments and its count, or SGD's momentum."""
-        slots = {
-            (n, slot): value for n, p in self.parameters.items() for slot, value in self.optimizer.state[p].items()
-        }
-        return {f"{n}/{slot}": value.cpu().numpy() for (n, slot), value in slots.items() if value is not None}
+        part = self.model.head if "convolutions" in self.frozen else self.model  # spares copying what is frozen
+        return rules.changing_weights(get_weights(part), self.frozen)
 
     def settings(self, validation):
         """Lists what has to be the same to go on.
@@ -236,7 +228,7 @@ class Trainer:
             A dict for JSON.
         """
         weights = get_weights(self.model)
-        changing = runs.changing_weights(weights, self.frozen)
+        changing = rules.changing_weights(weights, self.frozen)
         return {
             "model": spec_to_json(self.model.spec),
             "num_classes": self.model.num_classes,
@@ -256,31 +248,10 @@ class Trainer:
         Returns:
             Facts for its card.
         """
-        best = runs.best_epoch(record.history)
+        best = rules.best_epoch(record.history)
         metrics = {name: values[best] for name, values in record.history.items()} if best is not None else {}
         return {"training": spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
 
-
-def _make_optimizer(parameters, training):
-    if training.optimizer == "adam":
-        return torch.optim.Adam(parameters, training.learning_rate, eps=1e-7)  # Keras' eps
-    if training.optimizer == "sgd":
-        rate, momentum = training.learning_rate, training.momentum
-        return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=training.weight_decay)
-    raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
-
-
-def _make_plateau(optimizer, training):
-    if training.plateau_patience is None:
-        return None
-    patience = training.plateau_patience - 1  # PyTorch acts one epoch after its patience, Keras at it
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "min", training.plateau_factor, patience, threshold=0)
-
-
-def _compiled(networks):
-    try:
-        torch.compile(lambda x: 2 * x + 1)(torch.ones(8))  # is there a compiler?
-    except Exception as error:  # whatever the compiler says
-        print(f"torch.compile cannot be used here ({type(error).__name__}); training goes on without it.")
-        return networks
-    return [torch.compile(network) for network in networks]
+    def _weigh_classes(self):
+        labels = np.asarray(self.batches.labels)[self.batches.videos(0)]  # (number of clips,)
+        return torch.as_tensor(rules.weigh_classes(labels, self.model.num_classes), device=self.device)
