@@ -17,7 +17,7 @@ from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, sen
 
 from actlib import checkpoints, specs
 from actlib.batches import ClipBatches, every
-from actlib.keras import feeding, training, weights
+from actlib.keras import feeding, optimizers, training, weights
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -200,7 +200,7 @@ def test_an_unknown_optimizer_or_part_is_refused():
 
 
 def test_the_paper_s_weight_decay_is_part_of_the_gradient():
-    optimizer = training._make_optimizer(specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5))
+    optimizer = optimizers.make_optimizer(specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5))
     variable = keras.Variable([2.0])
     for expected in (2 - 0.1 * (1 + 0.5 * 2), 1.8 - 0.1 * (1 + 0.5 * 1.8) - 0.9 * 0.2):  # momentum .9
         optimizer.apply([keras.ops.ones(1)], [variable])
