@@ -290,6 +290,8 @@ def test_sampling_follows_its_traits(videos, ask):
     np.testing.assert_array_equal(explorer.clips, sample_evenly(NUM_FRAMES, 4)[None])
     explorer.rule, explorer.num_frames, explorer.stride = "windows", 16, 4
     assert explorer.clips[:, 0].tolist() == [0, 4, 8] and explorer.clips[-1, -1] == NUM_FRAMES - 1
+    explorer.rule = "consecutive"
+    assert explorer.stride == 1 and np.ptp(explorer.clips) == 15
     explorer.rule = "segments"
     before = explorer.clips
     explorer.seed = 1

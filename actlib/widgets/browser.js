@@ -46,7 +46,7 @@ function render({ model, el }) {
   follow(model, "filters", (filters) => (controls.set({ ...NO_FILTER, ...filters }), table && refilter()), cleanups);
   follow(model, "selected", followSelection, cleanups);
 
-  const left = make("div", { class: "choose" }, controls.el, make("div", { class: "counts" }, count), grid.el);
+  const left = make("div", { class: "choose" }, controls.el, make("div", { class: "counts" }, count, controls.clear), grid.el);
   el.replaceChildren(makeRoot("browser", "Clip browser", make("div", { class: "columns" }, left, stage.el)));
   line.ask("table").then(({ content }) => {
     table = content.table;
@@ -96,14 +96,15 @@ function createFilters(onChange) {
     shortest: length("min s"),
     longest: length("max s"),
   };
-  const clear = make("button", { type: "button", class: "actlib-button", text: "Clear", onclick: () => (set(NO_FILTER), say()) });
+  const clear = make("button", { type: "button", class: "actlib-button", text: "Clear filters", onclick: () => (set(NO_FILTER), say()) });
   const set = (filters) => Object.entries(inputs).forEach(([name, input]) => (input.value = filters[name]));
   const fill = (name, all, values) => {
     inputs[name].fill([["", all], ...values.map((value) => [String(value), name === "group" ? `group ${value}` : value])]);
     inputs[name].hidden = values.length < 2;
   };
   return {
-    el: make("div", { class: "filters", role: "search" }, ...Object.values(inputs), clear),
+    el: make("div", { class: "filters", role: "search" }, ...Object.values(inputs)),
+    clear,
     set,
     offer(table) {
       const present = (values) => [...new Set(values)].filter((value) => value !== null && value !== "");

@@ -14,6 +14,7 @@ from actlib.widgets.serving import ClipWidget, join_files
 from actlib.widgets.stills import INK, SOFT, add_caption, draw_dots, encode_jpeg, read_sheet
 
 STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
+STRIDES = {"consecutive": 1, "windows": 8}
 TILE = (72, 96)  # (H, W) of a taken frame, pixels
 
 
@@ -23,7 +24,7 @@ class SamplingExplorer(ClipWidget):
     Args:
         video: a row of `list_videos`, or a path.
         traits: `rule` ("evenly", "segments", "consecutive" or "windows"), `num_frames` (T, 1..64), `stride` (1..48,
-            between frames in a row or between windows) and `seed` to begin with.
+            between frames in a row or between windows; a new rule begins with its own, see STRIDES) and `seed`.
     """
 
     _esm = join_files(*STAGE_SCRIPTS, "sampling.js")
@@ -41,8 +42,10 @@ class SamplingExplorer(ClipWidget):
 
     def __init__(self, video, **traits):
         videos, self.problem = tabulate_video(video)
-        super().__init__(videos, **traits)
+        stride = STRIDES.get(traits.get("rule"), 8)
+        super().__init__(videos, **{"stride": stride, **traits})
         self.length, self.fps = int(videos["frames"].iloc[0]), float(videos["fps"].iloc[0])
+        self.observe(self._begin_stride, "rule")
         self.observe(self._choose, ["rule", "num_frames", "stride", "seed"])
         self._choose()
 
@@ -50,6 +53,9 @@ class SamplingExplorer(ClipWidget):
     def clips(self):
         """Frames of each clip, int64 (M, T)."""
         return np.array(self.taken, np.int64)
+
+    def _begin_stride(self, change):
+        self.stride = STRIDES.get(change["new"], self.stride)
 
     def _choose(self, _change=None):
         clips = choose_frames(self.rule, self.length, self.num_frames, stride=self.stride, seed=self.seed)

@@ -33,20 +33,20 @@ def open_browser(open_notebook, *cells, **options):
 def test_filters_choose_and_play(open_notebook, videos):
     notebook, browser = open_browser(open_notebook, BROWSER, "print(browser.selected, browser.filters)")
     page = notebook.page
-    assert browser.locator(".counts").inner_text() == "12 videos"
+    assert browser.locator(".counts .soft").inner_text() == "12 videos"
     wait_until(page, browser.locator(".actlib-thumbnail.ready").count, 12)
     assert browser.locator(".actlib-thumbnail.ready").count() == 12
     browser.get_by_label("Class").select_option("Wave")
     browser.get_by_label("Split").select_option("train")
-    assert browser.locator(".counts").inner_text() == "2 of 12 videos"
+    assert browser.locator(".counts .soft").inner_text() == "2 of 12 videos"
     browser.get_by_label("Search names").fill("c02")
-    assert browser.locator(".counts").inner_text() == "1 of 12 videos"
+    assert browser.locator(".counts .soft").inner_text() == "1 of 12 videos"
     browser.locator(".cell").click()
     assert wait_until(page, lambda: read_frame(browser), lambda number: number > 3) > 3
     assert browser.locator(".head strong").inner_text() == "Wave"
     assert "Wave/v_Wave_g02_c02.avi" in notebook.say(2)
-    browser.get_by_role("button", name="Clear").click()
-    assert browser.locator(".counts").inner_text() == "12 videos"
+    browser.get_by_role("button", name="Clear filters").click()
+    assert browser.locator(".counts .soft").inner_text() == "12 videos"
 
 
 def test_looks(open_notebook, videos):
@@ -60,7 +60,7 @@ def test_13320_rows(open_notebook, videos):
         open_notebook, LONG, "browser.selected = 'SitDown/v_13311.avi'; print(browser.selected)"
     )
     page, grid = notebook.page, browser.locator(".actlib-grid")
-    assert browser.locator(".counts").inner_text() == "13,320 videos"
+    assert browser.locator(".counts .soft").inner_text() == "13,320 videos"
     for at in (0.2, 0.9, 0.5, 1.0):
         grid.evaluate("(grid, at) => { grid.scrollTop = at * grid.scrollHeight; }", at)
         page.wait_for_timeout(100)

@@ -26,6 +26,20 @@ explorer = ConfusionExplorer({"frame average": frames, "LRCN": lrcn}, videos,
                              timelines={"frame average": frame_lines, "LRCN": lrcn_lines})
 explorer
 """
+MANY = """
+import pandas as pd
+many = pd.concat([videos] * 60, ignore_index=True)
+names = tuple(f"Activity{number:03}" for number in range(101))
+many["label"] = np.arange(len(many)) % 101
+many["class_name"] = [names[label] for label in many["label"]]
+many["name"] = [f"{names[label]}/v_{number:04}.avi" for number, label in enumerate(many["label"])]
+said = np.where(rng.random(len(many)) < .7, many["label"], rng.integers(0, 101, len(many)))
+scores = rng.normal(0, .5, (len(many), 4, 101)) + 4 * np.eye(101)[said][:, None]
+results = evaluate(scores, np.arange(len(many)), many, classes=names, num_bootstrap=10)
+many.attrs = videos.attrs
+explorer = ConfusionExplorer(results, many)
+explorer
+"""
 STATE = "print(explorer.cell, explorer.selected, explorer.listed)"
 
 
@@ -74,6 +88,16 @@ def test_two_models_where_they_differ(open_notebook, videos):
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
         notebook.page.keyboard.press(key)
     assert explorer.locator(".heading").inner_text().startswith("frame average: StandUp called Wave: 3 of 4")
+
+
+def test_101_classes(open_notebook, videos):
+    notebook, explorer = open_explorer(open_notebook, MANY, STATE, height=1500)
+    assert explorer.locator(".square").count() < 600  # only cells that hold something are drawn
+    explorer.locator(".square.wrong").first.click()
+    assert "called" in explorer.locator(".heading").inner_text()
+    wait_until(notebook.page, lambda: read_frame(explorer), 0)
+    notebook.picture("confusion-101")
+    assert len(notebook.say(2)) > 20
 
 
 def test_looks(open_notebook, videos):
