@@ -15,16 +15,16 @@ BRIGHTS = ((232, 60, 60), (250, 196, 40), (40, 150, 230), (60, 180, 90), (240, 1
 def draw_sitting(canvas, look, moment, *, tint=0, start=0.0, tempo=1.0):
     """A chair, and somebody who stands before it (moment 0), is halfway down, or sits on it (moment 1)."""
     _draw_shadow(canvas, -0.12, 0.5)
-    share = moment * moment * (3 - 2 * moment)
-    hip = (blend((0.1,), (-0.3,), share)[0], STANDING - (STANDING - 0.56) * share**1.15)
+    share = 0.5 * moment + 0.5 * moment * moment * (3 - 2 * moment)  # gentle at both ends
+    hip = (0.14 - 0.48 * share, STANDING - (STANDING - 0.5) * share)
     lean = 4 + 38 * sin(pi * share) - 6 * share
-    _draw_chair(canvas, (-0.36, 0.46), WOODS[tint % len(WOODS)])
+    _draw_chair(canvas, (-0.4, 0.4), WOODS[tint % len(WOODS)])
     hang = (hip[0] + 0.02, hip[1] + 0.0)
     reach = (hip[0] + 0.62, hip[1] + 0.42)
     rest = (hip[0] + 0.35, hip[1] + 0.1)
     hand = blend(blend(hang, reach, share), blend(reach, rest, share), share)
     hands = (hand, (hand[0] + 0.07, hand[1] + 0.02))
-    draw_side(canvas, look, hip=hip, lean=lean, hands=hands, feet=((0.1, ANKLE), (0.17, ANKLE + 0.02)))
+    draw_side(canvas, look, hip=hip, lean=lean, hands=hands, feet=((0.14, ANKLE), (0.21, ANKLE + 0.02)))
 
 
 def _draw_shadow(canvas, x, radius):
@@ -86,8 +86,8 @@ def draw_juggling(canvas, look, moment, *, tint=0, start=0.0, tempo=1.0):
     draw_front(canvas, look, hip=hip, shoulder=shoulder, hands=hands, feet=((-0.14, ANKLE), (0.14, ANKLE)))
     for ball in range(3):
         place = _fly(beat + ball / 3)
-        canvas.disc(place, 0.095, BRIGHTS[(tint + ball) % len(BRIGHTS)])
-        canvas.disc((place[0] - 0.03, place[1] + 0.035), 0.025, (255, 255, 255, 150))
+        canvas.disc(place, 0.12, BRIGHTS[(tint + ball) % len(BRIGHTS)])
+        canvas.disc((place[0] - 0.04, place[1] + 0.045), 0.03, (255, 255, 255, 150))
 
 
 def _carry(side, phase):
@@ -124,8 +124,8 @@ def draw_lifting(canvas, look, moment, *, tint=0, start=0.0, tempo=1.0):
 def _draw_barbell(canvas, y, colour):
     canvas.limb((-0.95, y), (0.95, y), 0.035, (120, 122, 130))
     for side in (-1, 1):
-        for place, size, tone in ((0.7, 0.5, colour), (0.79, 0.4, shade(colour, 0.75)), (0.87, 0.28, (60, 60, 66))):
-            canvas.limb((side * place, y - size / 2), (side * place, y + size / 2), 0.08, tone)
+        for place, size, tone in ((0.7, 0.6, colour), (0.79, 0.48, shade(colour, 0.75)), (0.87, 0.34, (60, 60, 66))):
+            canvas.limb((side * place, y - size / 2), (side * place, y + size / 2), 0.095, tone)
 
 
 def draw_hooping(canvas, look, moment, *, tint=0, start=0.0, tempo=1.0):
@@ -146,8 +146,8 @@ def _draw_hoop(canvas, centre, colour, slant, *, front):
     points = []
     for step in range(25):
         angle = radians(180 * step / 24 + (180 if front else 0))
-        dx = 0.62 * cos(angle)
-        points.append((centre[0] + dx, centre[1] + 0.17 * sin(angle) + 0.12 * slant * dx))
+        dx = 0.7 * cos(angle)
+        points.append((centre[0] + dx, centre[1] + 0.2 * sin(angle) + 0.12 * slant * dx))
     for number in range(0, 24, 3):
         tone = colour if number % 2 else (255, 255, 255)
-        canvas.path(points[number : number + 4], 0.06, shade(tone, 1.0 if front else 0.8))
+        canvas.path(points[number : number + 4], 0.085, shade(tone, 1.0 if front else 0.8))

@@ -4,6 +4,7 @@ A point is (x, y): metres to the right of the middle and above the ground. A col
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import atan2, cos, hypot, pi, sin, sqrt
 
 import numpy as np
@@ -20,7 +21,6 @@ class Camera:
     zoom: float = 96.0  # pixels a metre
     middle: float = WIDTH / 2  # column of x = 0
     ground: float = 218.0  # row of y = 0
-    mirrored: bool = False  # left and right exchanged
     light: tuple[float, float, float] = (1.0, 1.0, 1.0)  # multiplies red, green, blue
 
 
@@ -50,8 +50,7 @@ class Canvas:
         Args:
             point: (x, y) in metres.
         """
-        x = -point[0] if self.camera.mirrored else point[0]
-        column, row = self.camera.middle + x * self.camera.zoom, self.camera.ground - point[1] * self.camera.zoom
+        column, row = self.camera.middle + point[0] * self.camera.zoom, self.camera.ground - point[1] * self.camera.zoom
         return column * FINENESS, row * FINENESS
 
     def measure(self, metres) -> float:
@@ -128,8 +127,13 @@ class Canvas:
 
     def finish(self) -> np.ndarray:
         """The frame, uint8 (H, W, 3), with smooth edges and in the camera's light."""
-        tables = [min(255, round(value * gain)) for gain in self.camera.light for value in range(256)]
-        return np.asarray(self.image.reduce(FINENESS).point(tables))
+        return np.asarray(self.image.reduce(FINENESS).point(_tabulate(self.camera.light)))
+
+
+@cache
+def _tabulate(light):
+    """What becomes of each value of red, green and blue."""
+    return [min(255, round(value * gain)) for gain in light for value in range(256)]
 
 
 def _corners(start, end, first, last):

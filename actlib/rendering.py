@@ -47,13 +47,12 @@ def choose_scene(group, clip) -> Scene:
     """
     group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip])
     look = choose_look(group_rng)
-    light = group_rng.uniform(0.88, 1.06) * group_rng.uniform(0.95, 1.05, 3)
+    light = group_rng.uniform(0.93, 1.04) * group_rng.uniform(0.97, 1.03, 3)
     zoom = group_rng.uniform(88, 100)
     camera = Camera(
         zoom=zoom * rng.uniform(0.97, 1.03),
         middle=WIDTH / 2 + rng.uniform(-14, 14),
         ground=218 + rng.uniform(-6, 6),
-        mirrored=group % 2 == 0,
         light=tuple(float(gain) for gain in light),
     )
     manner = {"tint": int(group_rng.integers(5)), "start": float(rng.random()), "tempo": float(rng.uniform(0.8, 1.25))}

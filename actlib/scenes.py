@@ -7,6 +7,7 @@ from PIL import Image
 
 from actlib.drawing import FINENESS, HEIGHT, WIDTH, Canvas, blend, shade
 
+HAZE = (244, 244, 248)
 LEFT, RIGHT = -2.4, 2.4  # metres; beyond both edges of every picture
 
 
@@ -21,7 +22,8 @@ def draw_scene(number, camera, *, rng) -> Image.Image:
     Returns:
         PIL RGB image, FINENESS times as large as a frame.
     """
-    return SCENES[number % len(SCENES)](camera, rng).image
+    picture = SCENES[number % len(SCENES)](camera, rng).image
+    return Image.blend(picture, Image.new("RGB", picture.size, HAZE), 0.42)  # far and pale, so that people stand out
 
 
 def _start(camera, top, bottom):

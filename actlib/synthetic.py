@@ -17,7 +17,7 @@ from actlib.drawing import HEIGHT, WIDTH
 from actlib.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
 from actlib.videos import home_folder
 
-VERSION = 1  # of the pictures: a folder of another version is made anew
+VERSION = 2  # of the pictures: a folder of another version is made anew
 NUM_GROUPS, NUM_CLIPS, FPS = 25, 2, 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
 QUANTISER = 8  # MPEG-4's, the same for every macroblock
