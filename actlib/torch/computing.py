@@ -1,5 +1,7 @@
 """Where networks compute and in which precision: on the GPU if there is one, in bfloat16 where that is faster."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -65,8 +67,9 @@ def frame_features(convolutions, frames, device, *, batch_size=FRAMES_AT_ONCE):
     """
     flat = np.asarray(frames).reshape(-1, *frames.shape[-3:])  # (n, H, W, C)
     parts = [flat[start : start + batch_size] for start in range(0, len(flat), batch_size)]
-    run = _convolve_by_block if device.type == "cpu" and isinstance(convolutions, VGG) else nn.Module.__call__
-    rows = torch.cat([run(convolutions, torch.tensor(part, device=device)) for part in parts])  # (n, D)
+    by_block = device.type == "cpu" and isinstance(convolutions, VGG)  # compiled ones find their own way
+    convolve = partial(_convolve_by_block, convolutions) if by_block else convolutions
+    rows = torch.cat([convolve(torch.tensor(part, device=device)) for part in parts])  # (n, D)
     return rows.reshape(*frames.shape[:-3], -1)
 
 
