@@ -9,6 +9,7 @@ from typing import NamedTuple
 import av
 from tqdm.auto import tqdm
 
+LOCAL_ONLY = {"protocol_whitelist": "file"}  # a playlist named .avi must not fetch anything over the network
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 
 
@@ -39,7 +40,7 @@ def probe_video(path) -> VideoInfo:
         VideoError: the file is empty, no video, truncated, or has no frames.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(os.path.abspath(path), options=LOCAL_ONLY, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise VideoError(f"Expected a video stream. Received: none in {path}. Leave the file out.")
             stream = container.streams.video[0]
@@ -83,8 +84,9 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     stats = {path: [(stat := path.stat()).st_size, stat.st_mtime_ns] for path in files}
     known = {path: index.get(_key(path), [None]) for path in files}
     new = [path for path in files if known[path][:2] != stats[path]]
+    silent = {} if progress and new else {"disable": True}  # else TQDM_DISABLE has its say
     with ThreadPoolExecutor(8) as pool:
-        answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), disable=not (progress and new), leave=False))
+        answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), leave=False, **silent))
     for path, answer in zip(new, answers, strict=True):
         known[path] = answer if isinstance(answer, str) else [*stats[path], *answer[:4]]
     infos = {path: info for path, info in known.items() if not isinstance(info, str)}
