@@ -3,13 +3,14 @@
 import functools
 import hashlib
 import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from actlib.probing import probe_video
+from actlib.probing import VideoError, probe_video
 from actlib.reading import read_frames
 from actlib.videos import cache_folder
 
@@ -30,6 +31,9 @@ def content_key(path) -> str:
     Returns:
         16 hex digits; the file is read again only if its size or times have changed.
 
+    Raises:
+        VideoError: the file cannot be read.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "empty.avi"
@@ -37,8 +41,12 @@ def content_key(path) -> str:
         >>> content_key(path)
         'e3b0c44298fc1c14'
     """
-    stat = os.stat(path)
-    return _hash_file(os.path.abspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    try:
+        stat = os.stat(path)
+        return _hash_file(os.path.abspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    except OSError as error:
+        message = f"Expected a file. Received: {path} ({error.strerror}). Copy the file again or leave it out."
+        raise VideoError(message) from error
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -69,7 +77,7 @@ def write_video(path, frames, *, fps, codec="libx264") -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    draft = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         _encode(draft, frames, Fraction(fps).limit_denominator(1001), codec)
         os.replace(draft, path)

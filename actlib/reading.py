@@ -4,17 +4,17 @@ Frames are numbered as the decoder gives them, because XviD's time stamps may be
 reformatter a video does size and colours in one call: by area, which averages to shrink and interpolates to grow.
 """
 
+import os
 from contextlib import contextmanager
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from actlib.probing import VideoError
+from actlib.probing import LOCAL_ONLY, SMALL_PACKET, VideoError
 
 LARGE_FRAME = 640 * 480  # pixels; in smaller ones, decoding threads cost more than they gain
 IN_ORDER = ("mpeg4", "mjpeg")  # codecs that give a frame for each packet at once, unless they use B-frames
-SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame
 
 
 def read_clip(path, indices, *, size=None):
@@ -172,7 +172,7 @@ def _split_groups(packets):
 def _open_stream(path):
     """Open a file and its first video stream; whatever goes wrong inside becomes a VideoError that names the file."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(os.path.abspath(path), options=LOCAL_ONLY, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise VideoError(f"Expected a video stream. Received: none in {path}. Leave the file out.")
             stream = container.streams.video[0]

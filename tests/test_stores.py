@@ -176,6 +176,12 @@ def test_a_video_that_breaks_while_it_is_decoded(videos, tmp_path):
     assert videos["path"][2] in str(caught.value) and len(kept(tmp_path / "kept")) == 4
 
 
+def test_a_video_that_was_removed_after_it_was_listed(videos, tmp_path):
+    os.remove(videos["path"][4])
+    with pytest.raises(VideoError, match="1 of 5 videos cannot be used"):
+        open_features(videos, tmp_path / "kept").fill()
+
+
 def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
     folder = tmp_path / "kept"
     store = open_frames(videos, folder)
