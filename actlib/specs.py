@@ -187,11 +187,11 @@ PRESETS = {
         ),
         Preset(
             "slim_lrcn",
-            LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(32,), lstm_dropout=0.3, readout="mean", num_frames=16),
-            TrainSpec(learning_rate=3e-3, num_epochs=40, frozen=("convolutions",)),
-            num_frames=16,
+            LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3, readout="last", num_frames=16),
+            TrainSpec(learning_rate=1e-3, num_epochs=50, patience=None, plateau_patience=None, clip_norm=1.0),
+            num_frames=32,
             clip_frames=16,
-            about="the sample set's LRCN: starts from slim_frames, one LSTM of 32",
+            about="the sample set's LRCN: starts from slim_frames, one LSTM of 64",
         ),
     )
 }
