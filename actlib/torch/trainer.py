@@ -34,7 +34,10 @@ class Trainer:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = make_optimizer(self.parameters.values(), training)
         self.plateau = make_plateau(self.optimizer, training)
-        self.class_weights = self._weigh_classes() if training.class_weights else None
+        self.class_weights = None
+        if training.class_weights:
+            labels = np.asarray(batches.labels)[batches.videos(0)]  # (number of clips,)
+            self.class_weights = torch.tensor(rules.weigh_classes(labels, model.num_classes), device=self.device)
         networks = model.convolutions, model.head
         self.convolutions, self.head = compile_all(networks) if training.compile else networks
         self.best = None  # the changing weights of the best epoch
@@ -84,10 +87,8 @@ class Trainer:
                 self.step(loss)
                 value, done = loss.item(), done + 1
                 if not np.isfinite(value):
-                    raise FloatingPointError(
-                        f"Expected a finite loss. Received: {value} in epoch {epoch + 1}. "
-                        "Lower the learning rate, or set clip_norm."
-                    )
+                    advice = "Lower the learning rate, or set clip_norm."
+                    raise FloatingPointError(f"Expected a finite loss. Received: {value}, epoch {epoch + 1}. {advice}")
                 sums += value * count, hits.item(), count
                 monitor.on_batch(done, total, value)
                 if getattr(monitor, "stop", False):
@@ -132,11 +133,7 @@ class Trainer:
         return self.head(frame_features(self.convolutions, x, self.device))
 
     def step(self, loss):
-        """Takes one step down the gradient.
-
-        Args:
-            loss: A scalar tensor.
-        """
+        """Takes one step down the gradient of a loss."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.training.clip_norm is not None:
@@ -190,8 +187,8 @@ class Trainer:
             record: The `runs.Run`, resumed.
         """
         parts = {"weights": {}, "optimizer": {}}
-        for name, array in record.arrays.items():
-            part, name = name.split("/", 1)
+        for key, array in record.arrays.items():
+            part, name = key.split("/", 1)
             parts[part][name] = array
         set_weights(self.model, parts["weights"], partial=True)
         restore_optimizer(self.optimizer, self.parameters, parts["optimizer"])
@@ -251,7 +248,3 @@ class Trainer:
         best = rules.best_epoch(record.history)
         metrics = {name: values[best] for name, values in record.history.items()} if best is not None else {}
         return {"training": spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
-
-    def _weigh_classes(self):
-        labels = np.asarray(self.batches.labels)[self.batches.videos(0)]  # (number of clips,)
-        return torch.as_tensor(rules.weigh_classes(labels, self.model.num_classes), device=self.device)
