@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,10 @@ from pathlib import Path
 import av
 from tqdm.auto import tqdm
 
-from actlib.drawing import HEIGHT, WIDTH
-from actlib.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
+from actlib.drawing import HEIGHT, SAMPLE_CLASSES, SIMILAR_CLASSES, WIDTH, order_frames, render_video
 from actlib.videos import home_folder
 
-VERSION = 2  # of the pictures: a folder of another version is made anew
+VERSION = 3  # of the pictures: a folder of another version is made anew
 NUM_GROUPS, NUM_CLIPS, FPS = 25, 2, 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
 QUANTISER = 8  # MPEG-4's, the same for every macroblock
@@ -106,17 +106,22 @@ def write_sample(folder, *, progress=True) -> Path:
 
     Raises:
         FileExistsError: the folder holds something else.
+        OSError: nothing can be written there.
         RuntimeError: drawing or writing failed; the reason is in the message.
     """
     folder = Path(folder).resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.parent / f".{folder.name}.lock"):
+    if is_sample(folder):
+        return folder
+    if folder.exists() and any(folder.iterdir()) and not (folder / "sample.json").exists():
+        raise FileExistsError(
+            f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files. "
+            "Choose another folder, or point ACTLIB_DATA to your own videos."
+        )
+    with _lock(folder) as alone:
+        if alone:  # whatever stands aside was left by a process that was killed
+            for scratch in folder.parent.glob(f".{folder.name}-*"):
+                shutil.rmtree(scratch, ignore_errors=True)
         if not is_sample(folder):
-            if folder.exists() and any(folder.iterdir()) and not (folder / "sample.json").exists():
-                raise FileExistsError(
-                    f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files. "
-                    "Choose another folder, or point ACTLIB_DATA to your own videos."
-                )
             _render_aside(folder, progress)
     return folder
 
@@ -137,13 +142,13 @@ def _render_aside(folder, progress):
 
 def _render_all(folder, progress):
     """Shares the groups among processes of their own, which no notebook and no framework can disturb."""
-    workers = min(NUM_GROUPS, os.cpu_count() or 1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(NUM_GROUPS, cores)
+    shares = [range(first, NUM_GROUPS + 1, workers) for first in range(1, workers + 1)]
     total = NUM_GROUPS * NUM_CLIPS * len(SAMPLE_CLASSES)
-    with (
-        tqdm(desc="drawing the sample videos", total=total, disable=not progress) as bar,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        list(pool.map(lambda first: _follow(folder, range(first, NUM_GROUPS + 1, workers), bar), range(1, workers + 1)))
+    silent = {} if progress else {"disable": True}  # else TQDM_DISABLE has its say
+    with tqdm(desc="drawing the sample videos", total=total, **silent) as bar, ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda groups: _follow(folder, groups, bar), shares))
 
 
 def _follow(folder, groups, bar):
@@ -161,14 +166,23 @@ def _follow(folder, groups, bar):
 
 
 @contextlib.contextmanager
-def _lock(path):
-    """Lets one process at a time draw; the lock goes with its process, whatever ends it."""
-    with open(path, "w") as file:
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl  # not on Windows; there two processes would both draw, and the second finds the work done
+def _lock(folder):
+    """Lets one process at a time draw, and says whether it can; the lock goes with its process, whatever ends it."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        file = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        message = f"Expected a place for the sample videos. Received: {error}. Set ACTLIB_HOME to a writable folder."
+        raise OSError(message) from error
+    with file:
+        try:
+            import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        except (ImportError, OSError):  # Windows, some network disks: two may draw, one result is kept
+            yield False
+        else:
+            yield True
 
 
 def data_folder() -> Path:

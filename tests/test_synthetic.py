@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from actlib import rendering, synthetic, videos
+from actlib import synthetic, videos
+from actlib.drawing import rendering
 
 FEW_GROUPS = 2
 
@@ -139,6 +140,18 @@ def test_a_failure_leaves_nothing_behind(tmp_path, one_group, monkeypatch):
     with pytest.raises(RuntimeError, match="No such file"):
         synthetic.write_sample(tmp_path / "sample", progress=False)
     assert {path.name for path in tmp_path.iterdir()} <= {".sample.lock"}
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):
+    (tmp_path / ".sample-left/new/UCF-101").mkdir(parents=True)
+    synthetic.write_sample(tmp_path / "sample", progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"sample", ".sample.lock"}
+
+
+def test_where_nothing_can_be_written_the_way_out_is_named(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match="ACTLIB_HOME"):
+        synthetic.write_sample(tmp_path / "file/data/sample", progress=False)
 
 
 def test_two_processes_at_once_both_find_it_whole(tmp_path):

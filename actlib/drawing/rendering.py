@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from actlib.activities import draw_cycling, draw_hooping, draw_juggling, draw_lifting, draw_sitting
-from actlib.drawing import HEIGHT, WIDTH, Camera, Canvas
-from actlib.people import Look, choose_look
-from actlib.scenes import draw_scene
+from actlib.drawing.activities import Manner, draw_cycling, draw_hooping, draw_juggling, draw_lifting, draw_sitting
+from actlib.drawing.canvas import HEIGHT, WIDTH, Camera, Canvas
+from actlib.drawing.people import Look, choose_look
+from actlib.drawing.scenes import draw_scene
 
 SIMILAR_CLASSES = ("SittingDown", "StandingUp", "ChairSquat")
 DIFFERENT_CLASSES = ("Cycling", "HulaHooping", "Juggling", "WeightLifting")
@@ -29,7 +29,7 @@ class Scene:
     look: Look
     camera: Camera
     num_frames: int
-    manner: dict  # tint of the things, start and tempo of what goes round
+    manner: Manner
     place: int
     place_seed: tuple[int, int]
 
@@ -55,7 +55,7 @@ def choose_scene(group, clip) -> Scene:
         ground=218 + rng.uniform(-6, 6),
         light=tuple(float(gain) for gain in light),
     )
-    manner = {"tint": int(group_rng.integers(5)), "start": float(rng.random()), "tempo": float(rng.uniform(0.8, 1.25))}
+    manner = Manner(int(group_rng.integers(5)), start=float(rng.random()), tempo=float(rng.uniform(0.8, 1.25)))
     return Scene(look, camera, int(rng.choice(LENGTHS)), manner, place=group, place_seed=(SEED, group))
 
 
@@ -102,6 +102,6 @@ def _draw_frames(draw, scene):
     frames = np.empty((scene.num_frames, HEIGHT, WIDTH, 3), np.uint8)
     for number in range(scene.num_frames):
         canvas = Canvas(backdrop, scene.camera)
-        draw(canvas, scene.look, number / (scene.num_frames - 1), **scene.manner)
+        draw(canvas, scene.look, moment=number / (scene.num_frames - 1), manner=scene.manner)
         frames[number] = canvas.finish()
     return frames

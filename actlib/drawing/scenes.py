@@ -5,7 +5,7 @@ from math import cos, pi, radians, sin
 import numpy as np
 from PIL import Image
 
-from actlib.drawing import FINENESS, HEIGHT, WIDTH, Canvas, blend, shade
+from actlib.drawing.canvas import FINENESS, HEIGHT, WIDTH, Canvas, blend, shade
 
 HAZE = (244, 244, 248)
 LEFT, RIGHT = -2.4, 2.4  # metres; beyond both edges of every picture

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import cos, dist, pi, radians, sin
 
-from actlib.drawing import bend, blend, shade
+from actlib.drawing.canvas import bend, blend, shade
 
 SKINS = ((255, 219, 186), (241, 194, 150), (224, 172, 125), (188, 130, 88), (141, 90, 58), (102, 66, 44))
 HAIRS = ((44, 33, 28), (84, 54, 36), (132, 82, 44), (205, 160, 86), (168, 72, 40), (150, 148, 150))
