@@ -84,9 +84,9 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     stats = {path: [(stat := path.stat()).st_size, stat.st_mtime_ns] for path in files}
     known = {path: index.get(_key(path), [None]) for path in files}
     new = [path for path in files if known[path][:2] != stats[path]]
-    silent = {} if progress and new else {"disable": True}  # else TQDM_DISABLE has its say
+    silent = not (progress and new) or "TQDM_DISABLE" in os.environ  # tqdm forgets it in notebooks
     with ThreadPoolExecutor(8) as pool:
-        answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), leave=False, **silent))
+        answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False))
     for path, answer in zip(new, answers, strict=True):
         known[path] = answer if isinstance(answer, str) else [*stats[path], *answer[:4]]
     infos = {path: info for path, info in known.items() if not isinstance(info, str)}

@@ -1,5 +1,6 @@
 """A row of videos -> one kept array each, made by threads that read ahead and shared with other processes."""
 
+import os
 import threading
 import warnings
 from collections import deque
@@ -96,8 +97,8 @@ class Shelf:
         Raises:
             OSError: the disk is full; what is complete stays.
         """
-        silent = {} if self.progress and len(places) > 1 else {"disable": True}  # else TQDM_DISABLE has its say
-        with self._lock, tqdm(total=len(places), desc=self.verb, unit="video", **silent) as bar:
+        silent = not self.progress or len(places) < 2 or "TQDM_DISABLE" in os.environ  # tqdm forgets it in notebooks
+        with self._lock, tqdm(total=len(places), desc=self.verb, unit="video", disable=silent) as bar:
             try:
                 busy = self._make(places, bar, ahead=min(self.max_readers, max(1, len(places))), wait=False)
                 self._make(busy, bar, ahead=1, wait=True)  # holds no claim while it waits for one
