@@ -6,7 +6,8 @@ function render({ model, el }) {
   const thumbnails = createThumbnails(line);
   const stage = createStage();
   const [names, classes, counts] = ["models", "classes", "counts"].map((name) => model.get(name));
-  let table = null, current = -1;
+  let table = null,
+    current = -1;
 
   const matrices = names.map((name, index) =>
     createMatrix({ name, classes, counts: counts[index], onPick: (...cell) => lead(model, { model: name, cell }) }),
@@ -19,10 +20,19 @@ function render({ model, el }) {
     const said = names.map((name, index) => {
       const right = table.predicted[index][row] === table.label[row];
       const word = verdict(classes[table.predicted[index][row]], table.probability[index][row], right);
-      return make("div", { class: "said" }, names.length > 1 ? make("span", { class: "soft", text: `${name} ` }) : null, word);
+      return make(
+        "div",
+        { class: "said" },
+        names.length > 1 ? make("span", { class: "soft", text: `${name} ` }) : null,
+        word,
+      );
     });
     const title = make("div", { class: "name", text: table.file[row], title: table.name[row] });
-    return make("div", { class: "cell" }, make("div", { class: "card line" }, picture, make("div", { class: "words" }, title, ...said)));
+    return make(
+      "div",
+      { class: "cell" },
+      make("div", { class: "card line" }, picture, make("div", { class: "words" }, title, ...said)),
+    );
   };
   const choose = async (row, play = false) => {
     current = row;
@@ -36,7 +46,13 @@ function render({ model, el }) {
     if (play) stage.engine.play();
   };
   const rowHeight = names.length > 1 ? 88 : 70;
-  const list = createGrid({ label: "Videos of this list", cardWidth: 1e6, heightOf: () => rowHeight, drawCard: drawRow, onPick: (row) => choose(row, true) });
+  const list = createGrid({
+    label: "Videos of this list",
+    cardWidth: 1e6,
+    heightOf: () => rowHeight,
+    drawCard: drawRow,
+    onPick: (row) => choose(row, true),
+  });
 
   const showList = (title, rows) => {
     heading.textContent = rows.length ? `${title}, worst first` : `${title}: none`;
@@ -50,7 +66,10 @@ function render({ model, el }) {
     if (!table || !cell.length) return;
     [...buttons.children].forEach((button) => button.setAttribute("aria-pressed", "false"));
     const owner = names.length > 1 ? `${names[index]}: ` : "";
-    showList(owner + matrices[index].describe(...cell), sortWorst(table, index, (row) => table.label[row] === cell[0] && table.predicted[index][row] === cell[1]));
+    showList(
+      owner + matrices[index].describe(...cell),
+      sortWorst(table, index, (row) => table.label[row] === cell[0] && table.predicted[index][row] === cell[1]),
+    );
   };
   const addButton = (title, index, passes) => {
     const rows = sortWorst(table, index, passes);
@@ -60,7 +79,13 @@ function render({ model, el }) {
       [...buttons.children].forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
       showList(title, rows);
     };
-    const button = make("button", { type: "button", class: "actlib-button", "aria-pressed": "false", text: `${title} (${rows.length})`, onclick: press });
+    const button = make("button", {
+      type: "button",
+      class: "actlib-button",
+      "aria-pressed": "false",
+      text: `${title} (${rows.length})`,
+      onclick: press,
+    });
     buttons.append(button);
     return { press, rows };
   };
@@ -76,13 +101,24 @@ function render({ model, el }) {
 
   follow(model, "cell", showCell, cleanups);
   follow(model, "model", () => model.get("cell").length && showCell(), cleanups);
-  follow(model, "selected", (name) => {
-    const row = table ? table.name.indexOf(name) : -1;
-    if (row >= 0 && row !== current) choose(row);
-  }, cleanups);
+  follow(
+    model,
+    "selected",
+    (name) => {
+      const row = table ? table.name.indexOf(name) : -1;
+      if (row >= 0 && row !== current) choose(row);
+    },
+    cleanups,
+  );
 
   const listing = make("div", { class: "listing" }, buttons, heading, list.el);
-  const layout = make("div", { class: `layout ${names.length > 1 ? "two" : "one"}` }, make("div", { class: "matrices" }, ...matrices.map((matrix) => matrix.el)), listing, stage.el);
+  const layout = make(
+    "div",
+    { class: `layout ${names.length > 1 ? "two" : "one"}` },
+    make("div", { class: "matrices" }, ...matrices.map((matrix) => matrix.el)),
+    listing,
+    stage.el,
+  );
   el.replaceChildren(makeRoot("confusion", "Confusion explorer", layout));
   line.ask("table").then(({ content }) => {
     table = content.table;

@@ -31,14 +31,18 @@ const ICONS = {
   loop: "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z",
   size: "M4 4h7v2H6v5H4zM20 20h-7v-2h5v-5h2z",
   stop: "M6 6h12v12H6z",
-  dice: "M5 3h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zm3 4a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm4 3.500a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm4 3.500a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3z",
+  dice: "M5 3h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM7 7v3h3V7zm3.5 3.5v3h3v-3zM14 14v3h3v-3z",
 };
 
 /** A round button with a drawn sign; its label is read aloud and shown as a tooltip. */
 function iconButton(icon, label, onclick, extra = {}) {
   const path = makeSvg("path", { d: ICONS[icon] });
   const picture = makeSvg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, path);
-  const button = make("button", { type: "button", class: "actlib-icon", title: label, "aria-label": label, onclick, ...extra }, picture);
+  const button = make(
+    "button",
+    { type: "button", class: "actlib-icon", title: label, "aria-label": label, onclick, ...extra },
+    picture,
+  );
   button.relabel = (newIcon, newLabel) => {
     path.setAttribute("d", ICONS[newIcon]);
     button.title = newLabel;
@@ -64,7 +68,11 @@ function verdict(name, probability, correct) {
   const share = probability === null || probability === undefined ? "" : ` ${probability.toFixed(2)}`;
   const mood = known ? (correct ? "right" : "wrong") : "unknown";
   const label = known ? (correct ? "right: " : "wrong: ") : "";
-  return make("span", { class: `actlib-verdict ${mood}`, text: `${sign}${name}${share}`, "aria-label": `${label}${name}${share}` });
+  return make("span", {
+    class: `actlib-verdict ${mood}`,
+    text: `${sign}${name}${share}`,
+    "aria-label": `${label}${name}${share}`,
+  });
 }
 
 /** The root of a widget's view: theme, and no JupyterLab shortcut while the focus is inside. */

@@ -6,7 +6,11 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
   const el = make("div", { class: "actlib-grid", role: "listbox", tabindex: "0", "aria-label": label }, sheet);
   const cards = new Map();
   const prefix = `actlib-card-${Math.random().toString(36).slice(2)}-`;
-  let items = [], columns = 1, cardHeight = 1, active = 0, chosen = null;
+  let items = [],
+    columns = 1,
+    cardHeight = 1,
+    active = 0,
+    chosen = null;
 
   const place = () => {
     if (!el.clientWidth) return; // hidden for a moment, or not yet shown: the observer calls again
@@ -32,7 +36,10 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
     const left = (100 * (index % columns)) / columns;
     card.id = prefix + index;
     card.setAttribute("role", "option");
-    card.setAttribute("style", `left:${left}%;top:${Math.floor(index / columns) * cardHeight}px;width:${100 / columns}%;height:${cardHeight}px`);
+    card.setAttribute(
+      "style",
+      `left:${left}%;top:${Math.floor(index / columns) * cardHeight}px;width:${100 / columns}%;height:${cardHeight}px`,
+    );
     card.addEventListener("click", () => pick(index));
     sheet.append(card);
     return card;
@@ -60,8 +67,14 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
   };
   const perPage = () => columns * Math.max(1, Math.floor(el.clientHeight / cardHeight));
   const moves = {
-    ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -columns, ArrowDown: () => columns,
-    PageUp: () => -perPage(), PageDown: () => perPage(), Home: () => -items.length, End: () => items.length,
+    ArrowLeft: () => -1,
+    ArrowRight: () => 1,
+    ArrowUp: () => -columns,
+    ArrowDown: () => columns,
+    PageUp: () => -perPage(),
+    PageDown: () => perPage(),
+    Home: () => -items.length,
+    End: () => items.length,
   };
   el.addEventListener("keydown", (event) => {
     if (!items.length) return;

@@ -5,12 +5,19 @@ const MOST_LABELS = 30; // classes; beyond it the names are told below the matri
 /** Calls `onPick(label, predicted)`. `counts` is K lists of K numbers. */
 function createMatrix({ name, classes, counts, onPick }) {
   const many = classes.length > MOST_LABELS;
+  const faintest = many ? 45 : 14; // per cent of the colour: small cells need more of it
   const cells = new Map();
   const key = (label, predicted) => `${label},${predicted}`;
   const totals = counts.map((row) => row.reduce((sum, count) => sum + count, 0));
-  const field = make("div", { class: "field", tabindex: "0", role: "grid", "aria-label": `Confusion matrix of ${name || "the model"}` });
+  const field = make("div", {
+    class: "field",
+    tabindex: "0",
+    role: "grid",
+    "aria-label": `Confusion matrix of ${name || "the model"}`,
+  });
   const told = make("div", { class: "told soft", role: "status" });
-  let active = [0, 0], chosen = null;
+  let active = [0, 0],
+    chosen = null;
 
   const describe = (label, predicted) => {
     const verb = label === predicted ? "rightly called" : "called";
@@ -19,9 +26,10 @@ function createMatrix({ name, classes, counts, onPick }) {
   const addCell = (label, predicted) => {
     const count = counts[label][predicted];
     const share = count / Math.max(1, totals[label]);
+    const colour = count ? Math.round(faintest + (100 - faintest) * share) : 0;
     const cell = make("div", {
       class: `square ${label === predicted ? "right" : "wrong"}${share > 0.55 ? " deep" : ""}`,
-      style: `grid-area:${label + 2}/${predicted + 2};--share:${count ? Math.round(14 + 86 * share) : 0}%`,
+      style: `grid-area:${label + 2}/${predicted + 2};--share:${colour}%`,
       role: "gridcell",
       "aria-label": describe(label, predicted),
       text: many || !count ? "" : String(count),
@@ -54,8 +62,24 @@ function createMatrix({ name, classes, counts, onPick }) {
   field.style.setProperty("--classes", classes.length);
   field.classList.toggle("many", many);
   classes.forEach((className, label) => {
-    field.append(make("div", { class: "row-name", role: "rowheader", style: `grid-area:${label + 2}/1`, title: className, text: many ? "" : className }));
-    field.append(make("div", { class: "column-name", role: "columnheader", style: `grid-area:1/${label + 2}`, title: className, text: many ? "" : className }));
+    field.append(
+      make("div", {
+        class: "row-name",
+        role: "rowheader",
+        style: `grid-area:${label + 2}/1`,
+        title: className,
+        text: many ? "" : className,
+      }),
+    );
+    field.append(
+      make("div", {
+        class: "column-name",
+        role: "columnheader",
+        style: `grid-area:1/${label + 2}`,
+        title: className,
+        text: many ? "" : className,
+      }),
+    );
   });
   counts.forEach((row, label) =>
     row.forEach((count, predicted) => {
@@ -64,7 +88,12 @@ function createMatrix({ name, classes, counts, onPick }) {
   );
   const right = counts.reduce((sum, row, label) => sum + row[label], 0);
   const total = totals.reduce((sum, count) => sum + count, 0);
-  const title = make("div", { class: "title" }, make("strong", { text: name || "Confusion matrix" }), make("span", { class: "soft", text: `${right} of ${total} videos right · row: true class, column: what it said` }));
+  const title = make(
+    "div",
+    { class: "title" },
+    make("strong", { text: name || "Confusion matrix" }),
+    make("span", { class: "soft", text: `${right} of ${total} videos right · row: true class, column: what it said` }),
+  );
   return {
     el: make("div", { class: "actlib-matrix" }, title, field, told),
     describe,

@@ -27,7 +27,7 @@ function openLine(model) {
   };
 }
 
-/** Blob URLs that are given back: `put(key, bytes, type)` makes one, the oldest goes when there are more than `most`. */
+/** Blob URLs that are given back: `put(key, bytes, type)` makes one; of more than `most`, the oldest goes. */
 function makeBlobShelf(most) {
   const urls = new Map();
   const drop = (key) => {

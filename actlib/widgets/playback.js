@@ -1,13 +1,25 @@
-// The player's engine: one <video> with frames that can be counted. Frame k of the copy is shown from k/fps to (k+1)/fps,
-// so seeking aims at the middle, (k + 1/2)/fps, and what is on screen is read back from the frame's own time stamp.
+// The player's engine: one <video> with frames that can be counted. Frame k is shown from k/fps to (k+1)/fps, so seeking
+// aims at the middle, (k + 1/2)/fps, and what is on screen is read back from the frame's own time stamp.
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2];
 
-/** Calls: `onFrame(frame)` for every frame shown, `onState()` when playing, speed or loop change, `onSettled()` after pause or seek. */
+/** Calls: `onFrame(frame)` for each frame shown, `onState()` on play, pause, speed, loop; `onSettled()` after pause or seek. */
 function createPlayback({ onFrame, onState, onSettled, onProblem }) {
-  const video = make("video", { muted: true, playsinline: true, preload: "auto", tabindex: "-1", "aria-hidden": "true" });
+  const video = make("video", {
+    muted: true,
+    playsinline: true,
+    preload: "auto",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
   video.muted = true;
-  let numFrames = 1, fps = 25, frame = 0, target = null, watch = 0, generation = 0, idle = null;
+  let numFrames = 1,
+    fps = 25,
+    frame = 0,
+    target = null,
+    watch = 0,
+    generation = 0,
+    idle = null;
 
   const settle = () => {
     clearTimeout(idle);
@@ -19,7 +31,8 @@ function createPlayback({ onFrame, onState, onSettled, onProblem }) {
   };
   const look = (_now, picture) => {
     watch = 0;
-    if (!video.paused && target === null && !video.seeking) say(Math.floor((picture ? picture.mediaTime : video.currentTime) * fps + 0.01));
+    if (!video.paused && target === null && !video.seeking)
+      say(Math.floor((picture ? picture.mediaTime : video.currentTime) * fps + 0.01));
     listen();
   };
   const listen = () => {
@@ -43,7 +56,9 @@ function createPlayback({ onFrame, onState, onSettled, onProblem }) {
     if (!video.src) return;
     if (frame >= numFrames - 1) seek(0);
     const started = generation;
-    video.play().catch((error) => started === generation && error.name !== "AbortError" && onProblem(String(error.message)));
+    video
+      .play()
+      .catch((error) => started === generation && error.name !== "AbortError" && onProblem(String(error.message)));
   };
   const pause = () => video.pause();
 
@@ -51,7 +66,10 @@ function createPlayback({ onFrame, onState, onSettled, onProblem }) {
   video.addEventListener("loadedmetadata", aim);
   video.addEventListener("play", () => (listen(), onState()));
   video.addEventListener("pause", () => (onState(), snap(), settle()));
-  video.addEventListener("error", () => video.getAttribute("src") && onProblem("This browser cannot play the H.264 copy."));
+  video.addEventListener(
+    "error",
+    () => video.getAttribute("src") && onProblem("This browser cannot play the H.264 copy."),
+  );
   const snap = () => {
     if (video.ended) say(numFrames - 1);
     else if (target === null) seek(frame);
@@ -62,10 +80,18 @@ function createPlayback({ onFrame, onState, onSettled, onProblem }) {
     seek,
     play,
     pause,
-    get frame() { return frame; },
-    get playing() { return !video.paused && !video.ended; },
-    get speed() { return video.playbackRate; },
-    get loop() { return video.loop; },
+    get frame() {
+      return frame;
+    },
+    get playing() {
+      return !video.paused && !video.ended;
+    },
+    get speed() {
+      return video.playbackRate;
+    },
+    get loop() {
+      return video.loop;
+    },
     setSpeed(speed) {
       video.playbackRate = video.defaultPlaybackRate = clamp(speed, SPEEDS[0], SPEEDS[SPEEDS.length - 1]);
       onState();

@@ -1,6 +1,11 @@
 // SamplingExplorer: which frames a rule takes, on the strip of the whole video, one by one, and in the player.
 
-const RULE_NAMES = { evenly: "Evenly", segments: "Random per segment", consecutive: "In a row", windows: "Sliding windows" };
+const RULE_NAMES = {
+  evenly: "Evenly",
+  segments: "Random per segment",
+  consecutive: "In a row",
+  windows: "Sliding windows",
+};
 const RANDOM = ["segments", "consecutive"];
 const STRIDED = { consecutive: "Stride between frames", windows: "Stride between windows" };
 
@@ -9,10 +14,18 @@ function render({ model, el }) {
   const line = openLine(model);
   const shelf = makeBlobShelf(2);
   const stage = createStage();
-  let clip = null, picked = 0, asked = 0;
+  let clip = null,
+    picked = 0,
+    asked = 0;
 
   const ruleButtons = Object.entries(RULE_NAMES).map(([rule, text]) =>
-    make("button", { type: "button", class: "actlib-button", text, "data-rule": rule, onclick: () => lead(model, { rule }) }),
+    make("button", {
+      type: "button",
+      class: "actlib-button",
+      text,
+      "data-rule": rule,
+      onclick: () => lead(model, { rule }),
+    }),
   );
   const again = iconButton("dice", "Draw again", () => lead(model, { seed: model.get("seed") + 1 }));
   const count = createSlider("T, frames of a clip", 1, 64, (value) => lead(model, { num_frames: value }));
@@ -45,7 +58,18 @@ function render({ model, el }) {
       const d = frames.map((frame) => `M${place(frame).toFixed(3)} 50h0`).join("");
       const dots = makeSvg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none" }, makeSvg("path", { d }));
       const label = `clip ${index + 1}: frames ${frames[0]} to ${frames[frames.length - 1]}`;
-      return make("div", { class: "lane", role: "option", "aria-label": label, title: label, "aria-selected": String(index === picked), onclick: () => pick(index) }, dots);
+      return make(
+        "div",
+        {
+          class: "lane",
+          role: "option",
+          "aria-label": label,
+          title: label,
+          "aria-selected": String(index === picked),
+          onclick: () => pick(index),
+        },
+        dots,
+      );
     };
     lanes.replaceChildren(...taken.map(drawLane));
     told.textContent = model.get("summary");
@@ -70,18 +94,45 @@ function render({ model, el }) {
     if (question !== asked || !buffers.length) return;
     const url = shelf.put("tiles", buffers[0], "image/jpeg");
     const { frames } = content;
-    tiles.replaceChildren(...frames.map((frame, index) => {
-      const held = index > 0 && frames[index - 1] === frame;
-      const position = `${(100 * index) / Math.max(1, frames.length - 1)}% 0`;
-      const picture = make("div", { class: "picture", style: `background:url("${url}") ${position} / ${100 * frames.length}% 100%` });
-      const label = held ? `frame ${frame}, held` : `frame ${frame}`;
-      return make("button", { type: "button", class: `tile${held ? " held" : ""}`, "data-frame": frame, title: label, "aria-label": label, onclick: () => stage.engine.seek(frame) }, picture, make("span", { text: held ? "held" : frame }));
-    }));
+    tiles.replaceChildren(
+      ...frames.map((frame, index) => {
+        const held = index > 0 && frames[index - 1] === frame;
+        const position = `${(100 * index) / Math.max(1, frames.length - 1)}% 0`;
+        const picture = make("div", {
+          class: "picture",
+          style: `background:url("${url}") ${position} / ${100 * frames.length}% 100%`,
+        });
+        const label = held ? `frame ${frame}, held` : `frame ${frame}`;
+        return make(
+          "button",
+          {
+            type: "button",
+            class: `tile${held ? " held" : ""}`,
+            "data-frame": frame,
+            title: label,
+            "aria-label": label,
+            onclick: () => stage.engine.seek(frame),
+          },
+          picture,
+          make("span", { text: held ? "held" : frame }),
+        );
+      }),
+    );
     markFrame(stage.engine.frame);
   };
   const drawCosts = () => {
-    const drawRow = ([name, value, remark]) => make("tr", {}, make("th", { scope: "row", text: name }), make("td", { text: value }), make("td", { class: "soft", text: remark }));
-    costs.replaceChildren(make("caption", { text: "What it costs, for this video" }), ...model.get("costs").map(drawRow));
+    const drawRow = ([name, value, remark]) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row", text: name }),
+        make("td", { text: value }),
+        make("td", { class: "soft", text: remark }),
+      );
+    costs.replaceChildren(
+      make("caption", { text: "What it costs, for this video" }),
+      ...model.get("costs").map(drawRow),
+    );
   };
   const showControls = () => {
     const rule = model.get("rule");
@@ -97,8 +148,22 @@ function render({ model, el }) {
   follow(model, "summary", (summary) => (told.textContent = summary), cleanups);
 
   const rules = make("div", { class: "rules", role: "group", "aria-label": "Sampling rule" }, ...ruleButtons, again);
-  const left = make("div", { class: "left" }, rules, make("div", { class: "sliders" }, count.el, stride.el), told, map, tiles);
-  el.replaceChildren(makeRoot("sampling", "Sampling explorer", make("div", { class: "columns" }, left, make("div", { class: "right" }, stage.el, costs))));
+  const left = make(
+    "div",
+    { class: "left" },
+    rules,
+    make("div", { class: "sliders" }, count.el, stride.el),
+    told,
+    map,
+    tiles,
+  );
+  el.replaceChildren(
+    makeRoot(
+      "sampling",
+      "Sampling explorer",
+      make("div", { class: "columns" }, left, make("div", { class: "right" }, stage.el, costs)),
+    ),
+  );
   showControls();
   line.ask("clip", { row: 0 }).then(({ content, buffers }) => {
     clip = content.clip || { frames: 1, problem: content.problem };

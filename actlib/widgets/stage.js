@@ -5,10 +5,19 @@ function createStage(onSettled = () => {}) {
   const shelf = makeBlobShelf(1);
   const posters = makeBlobShelf(1);
   const stage = { onFrame() {} }; // a widget may put its own in
-  let clip = { frames: 1, fps: 25 }, timelines = [];
+  let clip = { frames: 1, fps: 25 },
+    timelines = [];
 
   const note = make("div", { class: "note", role: "status" });
-  const scrub = make("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "Frame", class: "scrub" });
+  const scrub = make("input", {
+    type: "range",
+    min: 0,
+    max: 0,
+    step: 1,
+    value: 0,
+    "aria-label": "Frame",
+    class: "scrub",
+  });
   const count = make("span", { class: "count", "aria-hidden": "true" });
   const strip = make("div", { class: "timelines" });
   const head = make("div", { class: "head" });
@@ -71,12 +80,26 @@ function createStage(onSettled = () => {}) {
   );
   const screen = make("div", { class: "screen" }, video, note);
   const keyHelp = "Video player. Space plays, arrows step one frame, Home and End jump, brackets change the speed.";
-  const el = make("div", { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp }, head, make("div", { class: "body" }, make("div", { class: "left" }, screen, scrub, controls), strip));
+  const el = make(
+    "div",
+    { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp },
+    head,
+    make("div", { class: "body" }, make("div", { class: "left" }, screen, scrub, controls), strip),
+  );
 
   const keys = {
-    " ": toggle, k: toggle, l: switchLoop, f: switchSize,
-    ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowDown: () => step(-10), ArrowUp: () => step(10),
-    Home: () => step(-clip.frames), End: () => step(clip.frames), "[": () => nudgeSpeed(-1), "]": () => nudgeSpeed(1),
+    " ": toggle,
+    k: toggle,
+    l: switchLoop,
+    f: switchSize,
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    ArrowDown: () => step(-10),
+    ArrowUp: () => step(10),
+    Home: () => step(-clip.frames),
+    End: () => step(clip.frames),
+    "[": () => nudgeSpeed(-1),
+    "]": () => nudgeSpeed(1),
   };
   el.addEventListener("keydown", (event) => {
     const typing = event.target.tagName === "SELECT" && event.key.startsWith("Arrow");
@@ -105,7 +128,9 @@ function createStage(onSettled = () => {}) {
     show(newClip, bytes, start = 0) {
       clip = { ...newClip, frames: Math.max(1, newClip.frames || 1), fps: newClip.fps || 25 };
       head.replaceChildren(...describeClip(clip));
-      timelines = (clip.models || []).filter((model) => model.frames.length).map((model) => createTimeline(model, clip, engine.seek));
+      timelines = (clip.models || [])
+        .filter((model) => model.frames.length)
+        .map((model) => createTimeline(model, clip, engine.seek));
       strip.replaceChildren(...timelines.map((timeline) => timeline.el));
       el.classList.toggle("with-timelines", timelines.length > 0);
       screen.style.setProperty("--ratio", (clip.width || 4) / (clip.height || 3));
@@ -133,7 +158,14 @@ function describeClip(clip) {
   if (clip.part) facts.push(chip(`${clip.part} split`));
   if (clip.width) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
   const quiet = (clip.models || []).filter((model) => !model.frames.length && model.predicted);
-  const verdicts = quiet.map((model) => make("span", { class: "said" }, model.name ? `${model.name} ` : "", verdict(model.predicted, model.probability, model.correct)));
+  const verdicts = quiet.map((model) =>
+    make(
+      "span",
+      { class: "said" },
+      model.name ? `${model.name} ` : "",
+      verdict(model.predicted, model.probability, model.correct),
+    ),
+  );
   const parts = [
     make("strong", { text: clip.class_name || clip.file || "clip" }),
     ...facts,

@@ -6,7 +6,8 @@ const THUMBNAILS_AT_ONCE = 3;
 function createThumbnails(line, most = 300) {
   const shelf = makeBlobShelf(most);
   const sheets = new Map();
-  let wanted = [], asking = 0;
+  let wanted = [],
+    asking = 0;
 
   const paint = (element, row) => {
     element.style.backgroundImage = `url("${shelf.get(row)}")`;

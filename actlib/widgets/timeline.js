@@ -1,11 +1,13 @@
 // The probability timeline: what the model says at each frame, in step with the picture; a click seeks.
 
-/** One model's lines over one clip. `model`: {name, predicted, probability, correct, frames, lines: [{name, role, values}]}. */
+/** One model's lines over one clip. `model` is what `judge_clip` gives; its lines are {name, role, values}. */
 function createTimeline(model, clip, onSeek) {
   const last = Math.max(1, clip.frames - 1);
   const place = (frame) => (100 * frame) / last;
   const drawLine = (line) => {
-    const points = line.values.map((value, index) => `${place(model.frames[index]).toFixed(2)},${(100 - 100 * value).toFixed(1)}`);
+    const points = line.values.map(
+      (value, index) => `${place(model.frames[index]).toFixed(2)},${(100 - 100 * value).toFixed(1)}`,
+    );
     const only = points.length === 1 ? [`0,${points[0].split(",")[1]}`, `100,${points[0].split(",")[1]}`] : points;
     return makeSvg("polyline", { points: only.join(" "), class: `line ${line.role}` });
   };
@@ -15,13 +17,24 @@ function createTimeline(model, clip, onSeek) {
   const head = make("div", { class: "playhead" });
   const area = make("div", { class: "plot", title: "Click to go to this frame" }, plot, head);
   for (const share of [0, 0.5, 1]) {
-    area.append(make("span", { class: "tick", style: `top:${100 - 100 * share}%`, text: share === 0.5 ? ".5" : String(share) }));
+    area.append(
+      make("span", { class: "tick", style: `top:${100 - 100 * share}%`, text: share === 0.5 ? ".5" : String(share) }),
+    );
   }
   const bars = model.lines.map((line) => createBar(line));
   const el = make(
     "div",
-    { class: "actlib-timeline", role: "group", "aria-label": `${model.name || "model"}: probability of each class over the frames` },
-    make("div", { class: "top" }, make("span", { class: "model", text: model.name || "Prediction" }), model.predicted ? verdict(model.predicted, model.probability, model.correct) : null),
+    {
+      class: "actlib-timeline",
+      role: "group",
+      "aria-label": `${model.name || "model"}: probability of each class over the frames`,
+    },
+    make(
+      "div",
+      { class: "top" },
+      make("span", { class: "model", text: model.name || "Prediction" }),
+      model.predicted ? verdict(model.predicted, model.probability, model.correct) : null,
+    ),
     area,
     make("div", { class: "bars" }, ...bars.map((bar) => bar.el)),
   );
@@ -50,7 +63,14 @@ function createBar(line) {
   const number = make("span", { class: "number" });
   const sign = { true: "the true class", predicted: "predicted, wrong", other: "" }[line.role];
   const name = make("span", { class: "name", text: line.name, title: sign ? `${line.name} (${sign})` : line.name });
-  const el = make("div", { class: `actlib-bar ${line.role}` }, make("span", { class: "swatch" }), name, make("span", { class: "track" }, fill), number);
+  const el = make(
+    "div",
+    { class: `actlib-bar ${line.role}` },
+    make("span", { class: "swatch" }),
+    name,
+    make("span", { class: "track" }, fill),
+    number,
+  );
   return {
     el,
     line,
@@ -63,7 +83,8 @@ function createBar(line) {
 
 /** Index of the step whose frame is nearest. */
 function nearestStep(frames, frame) {
-  let low = 0, high = frames.length - 1;
+  let low = 0,
+    high = frames.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (frames[middle] < frame) low = middle + 1;

@@ -76,7 +76,7 @@ def lab(tmp_path_factory):
         server.wait(20)
 
 
-def wait_for(url, server, log, seconds=90):
+def wait_for(url, server, log, seconds=180):
     """Waits until the server answers."""
     for _ in range(seconds * 4):
         if server.poll() is not None:
@@ -169,13 +169,14 @@ def open_notebook(lab, browser):
             kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
             nbformat.write(nbformat.v4.new_notebook(cells=nodes, metadata=kernel), file)
         context = browser.new_context(viewport={"width": 1280, "height": height})
+        context.set_default_timeout(120_000)  # for machines with much else to do
         page, errors = context.new_page(), []
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script(path=Path(__file__).with_name("count_blobs.js"))
         page.goto(f"{lab['url']}/doc/tree/{file.name}?token={lab['token']}")
-        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady", timeout=90_000)
-        page.wait_for_function(READY, timeout=90_000)
+        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady")
+        page.wait_for_function(READY)
         opened.append((context, page, errors))
         return Notebook(page, errors)
 

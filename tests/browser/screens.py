@@ -25,7 +25,7 @@ def read_count(player):
     return int(player.locator(".count").inner_text().split()[1])
 
 
-def wait_until(page, ask, expected, seconds=15):
+def wait_until(page, ask, expected, seconds=60):
     """Waits until `ask()` gives what is expected; returns the last answer."""
     for _ in range(int(seconds * 20)):
         answer = ask()
@@ -48,3 +48,13 @@ READ_PICTURE = """root => {
 def read_picture(player):
     """The pixels that the player shows now, small, as something to compare."""
     return player.evaluate(READ_PICTURE)
+
+
+NAMELESS = """root => [...root.querySelectorAll("button, select, input, [tabindex='0'], [role=listbox], [role=grid]")]
+    .filter(each => !(each.getAttribute("aria-label") || (each.tagName === "BUTTON" && each.textContent.trim())))
+    .map(each => each.outerHTML.slice(0, 100))"""
+
+
+def list_nameless(widget):
+    """The parts that can be focused or hold others, but have no name that a screen reader could say."""
+    return widget.evaluate(NAMELESS)

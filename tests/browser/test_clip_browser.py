@@ -1,6 +1,6 @@
 """ClipBrowser in JupyterLab: filters, thumbnails, choice, and a table as long as UCF-101's."""
 
-from screens import read_frame, wait_until
+from screens import list_nameless, read_frame, wait_until
 
 SETUP = """
 import os, warnings
@@ -26,7 +26,7 @@ def open_browser(open_notebook, *cells, **options):
     notebook.run_all()
     browser = notebook.widget("browser").first
     browser.wait_for()
-    notebook.page.wait_for_function(LOADED, timeout=30_000)
+    notebook.page.wait_for_function(LOADED)
     return notebook, browser
 
 
@@ -51,6 +51,7 @@ def test_filters_choose_and_play(open_notebook, videos):
 
 def test_looks(open_notebook, videos):
     notebook, browser = open_browser(open_notebook, BROWSER)
+    assert list_nameless(browser) == []
     wait_until(notebook.page, browser.locator(".actlib-thumbnail.ready").count, 12)
     notebook.pictures("browser")
 

@@ -1,6 +1,6 @@
 """ConfusionExplorer in JupyterLab: from a cell to its videos, from a video to its timeline; two models."""
 
-from screens import read_frame, wait_until
+from screens import list_nameless, read_frame, wait_until
 
 SETUP = """
 import os, numpy as np
@@ -102,6 +102,7 @@ def test_101_classes(open_notebook, videos):
 
 def test_looks(open_notebook, videos):
     notebook, explorer = open_explorer(open_notebook, ONE, height=1500)
+    assert list_nameless(explorer) == []
     wait_until(notebook.page, explorer.locator(".actlib-thumbnail.ready").count, 3)
     notebook.pictures("confusion", height=1500)
     assert explorer.locator(".cell").count() == 3  # all are back after every change of size

@@ -41,7 +41,7 @@ def show(notebook, kind):
     )
     name = {"ClipBrowser": "browser", "SamplingExplorer": "sampling", "ConfusionExplorer": "confusion"}[kind]
     widget = notebook.widget(name).first
-    widget.wait_for(timeout=30_000)
+    widget.wait_for()
     widget.scroll_into_view_if_needed()
     return widget
 
@@ -51,14 +51,19 @@ def check_playing(page, widget):
     wait_until(page, lambda: read_picture(widget), lambda picture: picture is not None)
     stage = widget.locator(".actlib-stage")
     stage.scroll_into_view_if_needed()
-    if "Play" in stage.locator(".main").get_attribute("aria-label"):
-        stage.locator(".main").click()
-    first, picture = read_count(widget), read_picture(widget)
-    assert wait_until(page, lambda: read_count(widget), lambda count: count > first + 3) > first + 3
-    assert read_picture(widget) != picture
-    if "Pause" in stage.locator(".main").get_attribute("aria-label"):
-        stage.locator(".main").click()
+    pause = stage.get_by_role("button", name="Pause (space)")
+    if pause.count():
+        pause.click()
+    stage.focus()
+    page.keyboard.press("Home")
+    assert wait_until(page, lambda: read_count(widget), 0) == 0
     page.wait_for_timeout(300)
+    first = read_picture(widget)
+    stage.get_by_role("button", name="Loop (L)").click()
+    stage.get_by_role("button", name="Play (space)").click()
+    assert wait_until(page, lambda: read_count(widget), lambda count: count > 3) > 3
+    assert wait_until(page, lambda: read_picture(widget), lambda picture: picture != first) != first
+    pause.click()
     stage.focus()
     page.keyboard.press("Home")
     for frame in (0, 1, 2):

@@ -45,9 +45,9 @@ def test_curves_grow_and_stop_ends_the_loop(open_notebook):
     notebook = open_notebook([SETUP, "print('ended at', loop(400))"])
     notebook.run_all(wait=False)
     monitor = notebook.widget("monitor").first
-    monitor.wait_for(timeout=60_000)
+    monitor.wait_for()
     epochs = monitor.locator("path.validation.dots")
-    epochs.first.wait_for(state="attached", timeout=30_000)
+    epochs.first.wait_for(state="attached")
     early = len(epochs.first.get_attribute("d"))
     later = wait_until(notebook.page, lambda: len(epochs.first.get_attribute("d")), lambda length: length > early + 30)
     assert later > early + 30
@@ -64,15 +64,16 @@ def test_curves_grow_and_stop_ends_the_loop(open_notebook):
 
 def test_a_clip_plays_while_a_model_trains(open_notebook, videos):
     play = 'ClipPlayer(Path(os.environ["ACTLIB_TEST_VIDEOS"]) / "Wave/v_Wave_g01_c01.avi")'
-    notebook = open_notebook([SETUP, play, "print('ended at', loop(40))"])
+    notebook = open_notebook([SETUP, play, "print('ended at', loop(4000))"])
     notebook.run_all(wait=False)
     player = notebook.widget("player").first
-    player.wait_for(timeout=60_000)
+    player.wait_for()
     notebook.page.wait_for_function("() => document.querySelector('.actlib-player video').readyState >= 2")
     player.get_by_role("button", name="Play (space)").click()
     assert wait_until(notebook.page, lambda: read_frame(player), lambda number: number > 3) > 3
     assert notebook.widget("monitor").locator(".state").inner_text() == "Training"
-    wait_until(notebook.page, notebook.widget("monitor").locator(".state").inner_text, "Finished")
+    notebook.widget("monitor").get_by_role("button", name="Stop").click()
+    wait_until(notebook.page, notebook.widget("monitor").locator(".state").inner_text, "Stopped")
 
 
 def test_looks(open_notebook):
@@ -87,10 +88,10 @@ def test_stop_ends_a_training_with_a_checkpoint(open_notebook, framework, settin
     notebook = open_notebook([SETUP, TRAIN.format(framework=framework)], settings=settings)
     notebook.run_all(wait=False)
     monitor = notebook.widget("monitor").first
-    monitor.wait_for(timeout=120_000)
-    monitor.locator("path.validation.dots").first.wait_for(state="attached", timeout=60_000)
+    monitor.wait_for()
+    monitor.locator("path.validation.dots").first.wait_for(state="attached")
     monitor.get_by_role("button", name="Stop").click()
-    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped", seconds=30)
+    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped")
     assert monitor.locator(".state").inner_text() == "Stopped"
     text = wait_until(notebook.page, lambda: notebook.output(1), lambda text: "ended after" in text)
     assert "best.safetensors" in text

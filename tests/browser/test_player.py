@@ -4,7 +4,7 @@ import json
 import time
 
 from conftest import PICTURES
-from screens import read_count, read_frame, wait_until
+from screens import list_nameless, read_count, read_frame, wait_until
 
 SETUP = """
 import os, numpy as np, time
@@ -123,7 +123,7 @@ def test_no_message_a_frame(open_notebook, videos):
     notebook.page.evaluate("() => { window.sentMessages = 0; }")
     seen = {read_frame(player) for _ in range(40) if not notebook.page.wait_for_timeout(50)}
     sent = notebook.page.evaluate("() => window.sentMessages")
-    assert len(seen) > 10
+    assert len(seen) > 3
     assert sent <= 1
 
 
@@ -215,5 +215,6 @@ COUNT_MESSAGES = """() => {
 
 def test_looks(open_notebook, videos):
     notebook, player = open_player(open_notebook, PREDICTED)
+    assert list_nameless(player) == []
     player.get_by_role("button", name="One frame forward (→)").click()
     notebook.pictures("player")

@@ -1,6 +1,6 @@
 """SamplingExplorer in JupyterLab: rules, T and stride, the frames they take, on the strip and in the player."""
 
-from screens import read_count, read_frame, wait_until
+from screens import list_nameless, read_count, read_frame, wait_until
 
 SETUP = """
 import os
@@ -42,5 +42,6 @@ def test_rules_take_frames(open_notebook, videos):
 
 def test_looks(open_notebook, videos):
     notebook, explorer = open_explorer(open_notebook, "SamplingExplorer(video, rule='windows')")
+    assert list_nameless(explorer) == []
     wait_until(notebook.page, lambda: read_frame(explorer), 0)
     notebook.pictures("sampling")
