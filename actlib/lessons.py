@@ -45,7 +45,8 @@ def run_lesson(path):
         (notebook, error): the executed notebook without widget state, and None or the error that stopped it.
     """
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(path.parent)}})
+    places = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, resources=places, coalesce_streams=True)
     error = None
     try:
         client.execute()
