@@ -1,9 +1,7 @@
 """A clip -> the same clip seen a little differently: cropped, scaled and mirrored, all its frames alike."""
 
-import av
 import numpy as np
-
-from actlib.reading import frame_converter
+from PIL import Image
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
 CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
@@ -41,8 +39,8 @@ def augment_clip(clip, *, rng, size=None):
     height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
     place_y, place_x = PLACES[rng.integers(len(PLACES))]
     top, left = round((clip.shape[1] - height) * place_y), round((clip.shape[2] - width) * place_x)
-    cropped = clip[:, top : top + height, left : left + width]
-    if rng.random() < 0.5:
-        cropped = cropped[:, :, ::-1]
-    convert = frame_converter(clip.shape[1:3] if size is None else size)
-    return np.stack([convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))) for frame in cropped])
+    rows, columns = clip.shape[1:3] if size is None else np.broadcast_to(size, 2).tolist()
+    box = (left, top, left + width, top + height)
+    resized = [Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR, box) for frame in clip]
+    augmented = np.stack([np.asarray(frame) for frame in resized])  # (T, height, width, 3)
+    return augmented[:, :, ::-1] if rng.random() < 0.5 else augmented

@@ -1,14 +1,15 @@
 """Clips -> seeded batches of NumPy arrays: pixels stay uint8, stored features stay float16.
 
-A rule says which frames make a clip: `rule(num_frames, rng)` gives int64 (T,) or (M, T) for a video of F frames.
-The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
+A rule says which frames make a clip: `rule(F, rng)` gives int64 (T,) or (M, T) for a video of F frames. The same seed
+and epoch give the same batches, in whatever order and from however many threads they are asked for.
 """
 
+import os
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from actlib.augmenting import augment_clip
 from actlib.clips import draw_clips
 
 __all__ = ["ClipBatches", "augment_clip", "consecutive", "every", "random_clip", "windows"]
+
+MAX_AUGMENTERS = 4  # threads; as many batches are in memory
 
 
 def every(num_frames):
@@ -111,14 +114,14 @@ class ClipBatches:
         [((2, 2, 4, 4, 3), [0, 1]), ((2, 2, 4, 4, 3), [0, 1]), ((1, 2, 4, 4, 3), [0])]
     """
 
-    source: Any
-    labels: Any
-    rule: Any
+    source: object
+    labels: object
+    rule: object
     _: KW_ONLY
     batch_size: int = 16
     shuffle: bool = False
     seed: int = 0
-    augment: Any = False
+    augment: object = False
     shuffle_frames: bool = False
 
     def __post_init__(self):
@@ -128,20 +131,20 @@ class ClipBatches:
                 f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
                 f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
             )
-        self._lengths, self._plan, self._lock = None, (None, None), threading.Lock()
+        self._lengths, self._plans, self._lock = None, {}, threading.Lock()
 
     def __getstate__(self):
         self.clips(0)  # fills a store before it goes to another process
-        return {name: value for name, value in self.__dict__.items() if name not in ("_plan", "_lock")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_plans", "_lock")}
 
     def __setstate__(self, state):
-        self.__dict__.update(state, _plan=(None, None), _lock=threading.Lock())
+        self.__dict__.update(state, _plans={}, _lock=threading.Lock())
 
     def __len__(self):
         return -(-len(self.clips(0)) // self.batch_size)
 
     def epoch(self, number=0):
-        """Give an epoch's batches in order; the next one is made while the last one is used.
+        """Give an epoch's batches in order; the next ones are made while one is used.
 
         Args:
             number: epoch, from 0.
@@ -150,12 +153,12 @@ class ClipBatches:
             (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
         """
         num_batches = -(-len(self.clips(number)) // self.batch_size)
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self.batch, number, 0) if num_batches else None
-            for index in range(1, num_batches + 1):
-                ready = coming.result()
-                coming = pool.submit(self.batch, number, index) if index < num_batches else None
-                yield ready
+        ahead, coming = min(MAX_AUGMENTERS, os.cpu_count() or 1) if self.augment else 1, deque()
+        with ThreadPoolExecutor(ahead) as pool:
+            for index in range(num_batches + ahead):
+                coming += [pool.submit(self.batch, number, index)] if index < num_batches else []
+                if index >= ahead and coming:
+                    yield coming.popleft().result()
 
     def batch(self, number, index):
         """Make one batch of an epoch; safe to call from several threads.
@@ -190,9 +193,10 @@ class ClipBatches:
             List of (video, indices): the video's place in the source, and int64 (T,), the frames of the clip.
         """
         with self._lock:
-            if self._plan[0] != (key := (number, self.rule, self.seed, self.shuffle, self.shuffle_frames)):
-                self._plan = (key, self._draw_epoch(number))
-            return self._plan[1]
+            key = (number, self.rule, self.seed, self.shuffle, self.shuffle_frames)
+            if key not in self._plans:  # this epoch's and another's are kept: len asks for epoch 0
+                self._plans = dict([*self._plans.items()][-1:]) | {key: self._draw_epoch(number)}
+            return self._plans[key]
 
     def videos(self, number=0):
         """Give the video of every clip, in the order of the clips.
@@ -211,9 +215,8 @@ class ClipBatches:
             self._lengths = _count_frames(self.source)
         drawn = [
             (video, indices)
-            for video, length in enumerate(self._lengths)
-            if length
-            for indices in np.atleast_2d(self.rule(int(length), rules))  # (M, T)
+            for video in np.flatnonzero(self._lengths).tolist()
+            for indices in np.atleast_2d(self.rule(int(self._lengths[video]), rules))  # (M, T)
         ]
         self._check(drawn)
         if self.shuffle_frames:
@@ -243,5 +246,4 @@ def _count_frames(source):
     """Number of frames of each video; fills a store first, which finds the broken ones."""
     if not hasattr(source, "lengths"):
         return [len(frames) for frames in source]
-    source.fill()
-    return source.lengths
+    return source.fill().lengths

@@ -173,3 +173,16 @@ def test_augmentation_of_your_own():
 def test_rules_of_your_own_are_checked(rule):
     with pytest.raises(ValueError, match="Expected clips of .* for video [01]. Correct the rule"):
         make(rule, lengths=(6, 5)).clips()
+
+
+def test_an_epoch_is_drawn_once_however_often_its_batches_and_the_length_are_asked_for():
+    drawn = []
+
+    def counting(length, rng):
+        drawn.append(length)
+        return np.arange(4)
+
+    data = make(counting, lengths=(8, 8, 8), batch_size=1)
+    for place in range(3):
+        data.batch(5, place), len(data)
+    assert len(drawn) == 2 * 3  # epochs 0 and 5
