@@ -41,12 +41,18 @@ class VGGSpec:
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """A single-frame classifier: convolutions -> flatten -> hidden ReLU layers with dropout -> scores."""
+    """A single-frame classifier: convolutions -> flatten or average -> hidden ReLU layers with dropout -> scores."""
 
     name: str
     vgg: VGGSpec
     hidden: tuple[int, ...] = (256,)
     dropout: float = 0.5  # after each hidden layer
+    average: bool = False  # the head averages each channel over its h x w positions first, instead of flattening them
+
+    @property
+    def num_inputs(self) -> int:
+        """How many numbers the head's first layer reads of a frame."""
+        return self.vgg.feature_shape[-1] if self.average else self.vgg.num_features
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ STUDY_FRAMES = FrameSpec("study_frames", VGG16, hidden=(256,), dropout=0.5)
 STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), dropout=0.3)
 STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
+VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16, hidden=(256,), dropout=0.9, average=True)
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
 PRESETS = {
@@ -176,6 +183,22 @@ PRESETS = {
             num_frames=16,
             clip_frames=16,
             about="the paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps",
+        ),
+        Preset(
+            "vgg16_frames",
+            VGG16_FRAMES,
+            TrainSpec(learning_rate=1e-3),
+            num_frames=16,
+            clip_frames=8,
+            about="for real clips: frozen VGG-16, each channel averaged over the frame, 256 ReLU, dropout .9",
+        ),
+        Preset(
+            "vgg16_lrcn",
+            LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), lstm_dropout=0.5, readout="mean", num_frames=16),
+            TrainSpec(learning_rate=1e-3),
+            num_frames=16,
+            clip_frames=16,
+            about="for real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps",
         ),
         Preset(
             "slim_frames",

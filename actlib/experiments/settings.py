@@ -39,9 +39,9 @@ def default_preset(model, folder):
 
     Example:
         >>> default_preset("frames", "/data/UCF-101").name
-        'study_frames'
+        'vgg16_frames'
     """
-    family = "slim" if synthetic.is_sample(folder) else "study"
+    family = "slim" if synthetic.is_sample(folder) else "vgg16"
     return specs.PRESETS[f"{family}_{model}"]
 
 

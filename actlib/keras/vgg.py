@@ -151,6 +151,31 @@ class FrameClassifier(keras.Model):
         return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
 
 
+@keras.saving.register_keras_serializable("actlib")
+class AveragePositions(layers.Layer):
+    """Averages each channel over the positions of a frame: what is there, not where.
+
+    Called with features (..., D); gives (..., channels).
+
+    Args:
+        feature_shape: (h, w, channels).
+    """
+
+    def __init__(self, feature_shape, **options):
+        super().__init__(**options)
+        self.feature_shape = tuple(feature_shape)
+
+    def call(self, features):
+        shape = ops.shape(features)
+        return ops.mean(ops.reshape(features, (*shape[:-1], *self.feature_shape)), axis=(-3, -2))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.feature_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "feature_shape": self.feature_shape}
+
+
 def hidden_layers(spec):
     """Makes the hidden layers of a head, each followed by its dropout.
 
@@ -165,7 +190,7 @@ def hidden_layers(spec):
         >>> [layer.name for layer in hidden_layers(SLIM_FRAMES)]
         ['hidden1', 'dropout1']
     """
-    stack = []
+    stack = [AveragePositions(spec.vgg.feature_shape, name="average")] if spec.average else []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
         stack.append(layers.Dropout(spec.dropout, name=f"dropout{number}"))

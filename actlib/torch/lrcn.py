@@ -29,7 +29,7 @@ class LRCNHead(nn.Module):
         super().__init__()
         self.readout = spec.readout
         self.hidden = hidden_layers(spec.frames)
-        widths = ((spec.frames.vgg.num_features, *spec.frames.hidden)[-1], *spec.lstm)
+        widths = ((spec.frames.num_inputs, *spec.frames.hidden)[-1], *spec.lstm)
         self.lstms = nn.ModuleDict(
             {
                 f"lstm{number}": _LSTM(*pair)

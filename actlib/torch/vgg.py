@@ -96,7 +96,7 @@ class FrameHead(nn.Module):
         """
         super().__init__()
         self.hidden = hidden_layers(spec)
-        self.scores = nn.Linear((spec.vgg.num_features, *spec.hidden)[-1], num_classes)
+        self.scores = nn.Linear((spec.num_inputs, *spec.hidden)[-1], num_classes)
 
     def forward(self, features):
         """Scores features.
@@ -145,6 +145,30 @@ class FrameClassifier(nn.Module):
         return self.head(self.convolutions(frames))
 
 
+class AveragePositions(nn.Module):
+    """Averages each channel over the positions of a frame: what is there, not where."""
+
+    def __init__(self, feature_shape):
+        """Keeps the shape that was flattened.
+
+        Args:
+            feature_shape: (h, w, channels).
+        """
+        super().__init__()
+        self.feature_shape = feature_shape
+
+    def forward(self, features):
+        """Averages.
+
+        Args:
+            features: (..., D).
+
+        Returns:
+            (..., channels).
+        """
+        return features.unflatten(-1, self.feature_shape).mean((-3, -2))
+
+
 def hidden_layers(spec):
     """Builds the hidden layers of a head.
 
@@ -154,8 +178,8 @@ def hidden_layers(spec):
     Returns:
         A `Sequential` of Linear, ReLU and Dropout, (..., D) -> (..., width of the last hidden layer).
     """
-    layers = OrderedDict()
-    widths = (spec.vgg.num_features, *spec.hidden)
+    layers = OrderedDict(average=AveragePositions(spec.vgg.feature_shape)) if spec.average else OrderedDict()
+    widths = (spec.num_inputs, *spec.hidden)
     for number, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         layers[f"hidden{number}"] = nn.Linear(num_inputs, num_outputs)
         layers[f"relu{number}"] = nn.ReLU()

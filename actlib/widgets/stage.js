@@ -73,7 +73,7 @@ function createStage(onSettled = () => {}) {
     playButton,
     iconButton("back", "One frame back (←)", () => step(-1)),
     iconButton("forward", "One frame forward (→)", () => step(1)),
-    count,
+    make("span", { class: "gap" }),
     speed,
     loopButton,
     iconButton("size", "Full width or small (F)", switchSize),
@@ -84,7 +84,12 @@ function createStage(onSettled = () => {}) {
     "div",
     { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp },
     head,
-    make("div", { class: "body" }, make("div", { class: "left" }, screen, scrub, controls), strip),
+    make(
+      "div",
+      { class: "body" },
+      make("div", { class: "left" }, screen, make("div", { class: "place" }, scrub, count), controls),
+      strip,
+    ),
   );
 
   const keys = {
@@ -156,7 +161,7 @@ function describeClip(clip) {
   const facts = [];
   if (clip.group !== null && clip.group !== undefined) facts.push(chip(`group ${clip.group}`));
   if (clip.part) facts.push(chip(`${clip.part} split`));
-  if (clip.width) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
+  if (clip.width && !clip.problem) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
   const quiet = (clip.models || []).filter((model) => !model.frames.length && model.predicted);
   const verdicts = quiet.map((model) =>
     make(
