@@ -168,7 +168,8 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
         size: (H, W) in pixels, even; clips are fitted into it with black beside or above.
 
     Returns:
-        Segments of the film with their labels, to be given to `annotate_video` as `true_label`.
+        Segments of the film with their labels, to be given to `annotate_video` as `true_label`; clips of one label
+        after each other are one segment.
 
     Raises:
         ValueError: there are no videos, or not as many labels.
@@ -182,8 +183,9 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
 
     def chain():
         for video, label in zip(videos, labels, strict=True):
-            start = marks[-1].stop if marks else 0
-            marks.append(Segment(start, start, label))
+            if not marks or marks[-1].label != label:
+                start = marks[-1].stop if marks else 0
+                marks.append(Segment(start, start, label))
             for frame in stream_frames(open_footage(video), fps=fps):
                 marks[-1] = marks[-1]._replace(stop=marks[-1].stop + 1)
                 yield fit_frame(frame, size)

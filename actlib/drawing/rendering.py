@@ -93,11 +93,20 @@ def render_video(class_name, *, group, clip) -> np.ndarray:
     """
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
-    frames = _draw_frames(DRAW.get(class_name, draw_sitting), choose_scene(group, clip))
+    frames = draw_frames(DRAW.get(class_name, draw_sitting), choose_scene(group, clip))
     return frames[order_frames(class_name, len(frames))] if class_name in SIMILAR_CLASSES else frames
 
 
-def _draw_frames(draw, scene):
+def draw_frames(draw, scene) -> np.ndarray:
+    """Draws one activity in a scene; your own, too, if you want to see what a model says of what it never saw.
+
+    Args:
+        draw: a function like those of `activities`.
+        scene: what `choose_scene` gave.
+
+    Returns:
+        uint8 RGB frames (F, 240, 320, 3), 25 a second.
+    """
     backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng(scene.place_seed))
     frames = np.empty((scene.num_frames, HEIGHT, WIDTH, 3), np.uint8)
     for number in range(scene.num_frames):
