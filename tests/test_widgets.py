@@ -3,7 +3,10 @@
 import base64
 import gc
 import io
+import os
 import re
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -350,13 +353,18 @@ def test_monitor_hears_stop(ask):
     assert early.stop is True  # pressed before the first batch
 
 
-def test_monitor_is_a_text_bar_without_a_front_end(capsys):
-    monitor = TrainingMonitor()
-    for done in range(1, 5):
-        monitor.on_batch(done, 4, 0.25)
-    monitor.on_epoch({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
-    monitor._bar.bar.refresh()
-    assert "4/4" in capsys.readouterr().err
+def test_monitor_is_a_text_bar_without_a_front_end():
+    code = """
+from actlib.widgets import TrainingMonitor
+monitor = TrainingMonitor()
+for done in range(1, 5):
+    monitor.on_batch(done, 4, 0.25)
+monitor.on_epoch({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
+monitor._bar.bar.refresh()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "4/4" in run.stderr and "val_accuracy=0.750" in run.stderr
 
 
 # What stays in a notebook
