@@ -19,6 +19,21 @@ class SingleBatch:
     def __init__(self, clips):
         self.clips = clips
 
+    def __len__(self):
+        return 1
+
+    def batch(self, number, index):
+        """Give the batch.
+
+        Args:
+            number: Not used; batches take it.
+            index: Likewise.
+
+        Returns:
+            (clips, labels): labels are zeros, nobody looks at them.
+        """
+        return self.clips, np.zeros(len(self.clips), np.int64)
+
     def epoch(self, number=0):
         """Give the batch.
 
@@ -28,7 +43,7 @@ class SingleBatch:
         Yields:
             (clips, labels): labels are zeros, nobody looks at them.
         """
-        yield self.clips, np.zeros(len(self.clips), np.int64)
+        yield self.batch(number, 0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""A checkpoint that can be asked about any clips, in either framework."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from actlib import experiments, specs
+
+CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
+
+
+@pytest.mark.parametrize("preset", ["slim_frames", "slim_lrcn"])
+def test_both_frameworks_answer_alike(preset, tmp_path):
+    training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
+    model = training.build_model(specs.PRESETS[preset].model, 7)
+    weights.save_model(tmp_path / "best.safetensors", model, card={"classes": list("abcdefg"), "preset": preset})
+    answers = {}
+    for framework in ("keras", "torch"):
+        predictor = experiments.load_predictor(tmp_path, framework=framework)
+        assert predictor.classes == tuple("abcdefg") and predictor.size == 64
+        answers[framework] = predictor(CLIPS)  # (N, T, K): a score for every frame
+    assert answers["keras"].shape == (3, 16, 7)
+    np.testing.assert_allclose(answers["torch"], answers["keras"], atol=1e-4)
+
+
+def test_a_missing_checkpoint_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Run the lesson that trains it"):
+        experiments.load_predictor(tmp_path / "keras_frames")
