@@ -1,7 +1,7 @@
 """Frames -> a GIF that keeps to a size: one palette for the whole film, and as much colour, rate and size as fits.
 
 GIF packs runs of equal pixels. So pixels that hardly changed keep what they showed (a camera's noise costs most and is
-missed least), and where that is not enough colours go first, then frames, then size.
+missed least), and where that is not enough some colours go first, then every other frame, then more colours, then size.
 """
 
 import os
@@ -30,9 +30,10 @@ class Quality(NamedTuple):
 LADDER = (
     Quality(255, 4, 1, 1.0),
     Quality(128, 8, 1, 1.0),
-    Quality(96, 12, 1, 1.0),
-    Quality(64, 16, 1, 1.0),
-    Quality(64, 20, 2, 1.0),
+    Quality(255, 4, 2, 1.0),
+    Quality(128, 8, 2, 1.0),
+    Quality(96, 12, 2, 1.0),
+    Quality(64, 16, 2, 1.0),
     Quality(48, 24, 2, 1.0),
     Quality(32, 28, 2, 1.0),
     Quality(32, 28, 2, 0.75),
@@ -102,6 +103,8 @@ def write_gif(path, frames, *, fps, max_bytes=1_500_000, reserved=()) -> Gif:
 def choose_palette(film, colors, *, reserved=()) -> Image.Image:
     """Chooses colours that serve a whole film, from frames spread over it.
 
+    A colour counts by the square root of its pixels, or skies would take what small things need.
+
     Args:
         film: uint8 (F, H, W, 3).
         colors: how many.
@@ -112,8 +115,11 @@ def choose_palette(film, colors, *, reserved=()) -> Image.Image:
     """
     picks = np.unique(np.linspace(0, len(film) - 1, PALETTE_FRAMES).astype(int))
     step = max(1, round((film[0].size / 3 * len(picks) / PALETTE_PIXELS) ** 0.5))
-    mosaic = np.concatenate([film[pick][::step, ::step] for pick in picks])
-    chosen = Image.fromarray(mosaic).quantize(colors - len(reserved), method=Image.Quantize.MEDIANCUT)
+    pixels = np.concatenate([film[pick][::step, ::step].reshape(-1, 3) for pick in picks])
+    tones = (pixels >> 2) @ np.array([2**12, 2**6, 1])  # one number for colours that are hardly told apart
+    _, first, counts = np.unique(tones, return_index=True, return_counts=True)
+    damped = pixels[np.repeat(first, np.ceil(np.sqrt(counts)).astype(int))]
+    chosen = Image.fromarray(damped[None]).quantize(colors - len(reserved), method=Image.Quantize.MEDIANCUT)
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in reserved for value in colour] + chosen.getpalette())
     return palette
