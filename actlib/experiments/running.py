@@ -237,6 +237,22 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle
     return results, describe_run(experiment, table, time.perf_counter() - begin)
 
 
+def frozen_experiment(checkpoint, data):
+    """Look at a checkpoint's convolutions as they are: the experiment in which they are frozen and their features kept.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+        data: The data folder.
+
+    Returns:
+        The checkpoint's ``Experiment``, with frozen convolutions.
+    """
+    card = checkpoints.read_card(find_checkpoint(checkpoint))
+    experiment = read_experiment(card, data, framework=card["framework"])
+    training = replace(experiment.preset.training, frozen=("convolutions",))
+    return replace(experiment, preset=replace(experiment.preset, training=training))
+
+
 def evaluate_model(model, table, experiment, *, shuffle_frames=False):
     """Measure a model on a table of videos.
 
