@@ -27,3 +27,14 @@ def test_both_frameworks_answer_alike(preset, tmp_path):
 def test_a_missing_checkpoint_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="Run the lesson that trains it"):
         experiments.load_predictor(tmp_path / "keras_frames")
+
+
+def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
+    training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
+    model = training.build_model(specs.PRESETS["slim_lrcn"].model, 7)
+    weights.save_model(tmp_path / "best.safetensors", model, card={"classes": list("abcdefg"), "preset": "slim_lrcn"})
+    predictor = experiments.load_predictor(tmp_path, framework="keras")
+    before, made = predictor(CLIPS), training._answer_every_step.cache_info().misses
+    weights.set_weights(predictor.model, {"scores/bias": np.ones(7)}, partial=True)
+    np.testing.assert_allclose(predictor(CLIPS), before + 1, atol=1e-5)
+    assert training._answer_every_step.cache_info().misses == made

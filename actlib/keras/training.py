@@ -1,5 +1,7 @@
 """Building, training and using the networks with Keras' own compile, fit and predict: NumPy in, NumPy out."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -115,11 +117,17 @@ def predict(model, batches, *, features=None) -> np.ndarray:
     x, _ = runs.first_batch(batches)
     part = model.head if (are_features(x) if features is None else features) else model
     if isinstance(model, lrcn.LRCN):
-        clips = keras.Input(x.shape[1:], dtype=x.dtype.name)
-        part = keras.Model(clips, part(clips, readout="steps"))
+        part = _answer_every_step(part, x.shape[1:], x.dtype.name)
     dataset = ClipDataset(batches)
     with raise_original(dataset):
         return part.predict(dataset, verbose=0)
+
+
+@functools.lru_cache(maxsize=2)
+def _answer_every_step(part, shape, dtype):
+    """An LRCN or its head, with scores (N, T, K); kept, as Keras compiles it at its first call."""
+    clips = keras.Input(shape, dtype=dtype)
+    return keras.Model(clips, part(clips, readout="steps"))
 
 
 def train(model, batches, validation, training, *, run=None, seed=0, monitor=None) -> dict:
