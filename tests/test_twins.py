@@ -32,6 +32,7 @@ TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
 NORMED = replace(TINY, batch_norm=True)
 MODELS = {
     "frames": specs.FrameSpec("frames", TINY, hidden=(10, 8), dropout=0.3),
+    "averaged": specs.FrameSpec("averaged", TINY, hidden=(10,), average=True),
     "normed": specs.FrameSpec("normed", NORMED, hidden=(10,)),
     **{
         readout: specs.LRCNSpec(readout, specs.FrameSpec("f", TINY, hidden=(10,)), lstm=(5, 4), readout=readout)

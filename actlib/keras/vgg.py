@@ -151,7 +151,6 @@ class FrameClassifier(keras.Model):
         return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
 
 
-@keras.saving.register_keras_serializable("actlib")
 class AveragePositions(layers.Layer):
     """Averages each channel over the positions of a frame: what is there, not where.
 
@@ -159,21 +158,21 @@ class AveragePositions(layers.Layer):
 
     Args:
         feature_shape: (h, w, channels).
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(AveragePositions((2, 2, 5))(np.zeros((3, 20))).shape)
+        (3, 5)
     """
 
-    def __init__(self, feature_shape, **options):
-        super().__init__(**options)
-        self.feature_shape = tuple(feature_shape)
+    def __init__(self, feature_shape):
+        super().__init__(name="average")
+        self.feature_shape = feature_shape
 
     def call(self, features):
-        shape = ops.shape(features)
-        return ops.mean(ops.reshape(features, (*shape[:-1], *self.feature_shape)), axis=(-3, -2))
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.feature_shape[-1])
-
-    def get_config(self):
-        return {**super().get_config(), "feature_shape": self.feature_shape}
+        shape = ops.shape(features)  # (..., D)
+        positions = ops.reshape(features, (*shape[:-1], *self.feature_shape))  # (..., h, w, channels)
+        return ops.mean(positions, axis=(-3, -2))
 
 
 def hidden_layers(spec):
@@ -190,7 +189,7 @@ def hidden_layers(spec):
         >>> [layer.name for layer in hidden_layers(SLIM_FRAMES)]
         ['hidden1', 'dropout1']
     """
-    stack = [AveragePositions(spec.vgg.feature_shape, name="average")] if spec.average else []
+    stack = [AveragePositions(spec.vgg.feature_shape)] if spec.average else []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
         stack.append(layers.Dropout(spec.dropout, name=f"dropout{number}"))
