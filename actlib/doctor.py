@@ -161,7 +161,7 @@ def _ask_torch():
 
 
 def _find_disk():
-    from actlib.disk import check_disk, format_size
+    from actlib.download.disk import check_disk, format_size
     from actlib.videos import home_folder
 
     free = check_disk(home_folder(), 0)
@@ -174,7 +174,7 @@ def _find_disk():
 
 
 def _find_cache():
-    from actlib.disk import format_size
+    from actlib.download.disk import format_size
     from actlib.videos import cache_folder
 
     folder = cache_folder().absolute()
@@ -197,7 +197,7 @@ def _find_sample():
 
 
 def _find_ucf101():
-    from actlib.completeness import list_official, ucf101_folder
+    from actlib.download.completeness import list_official, ucf101_folder
 
     folder = Path(os.environ.get("ACTLIB_DATA") or ucf101_folder())
     here = {f"{path.parent.name}/{path.name}" for path in _class_root(folder).glob("[!.]*/*.avi")}
@@ -225,7 +225,7 @@ def _class_root(folder):
 
 
 def _find_vgg16():
-    from actlib.completeness import ucf101_folder
+    from actlib.download.completeness import ucf101_folder
     from actlib.videos import home_folder
 
     path = Path(os.environ.get("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / "vgg16_imagenet.safetensors")
@@ -238,7 +238,7 @@ def _find_vgg16():
 
 
 def _find_rar_tool():
-    from actlib.rar import RAR_TOOLS
+    from actlib.download.rar import RAR_TOOLS
 
     tools = [name for name, *_ in RAR_TOOLS if shutil.which(name)]
     if tools:

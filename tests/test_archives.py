@@ -14,10 +14,10 @@ import pytest
 from loopback import serve
 from tiny_rar import CHARACTER_DEVICE, FIFO, HARD_LINK, SYMLINK, block, number, write_rar, write_tool
 
-from actlib import unpacking
-from actlib.archives import ArchiveError, DamagedArchiveError, UnsafeArchiveError, check_name, open_archive
-from actlib.disk import DownloadError
-from actlib.unpacking import is_there, take, unpack
+from actlib.download import unpacking
+from actlib.download.archives import ArchiveError, DamagedArchiveError, UnsafeArchiveError, check_name, open_archive
+from actlib.download.disk import DownloadError
+from actlib.download.unpacking import is_there, take, unpack
 
 FILES = {"UCF-101/A/one.avi": b"one" * 1000, "UCF-101/A/two.avi": os.urandom(5000), "notes.txt": b""}
 HOSTILE_NAMES = [
@@ -30,8 +30,8 @@ HOSTILE_NAMES = [
 ]
 SCRIPT = """
 import sys
-from actlib.archives import open_archive
-from actlib.unpacking import unpack
+from actlib.download.archives import open_archive
+from actlib.download.unpacking import unpack
 with open_archive(sys.argv[1]) as archive:
     print(unpack(archive, sys.argv[2], progress=False))
 """
@@ -233,7 +233,7 @@ def test_what_is_there_whole_is_left_alone_and_what_is_not_is_mended(tmp_path):
 
 
 def test_too_little_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("actlib.disk.shutil.disk_usage", lambda _: type("U", (), {"free": 10}))
+    monkeypatch.setattr("actlib.download.disk.shutil.disk_usage", lambda _: type("U", (), {"free": 10}))
     with open_archive(write_zip(tmp_path / "a.zip", FILES)) as archive, pytest.raises(DownloadError, match="free in"):
         unpack(archive, tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()

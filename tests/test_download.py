@@ -15,12 +15,13 @@ import pytest
 from loopback import serve
 from tiny_rar import write_rar
 
-from actlib import completeness, download
-from actlib.archives import UnsafeArchiveError
-from actlib.completeness import check_videos, choose_classes, list_official
-from actlib.connection import Patience
-from actlib.disk import DownloadError
-from actlib.download import fetch, fetch_lists, fetch_ucf101
+from actlib.download import completeness
+from actlib.download import fetching as download
+from actlib.download.archives import UnsafeArchiveError
+from actlib.download.completeness import check_videos, choose_classes, list_official
+from actlib.download.connection import Patience
+from actlib.download.disk import DownloadError
+from actlib.download.fetching import fetch, fetch_lists, fetch_ucf101
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 QUICK = Patience(timeout=1.0, attempts=3, pause=0.01)
@@ -29,8 +30,8 @@ CALM = {"patience": QUICK, "progress": False}
 STEMS = {"Basketball": "Basketball", "BasketballDunk": "BasketballDunk", "HandstandPushups": "HandStandPushups"}
 SCRIPT = """
 import sys
-from actlib.connection import Patience
-from actlib.download import fetch
+from actlib.download.connection import Patience
+from actlib.download.fetching import fetch
 print(fetch("ucf101", classes="all", source=sys.argv[1], folder=sys.argv[2], lists=sys.argv[3],
             patience=Patience(timeout=20), progress=False))
 """

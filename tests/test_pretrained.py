@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from loopback import serve
 
-from actlib import checkpoints, pretrained
-from actlib.connection import Patience
-from actlib.disk import DownloadError
-from actlib.pretrained import FAMILIES, FIRST_FILTERS, check_vgg16, fetch_vgg16, recognise_family
+from actlib import checkpoints
+from actlib.download import pretrained
+from actlib.download.connection import Patience
+from actlib.download.disk import DownloadError
+from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, check_vgg16, fetch_vgg16, recognise_family
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 QUICK = Patience(timeout=2.0, attempts=2, pause=0.01)
 CALM = {"patience": QUICK, "progress": False}
 SCRIPT = """
 import sys
-from actlib import pretrained
+from actlib.download import pretrained
 pretrained.URL, pretrained.SIZE, pretrained.CHECKSUM = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 print(pretrained.fetch_vgg16(folder=sys.argv[4], progress=False))
 """

@@ -14,10 +14,10 @@ import pytest
 import requests
 from loopback import serve
 
-from actlib import connection, disk, transfer
-from actlib.connection import Patience, ask_server
-from actlib.disk import DownloadError, check_disk
-from actlib.transfer import CHUNK, download
+from actlib.download import connection, disk, transfer
+from actlib.download.connection import Patience, ask_server
+from actlib.download.disk import DownloadError, check_disk
+from actlib.download.transfer import CHUNK, download
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -25,8 +25,8 @@ QUICK = Patience(timeout=0.5, attempts=3, pause=0.01)
 CALM = {"patience": QUICK, "progress": False}
 SCRIPT = """
 import sys
-from actlib.connection import Patience
-from actlib.transfer import download
+from actlib.download.connection import Patience
+from actlib.download.transfer import download
 download(sys.argv[1], sys.argv[2], patience=Patience(timeout=20), progress=False)
 """
 

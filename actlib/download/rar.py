@@ -6,7 +6,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from actlib.disk import ArchiveError, DamagedArchiveError
+from actlib.download.disk import ArchiveError, DamagedArchiveError
 
 RAR_TOOLS = (  # each prints the content of all members
     ("unrar", "p", "-inul", "-p-", "--"),

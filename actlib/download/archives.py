@@ -18,8 +18,8 @@ import rarfile
 import remotezip
 import requests
 
-from actlib.disk import ArchiveError, DamagedArchiveError, UnsafeArchiveError
-from actlib.rar import RarPipe
+from actlib.download.disk import ArchiveError, DamagedArchiveError, UnsafeArchiveError
+from actlib.download.rar import RarPipe
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, zlib.error, EOFError, NotImplementedError)
 DRIVE = re.compile(r"^[A-Za-z]:")

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from actlib import checkpoints
-from actlib.connection import PATIENCE
-from actlib.disk import check_disk, explain_full_disk, format_size, wait_turn
+from actlib.download.connection import PATIENCE
+from actlib.download.disk import check_disk, explain_full_disk, format_size, wait_turn
+from actlib.download.transfer import download
 from actlib.specs import VGG16
-from actlib.transfer import download
 from actlib.videos import home_folder
 
 URL = (  # or name another in ACTLIB_VGG16_URL

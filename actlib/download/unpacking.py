@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from actlib.archives import UNREADABLE, check_name
-from actlib.disk import DamagedArchiveError, check_disk, explain_full_disk, wait_turn
+from actlib.download.archives import UNREADABLE, check_name
+from actlib.download.disk import DamagedArchiveError, check_disk, explain_full_disk, wait_turn
 
 BLOCK = 1 << 20  # bytes copied at a time
 

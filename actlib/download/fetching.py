@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import remotezip
 import urllib3
 
-from actlib.archives import open_archive
-from actlib.completeness import Check, check_videos, choose_classes, list_official, ucf101_folder
-from actlib.connection import PATIENCE, ask_server, try_patiently
-from actlib.disk import DamagedArchiveError, DownloadError, check_disk, format_size, wait_turn
-from actlib.pretrained import fetch_vgg16
-from actlib.transfer import download
-from actlib.unpacking import unpack
+from actlib.download.archives import open_archive
+from actlib.download.completeness import Check, check_videos, choose_classes, list_official, ucf101_folder
+from actlib.download.connection import PATIENCE, ask_server, try_patiently
+from actlib.download.disk import DamagedArchiveError, DownloadError, check_disk, format_size, wait_turn
+from actlib.download.pretrained import fetch_vgg16
+from actlib.download.transfer import download
+from actlib.download.unpacking import unpack
 
 # Where things come from; ACTLIB_UCF101_URL and ACTLIB_UCF101_LISTS_URL name other places, say a school's own server.
 VIDEOS_URL = "https://storage.googleapis.com/thumos14_files/UCF101_videos.zip"

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from tqdm.auto import tqdm
 
-from actlib.connection import PATIENCE, BrokenAnswer, ask_server, request_part, try_patiently
-from actlib.disk import DownloadError, check_disk, explain_full_disk, find_fault, format_size, wait_turn
+from actlib.download.connection import PATIENCE, BrokenAnswer, ask_server, request_part, try_patiently
+from actlib.download.disk import DownloadError, check_disk, explain_full_disk, find_fault, format_size, wait_turn
 
 CHUNK = 1 << 14  # bytes read at a time, and the most that a break costs
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from actlib.disk import DownloadError
+from actlib.download.disk import DownloadError
 
 
 class BrokenAnswer(Exception):
