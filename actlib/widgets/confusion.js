@@ -5,6 +5,7 @@ function render({ model, el }) {
   const line = openLine(model);
   const thumbnails = createThumbnails(line);
   const stage = createStage();
+  stage.el.hidden = true; // until a video is listed
   const [names, classes, counts] = ["models", "classes", "counts"].map((name) => model.get(name));
   let table = null,
     current = -1;
@@ -36,6 +37,7 @@ function render({ model, el }) {
   };
   const choose = async (row, play = false) => {
     current = row;
+    stage.el.hidden = false;
     lead(model, { selected: table.name[row] });
     list.show(row);
     const hint = setTimeout(() => stage.wait("Waiting for the kernel…"), 2000);

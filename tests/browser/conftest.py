@@ -14,13 +14,13 @@ import nbformat
 import numpy as np
 import pytest
 import requests
+from screens import PICTURES
 
 from actlib.clips import write_video
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'actlib[dev]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "runs" / "browser"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 NO_UPDATES = ("--disable-component-update", "--disable-sync", "--enable-precise-memory-info", "--js-flags=--expose-gc")
 HARMLESS = ("favicon", "ResizeObserver loop")  # of the browser and of JupyterLab, not of the widgets
@@ -41,6 +41,24 @@ def write_settings(folder, more=()):
         file.write_text(json.dumps(values))
 
 
+def choose_runs(home):
+    """Where lessons find trained models: what the tour left, or else a folder to train into."""
+    toured = ROOT / "runs" / "tour" / "models"
+    return toured if len(list(toured.glob("sample/torch_*/results.json"))) > 1 else home / "runs"
+
+
+@pytest.fixture(scope="session")
+def trained(lab):
+    """The models that lesson 07 judges: those of the tour, or trained now by lessons 04 and 06."""
+    if lab["runs"] == lab["home"] / "runs":
+        choose = "[path for path in lessons.list_lessons() if path.name[:2] in ('04', '06')]"
+        code = f"from actlib import lessons; print([lessons.run_lesson(path)[1] for path in {choose}])"
+        environment = {**os.environ, "ACTLIB_RUNS": str(lab["runs"]), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert "[None, None]" in done.stdout, done.stdout
+    return lab["runs"]
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A JupyterLab server with a token on a port of its own: its address, token and folders."""
@@ -59,6 +77,7 @@ def lab(tmp_path_factory):
         "PYTHONPATH": str(ROOT),
         "ACTLIB_CACHE": str(home / "cache"),
         "ACTLIB_TEST_VIDEOS": str(home / "videos"),
+        "ACTLIB_RUNS": str(choose_runs(home)),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += [
@@ -70,7 +89,14 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for(f"http://127.0.0.1:{port}/api", server, home / "log.txt")
-        yield {"url": f"http://127.0.0.1:{port}", "token": token, "root": root, "settings": settings, "home": home}
+        yield {
+            "url": f"http://127.0.0.1:{port}",
+            "token": token,
+            "root": root,
+            "settings": settings,
+            "home": home,
+            "runs": choose_runs(home),
+        }
     finally:
         server.terminate()
         server.wait(20)

@@ -1,5 +1,9 @@
 """Reading what is on the screen of a player: which frame it is, from the squares drawn into the frame itself."""
 
+from pathlib import Path
+
+PICTURES = Path(__file__).resolve().parents[2] / "runs" / "browser"  # where screenshots are kept
+
 READ_FRAME = """root => {
     const video = root.querySelector("video");
     if (video.readyState < 2) return -1;

@@ -3,8 +3,7 @@
 import json
 import time
 
-from conftest import PICTURES
-from screens import list_nameless, read_count, read_frame, wait_until
+from screens import PICTURES, list_nameless, read_count, read_frame, wait_until
 
 SETUP = """
 import os, numpy as np, time
@@ -144,14 +143,14 @@ results = evaluate(np.ones((1, 4, 2)), np.zeros(1, int), videos, classes=(evil, 
 line = Timeline(np.array([.1, 1.]), np.array([[.4, .6], [.6, .4]]), (evil, evil + "2"))
 from IPython.display import display
 display(ClipPlayer(videos.iloc[0], timeline={{evil: line}}))
-display(ClipBrowser(videos), ConfusionExplorer({{evil: results}}, videos))
+display(ClipBrowser(videos), ConfusionExplorer({{evil: results}}, videos, cell=[0, 0]))
 """
     notebook = open_notebook([SETUP, cell], height=2200)
     notebook.run_all()
     for kind in ("player", "browser", "confusion"):
         shown = notebook.widget(kind)
         shown.wait_for()
-        wait_until(notebook.page, lambda root=shown: read_frame(root), 0)
+        assert wait_until(notebook.page, lambda root=shown: read_frame(root), 0) == 0
         assert evil in shown.inner_text()
         assert shown.locator("img").count() == 0
     assert notebook.page.evaluate("() => window.hacked") is None
