@@ -47,6 +47,17 @@ print("torch" in sys.modules, training.keras.backend.backend())
     assert run_python(code) == "False tensorflow\n"
 
 
+def test_small_models_made_one_after_another_are_no_reason_for_a_warning():
+    code = """
+from tiny_training import *
+from actlib.keras import training
+for seed in range(7):
+    training.predict(training.build_model(FRAMES, 3, seed=seed), make_batches()[1])
+print("quiet")
+"""
+    assert run_python(code) == "quiet\n"
+
+
 def test_pytorch_as_the_backend_gives_the_same_scores_and_trains(tmp_path, clips):
     model = training.build_model(LRCN, 3, seed=4)
     weights.save_model(tmp_path / "model.safetensors", model)

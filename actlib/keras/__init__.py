@@ -10,6 +10,7 @@ before the first import. TensorFlow's notices about itself are kept from the rea
 """
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -42,3 +43,4 @@ with _hold_notices():
     import keras
 
     keras.ops.zeros(1)  # opens the device, which has notices of its own
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # in Jupyter, TensorFlow asks for more when it is imported
