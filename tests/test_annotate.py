@@ -347,6 +347,15 @@ def test_gif_has_one_palette_and_true_colours(tmp_path):
     assert np.abs(frames.astype(int) - source).mean() < 8
 
 
+def test_palette_has_colours_for_small_things_under_a_wide_sky():
+    across, down = np.meshgrid(np.linspace(90, 220, 240), np.linspace(40, 200, 160))
+    film = np.stack([down, across, np.full_like(down, 230)], axis=-1).astype(np.uint8)[None].repeat(3, axis=0)
+    film[:, 60:72, 100:112], film[:, 100:112, 30:42] = (220, 40, 30), (40, 160, 60)  # 0.4 % of the picture each
+    palette = np.array(gifs.choose_palette(film, 64).getpalette()).reshape(-1, 3)
+    for colour in ((220, 40, 30), (40, 160, 60)):
+        assert np.abs(palette - colour).max(axis=1).min() < 16
+
+
 def test_gif_of_a_film_keeps_the_colours_of_right_and_wrong(tmp_path):
     write_video(tmp_path / "busy.mp4", busy_frames(20, 120, 160), fps=25)
     model = Photometer()

@@ -119,7 +119,7 @@ def choose_palette(film, colors, *, reserved=()) -> Image.Image:
     tones = (pixels >> 2) @ np.array([2**12, 2**6, 1])  # one number for colours that are hardly told apart
     _, first, counts = np.unique(tones, return_index=True, return_counts=True)
     damped = pixels[np.repeat(first, np.ceil(np.sqrt(counts)).astype(int))]
-    chosen = Image.fromarray(damped[None]).quantize(colors - len(reserved), method=Image.Quantize.MEDIANCUT)
+    chosen = Image.fromarray(damped[None]).quantize(colors - len(reserved), method=Image.Quantize.MEDIANCUT, kmeans=1)
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in reserved for value in colour] + chosen.getpalette())
     return palette
