@@ -6,4 +6,5 @@ Kernels inherit it, so `pytest --nbval-lax notebooks` compares the same outputs 
 import os
 
 os.environ["TQDM_DISABLE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not spin
 os.environ.pop("ACTLIB_DATA", None)

@@ -94,6 +94,7 @@ def run_lessons(out, *, only=None, keep=False):
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not spin: other work may share the cores
     os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars in the outputs; this run has its own
     os.environ.setdefault("ACTLIB_RUNS", str((out / "models").resolve()))
     start, records = time.perf_counter(), []
