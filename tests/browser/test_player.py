@@ -95,7 +95,7 @@ def test_keys(open_notebook, videos):
     keys.press(" ")
     assert wait_until(page, lambda: read_frame(player), lambda number: number > 4) > 4
     keys.press(" ")
-    assert "Play" in player.locator(".main").get_attribute("aria-label")
+    assert wait_until(page, lambda: "Play" in player.locator(".main").get_attribute("aria-label"), True)
     page.wait_for_timeout(400)
     assert notebook.say(2).split()[1:3] == ["False", "0.75"]
 
