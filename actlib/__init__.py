@@ -2,8 +2,8 @@
 
 The flow, and the one direction in which modules import each other::
 
-    specs -> videos -> synthetic -> clips -> batches -> stores -> checkpoints
-          -> keras | torch -> evaluation -> pictures -> annotate -> experiments -> widgets
+    specs -> videos -> synthetic -> clips -> batches -> stores -> checkpoints -> runs
+          -> keras | torch -> evaluation -> pictures -> timeline -> annotate -> experiments -> widgets
 
 The letters for axes, everywhere in code, comments and docstrings:
 

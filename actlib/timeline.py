@@ -23,7 +23,7 @@ class Watching:
 
     window_seconds: float | None = None  # time that T frames span; None: the whole video, 8 seconds at most
     smoothing_seconds: float = 0.0  # time constant of the exponential smoothing; 0 for none
-    temperature: float = 1.0  # scores are divided by it before the softmax, see `actlib.calibration`
+    temperature: float = 1.0  # scores are divided by it before the softmax, see `actlib.evaluation.calibration`
     threshold: float = 0.0  # probability below which the label is "none of these", likewise
 
 

@@ -13,9 +13,9 @@ from actlib.annotate import Panel, annotate_video, join_videos, write_gif
 from actlib.annotate import gif as gifs
 from actlib.annotate.films import fit_frame, hold_answers
 from actlib.annotate.panel import DIM, NIGHT, RIGHT, TEXT, TRACK, WRONG, Strip, fit_text, font_of
-from actlib.calibration import NONE_OF_THESE
 from actlib.clips import sample_evenly
-from actlib.copies import write_video
+from actlib.clips.copies import write_video
+from actlib.evaluation.calibration import NONE_OF_THESE
 from actlib.footage import open_footage
 from actlib.timeline import (
     Segment,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlib import calibration, evaluation
+from actlib import evaluation
+from actlib.evaluation import calibration
 
 
 def make_scores(*, sharpness=1.0, count=4000, seed=0):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
 
-from actlib import clips, copies, reading
+from actlib import clips
+from actlib.clips import copies, reading
 from actlib.videos import VideoError, probe_video
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")

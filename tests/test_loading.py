@@ -12,7 +12,7 @@ import pytest
 from odd_batches import Numbers, be_killed, fail, fail_in_an_odd_way, sleep_a_little, sleep_long
 
 from actlib import batches
-from actlib.loading import Loader, count_bytes, load_arrays
+from actlib.batches.loading import Loader, count_bytes, load_arrays
 
 
 def read_epoch(loader, epoch=0):
@@ -53,7 +53,7 @@ def test_a_stuck_worker_is_given_up(processes):
 @pytest.mark.parametrize("processes", [False, True])
 def test_a_program_with_a_stuck_worker_can_end(processes):
     code = (
-        "import sys; sys.path.insert(0, 'tests'); import odd_batches as t; from actlib.loading import Loader\n"
+        "import sys; sys.path.insert(0, 'tests'); import odd_batches as t; from actlib.batches.loading import Loader\n"
         "if __name__ == '__main__':\n"
         f"    loader = Loader(t.Numbers(t.sleep_long), processes={processes}, ahead=6)\n"
         "    print(loader.get(0, 0))"

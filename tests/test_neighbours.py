@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actlib.neighbours import describe_clips, find_neighbours, map_clips, neighbour_accuracy
+from actlib.evaluation.neighbours import describe_clips, find_neighbours, map_clips, neighbour_accuracy
 
 
 def three_heaps(per_class=12, width=40, spread=0.15):

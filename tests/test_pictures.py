@@ -11,7 +11,8 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 from traitlets.config import Config
 
-from actlib import calibration, evaluation, pictures, specs
+from actlib import evaluation, pictures, specs
+from actlib.evaluation import calibration
 from actlib.pictures import style
 
 MANY = tuple(f"ClassNumber{number:03d}" for number in range(101))

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
 
-from actlib import batches, clips, keeping, stores
-from actlib.stores import FeatureStore, FrameStore
+from actlib import batches, clips
+from actlib.stores import FeatureStore, FrameStore, keeping
+from actlib.stores import frames as frame_store
 from actlib.videos import VideoError
 
 
@@ -36,7 +37,7 @@ def read_clips(monkeypatch):
         paths.append(path)
         return clips.read_clip(path, *given, **options)
 
-    monkeypatch.setattr(stores, "read_clip", counting)
+    monkeypatch.setattr(frame_store, "read_clip", counting)
     return paths
 
 
@@ -291,7 +292,7 @@ def test_two_processes_share_the_work_and_do_none_twice(videos, tmp_path):
 
 def test_a_claim_is_held_against_others_and_freed_by_their_end(tmp_path):
     code = (
-        "import sys, time; from actlib.keeping import Claims; claims = Claims(sys.argv[1])\n"
+        "import sys, time; from actlib.stores.keeping import Claims; claims = Claims(sys.argv[1])\n"
         "print(claims.take('one'), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

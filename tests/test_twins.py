@@ -14,10 +14,10 @@ from actlib import specs
 from actlib.batches import ClipBatches, every, random_clip
 from actlib.checkpoints import read_weights
 from actlib.clips import read_clip
-from actlib.initial import draw_weights
 from actlib.keras import training as keras_training
 from actlib.keras import weights as keras_weights
 from actlib.keras.vgg import VGG
+from actlib.runs import draw_weights
 from actlib.torch import training as torch_training
 from actlib.torch import vgg as torch_vgg
 from actlib.torch import weights as torch_weights

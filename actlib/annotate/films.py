@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 
 from actlib.annotate.gif import write_gif
 from actlib.annotate.panel import COLOURS, NIGHT, REFERENCE, Panel
-from actlib.calibration import NONE_OF_THESE
-from actlib.copies import write_video
+from actlib.clips.copies import write_video
+from actlib.evaluation.calibration import NONE_OF_THESE
 from actlib.footage import LIMITS, open_footage, stream_frames
 from actlib.timeline import WATCHING, Segment, extend_segments, measure_delays, watch
 

@@ -5,6 +5,8 @@ results     what one evaluation found, as numbers, tables and JSON
 judging     evaluate: scores and labels -> Results
 comparing   two models on the same videos; several in one table; the control with shuffled frames
 baseline    logistic regression on averaged features
+calibration probabilities that can be believed, and "none of these"
+neighbours  which clips are alike to a model
 """
 
 from actlib.evaluation.accuracy import Accuracy, bootstrap_groups, pool_clips, pool_videos, softmax

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from actlib.experiments.running import load_model, load_twin
+from actlib.experiments.preparing import load_twin
+from actlib.experiments.running import load_model
 from actlib.specs import PRESETS, LRCNSpec
 
 

@@ -5,7 +5,7 @@ import contextlib
 import keras
 import numpy as np
 
-from actlib import loading
+from actlib.batches import loading
 
 
 class ClipDataset(keras.utils.PyDataset):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import checkpoints, progress, rules, runs
+from actlib import checkpoints, runs
 from actlib.keras.optimizers import make_judges
 from actlib.keras.weights import get_weights, save_model, set_weights
 
@@ -20,7 +20,7 @@ class Follower(keras.callbacks.Callback):
         first: the first (x, labels) of the training batches.
         frozen: the parts that training does not change.
         seed: of the dropout; each epoch has its own, so that a run can be taken up at any of them.
-        monitor: like `progress.ProgressBar`.
+        monitor: like `runs.ProgressBar`.
     """
 
     def __init__(self, model, training, *, first, frozen, seed, monitor):
@@ -40,8 +40,8 @@ class Follower(keras.callbacks.Callback):
         self.best = None  # the changing weights of the best epoch
         if self.run.resume(self._changing()):
             set_weights(self.whole, _pick(self.run.arrays, "weights/"), partial=True)
-            self.best = rules.changing_weights(checkpoints.read_weights(self.run.best), self.frozen)
-        self.curves = progress.CurvesLog(self.run.folder and self.run.folder / "tensorboard", self.run.history)
+            self.best = runs.changing_weights(checkpoints.read_weights(self.run.best), self.frozen)
+        self.curves = runs.CurvesLog(self.run.folder and self.run.folder / "tensorboard", self.run.history)
         self.judges = make_judges(self.training, "loss" if validation is None else "val_loss")
         self.num_batches = len(batches)
 
@@ -52,7 +52,7 @@ class Follower(keras.callbacks.Callback):
 
     def close_monitor(self):
         """Takes the progress bar away; another monitor is its owner's."""
-        if isinstance(self.monitor, progress.ProgressBar):
+        if isinstance(self.monitor, runs.ProgressBar):
             self.monitor.close()
 
     def end_with_best(self):
@@ -78,7 +78,7 @@ class Follower(keras.callbacks.Callback):
         self.started, self.rate = time.perf_counter(), float(f"{float(self.model.optimizer.learning_rate):.7g}")
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
-            generator.state.assign(np.array([rules.epoch_seed(self.seed, epoch), number], "uint32"))
+            generator.state.assign(np.array([runs.epoch_seed(self.seed, epoch), number], "uint32"))
 
     def on_train_batch_end(self, batch, logs=None):
         """Tells the monitor, and stops where it says so or where training has failed."""
@@ -107,12 +107,12 @@ class Follower(keras.callbacks.Callback):
         self.monitor.on_epoch(row)
 
     def _changing(self):
-        return rules.changing_weights(get_weights(self.whole), self.frozen)
+        return runs.changing_weights(get_weights(self.whole), self.frozen)
 
     def _settings(self, batches, validation):
         """What has to be the same to go on."""
         weights = get_weights(self.whole)
-        changing = rules.changing_weights(weights, self.frozen)
+        changing = runs.changing_weights(weights, self.frozen)
         constant = {name: array for name, array in weights.items() if name not in changing}
         first = None if validation is None else runs.first_batch(validation)
         return {
@@ -128,7 +128,7 @@ class Follower(keras.callbacks.Callback):
 
     def _describe(self):
         """Facts for the card: how it was trained, and how good its best epoch was."""
-        best = rules.best_epoch(self.run.history)
+        best = runs.best_epoch(self.run.history)
         metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
         return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
 

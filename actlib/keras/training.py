@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import initial, progress, rules, runs, specs
+from actlib import runs, specs
 from actlib.keras import lrcn, vgg
 from actlib.keras.computing import are_features, bf16_twin, compute_in_bf16, gains_from_bf16
 from actlib.keras.feeding import ClipDataset, raise_original
@@ -36,7 +36,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
     """
     model = (lrcn.LRCN if isinstance(spec, specs.LRCNSpec) else vgg.FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, initial.draw_weights(shapes, seed=seed), partial=True)
+    set_weights(model, runs.draw_weights(shapes, seed=seed), partial=True)
     if weights is not None:
         set_weights(model, weights, partial=True)
     return model
@@ -144,7 +144,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         training: a `TrainSpec`.
         run: a folder for checkpoint, state, history and TensorBoard; None keeps nothing. See `actlib.runs`.
         seed: of the dropout.
-        monitor: follows training, see `progress.ProgressBar`, which is the default.
+        monitor: follows training, see `runs.ProgressBar`, which is the default.
 
     Returns:
         The history: name of a column in `runs.COLUMNS` -> list, a number an epoch.
@@ -158,9 +158,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
     features = are_features(first[0])
     frozen = sorted({*training.frozen, *(("convolutions",) if features else ())})
     freeze(model, frozen)
-    follower = Follower(
-        model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or progress.ProgressBar()
-    )
+    follower = Follower(model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or runs.ProgressBar())
     follower.open(run, batches, validation)
     try:
         if not follower.run.finished:
@@ -185,7 +183,7 @@ def _fit(part, batches, validation, training, follower):
     part.optimizer.build(part.trainable_variables)
     repeat = getattr(part.spec, "readout", "steps") == "steps"  # scores, and so labels, for every frame
     weights = (
-        rules.weigh_classes(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
+        runs.weigh_classes(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
     )
     data = ClipDataset(batches, repeat=repeat, class_weights=weights, epoch=follower.num_epochs)
     checks = None if validation is None else ClipDataset(validation, repeat=repeat, fixed=True)

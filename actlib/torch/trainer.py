@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from actlib import progress, rules, runs
+from actlib import runs
 from actlib.checkpoints import read_weights, spec_to_json, weights_key
 from actlib.torch.computing import are_features, compile_all, frame_features, move, precision
 from actlib.torch.optimizers import make_optimizer, make_plateau, optimizer_arrays, restore_optimizer
@@ -37,7 +37,7 @@ class Trainer:
         self.class_weights = None
         if training.class_weights:
             labels = np.asarray(batches.labels)[batches.videos(0)]  # (number of clips,)
-            self.class_weights = torch.tensor(rules.weigh_classes(labels, model.num_classes), device=self.device)
+            self.class_weights = torch.tensor(runs.weigh_classes(labels, model.num_classes), device=self.device)
         networks = model.convolutions, model.head
         self.convolutions, self.head = compile_all(networks) if training.compile else networks
         self.best = None  # the changing weights of the best epoch
@@ -48,9 +48,9 @@ class Trainer:
         Args:
             record: The `runs.Run`.
             validation: Batches, or None.
-            monitor: As `progress.ProgressBar`.
+            monitor: As `runs.ProgressBar`.
         """
-        curves = progress.CurvesLog(record.folder and record.folder / "tensorboard", record.history)
+        curves = runs.CurvesLog(record.folder and record.folder / "tensorboard", record.history)
         while not record.finished and len(record.history["epoch"]) < self.training.num_epochs:
             started, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
             epoch = len(record.history["epoch"])
@@ -81,7 +81,7 @@ class Trainer:
             self.model.convolutions.eval()  # frozen batch normalisation keeps its statistics too
         sums, done, total = np.zeros(3), epoch * len(self.batches), self.training.num_epochs * len(self.batches)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(rules.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
+            torch.manual_seed(runs.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
             for x, labels in self.batches.epoch(epoch):
                 loss, hits, count = self.forward(x, labels, self.class_weights)
                 self.step(loss)
@@ -173,7 +173,7 @@ class Trainer:
                 save_model(record.best, self.model, card=self.describe(record))
         if self.plateau:
             self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
-        waited, patience = rules.epochs_since_best(record.history), self.training.patience
+        waited, patience = runs.epochs_since_best(record.history), self.training.patience
         record.finished = row["epoch"] == self.training.num_epochs or (patience is not None and waited >= patience)
         rate, plateau = self.optimizer.param_groups[0]["lr"], self.plateau and self.plateau.state_dict()
         record.keep(
@@ -195,7 +195,7 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = record.facts["learning_rate"]
         if self.plateau:
             self.plateau.load_state_dict(record.facts["plateau"])
-        self.best = rules.changing_weights(read_weights(record.best), self.frozen)
+        self.best = runs.changing_weights(read_weights(record.best), self.frozen)
 
     def end_with_best(self, record):
         """Leaves the best weights in the model, and a checkpoint even if no epoch was finished.
@@ -213,7 +213,7 @@ class Trainer:
     def changing(self):
         """The weights that training changes."""
         part = self.model.head if "convolutions" in self.frozen else self.model  # spares copying what is frozen
-        return rules.changing_weights(get_weights(part), self.frozen)
+        return runs.changing_weights(get_weights(part), self.frozen)
 
     def settings(self, validation):
         """Lists what has to be the same to go on.
@@ -225,7 +225,7 @@ class Trainer:
             A dict for JSON.
         """
         weights = get_weights(self.model)
-        changing = rules.changing_weights(weights, self.frozen)
+        changing = runs.changing_weights(weights, self.frozen)
         return {
             "model": spec_to_json(self.model.spec),
             "num_classes": self.model.num_classes,
@@ -245,6 +245,6 @@ class Trainer:
         Returns:
             Facts for its card.
         """
-        best = rules.best_epoch(record.history)
+        best = runs.best_epoch(record.history)
         metrics = {name: values[best] for name, values in record.history.items()} if best is not None else {}
         return {"training": spec_to_json(self.training), "seed": self.seed, "metrics": metrics}

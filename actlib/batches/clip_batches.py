@@ -1,7 +1,6 @@
 """Clips -> seeded batches of NumPy arrays: pixels stay uint8, stored features stay float16.
 
-A rule says which frames make a clip: `rule(F, rng)` gives int64 (T,) or (M, T) for a video of F frames. The same seed
-and epoch give the same batches, in whatever order and from however many threads they are asked for.
+The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
 """
 
 import os
@@ -9,86 +8,12 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 
 import numpy as np
 
-from actlib.augmenting import augment_clip
-from actlib.clips import draw_clips
-
-__all__ = ["ClipBatches", "augment_clip", "consecutive", "every", "random_clip", "windows"]
+from actlib.batches.augmenting import augment_clip
 
 MAX_AUGMENTERS = 4  # threads; as many batches are in memory
-
-
-def every(num_frames):
-    """Make the rule that takes T evenly spaced frames of each video: one clip, always the same.
-
-    Args:
-        num_frames: T.
-
-    Returns:
-        Rule for `ClipBatches`.
-
-    Example:
-        >>> every(3)(9, None)
-        array([[1, 4, 7]])
-    """
-    return partial(_draw, "evenly", num_frames, None)
-
-
-def random_clip(num_frames):
-    """Make the rule that takes one random frame of each of T equal parts: one clip, another in each epoch.
-
-    Args:
-        num_frames: T.
-
-    Returns:
-        Rule for `ClipBatches`.
-
-    Example:
-        >>> random_clip(3)(9, np.random.default_rng(0)) // 3
-        array([[0, 1, 2]])
-    """
-    return partial(_draw, "segments", num_frames, None)
-
-
-def consecutive(num_frames, *, stride=1):
-    """Make the rule that takes T frames in a row from a random start: one clip, another in each epoch.
-
-    Args:
-        num_frames: T.
-        stride: distance between neighbours, in frames.
-
-    Returns:
-        Rule for `ClipBatches`.
-
-    Example:
-        >>> np.diff(consecutive(3, stride=2)(9, np.random.default_rng(0)))
-        array([[2, 2]])
-    """
-    return partial(_draw, "consecutive", num_frames, stride)
-
-
-def windows(num_frames, stride):
-    """Make the rule that takes all windows of T frames in a row, the last one ending at the last frame.
-
-    Args:
-        num_frames: T.
-        stride: distance between the starts of windows, in frames.
-
-    Returns:
-        Rule for `ClipBatches`.
-
-    Example:
-        >>> windows(4, 2)(9, None)[:, 0]
-        array([0, 2, 4, 5])
-    """
-    return partial(_draw, "windows", num_frames, stride)
-
-
-def _draw(name, num_frames, stride, num_video_frames, rng):
-    return draw_clips(name, num_video_frames, num_frames, rng=rng, stride=stride)
 
 
 @dataclass
@@ -108,6 +33,7 @@ class ClipBatches:
         shuffle_frames: put the frames of each clip in random order (the control: what is order worth?).
 
     Example:
+        >>> from actlib.batches import every
         >>> frames = [np.full((6, 4, 4, 3), shade, np.uint8) for shade in range(5)]
         >>> batches = ClipBatches(frames, [0, 1, 0, 1, 0], every(2), batch_size=2)
         >>> [(clips.shape, labels.tolist()) for clips, labels in batches.epoch(0)]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
-from actlib.evaluation import Results, softmax
+from actlib.evaluation.accuracy import softmax
+from actlib.evaluation.results import Results
 
 NONE_OF_THESE = "none of these"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from actlib.keeping import Claims, open_array, remove_old_drafts, save_array
+from actlib.stores.keeping import Claims, open_array, remove_old_drafts, save_array
 from actlib.videos import VideoError
 
 

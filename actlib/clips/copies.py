@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from actlib.clips.reading import read_frames
 from actlib.probing import VideoError, probe_video
-from actlib.reading import read_frames
 from actlib.videos import cache_folder
 
 X264_OPTIONS = {

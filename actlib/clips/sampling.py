@@ -1,27 +1,6 @@
-"""A video's frames: which ones (the sampling rules are here), and the names for reading and writing them.
-
-A rule chooses frame numbers and never opens a file; `reading` decodes them, `copies` writes videos.
-"""
+"""Sampling rules: which frames of a video make a clip. A rule chooses frame numbers and never opens a file."""
 
 import numpy as np
-
-from actlib.copies import browser_copy, content_key, write_video
-from actlib.reading import read_clip, read_frames
-
-__all__ = [
-    "RANDOM_RULES",
-    "RULES",
-    "browser_copy",
-    "content_key",
-    "draw_clips",
-    "read_clip",
-    "read_frames",
-    "sample_consecutive",
-    "sample_evenly",
-    "sample_segments",
-    "slide_windows",
-    "write_video",
-]
 
 
 def sample_evenly(num_video_frames, num_frames):

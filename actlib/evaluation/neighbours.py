@@ -7,7 +7,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from actlib.evaluation import average_positions
+from actlib.evaluation.baseline import average_positions
 
 MAPS = ("pca", "tsne")
 NUM_COMPONENTS = 50  # of PCA, before t-SNE, as van der Maaten and Hinton do

@@ -37,7 +37,7 @@ def read_clip(path, indices, *, size=None):
 
     Example:
         >>> import tempfile
-        >>> from actlib.copies import write_video
+        >>> from actlib.clips.copies import write_video
         >>> path = write_video(tempfile.mkdtemp() + "/grey.mp4", np.full((5, 32, 48, 3), 128, np.uint8), fps=25)
         >>> read_clip(path, [4, 0, 0], size=16).shape
         (3, 16, 16, 3)
@@ -66,7 +66,7 @@ def read_frames(path, *, size=None):
 
     Example:
         >>> import tempfile
-        >>> from actlib.copies import write_video
+        >>> from actlib.clips.copies import write_video
         >>> path = write_video(tempfile.mkdtemp() + "/grey.mp4", np.full((5, 32, 48, 3), 128, np.uint8), fps=25)
         >>> sum(1 for frame in read_frames(path))
         5
