@@ -8,6 +8,17 @@ loading       all clips in arrays at once, or batches read ahead by workers that
 
 from actlib.batches.augmenting import augment_clip
 from actlib.batches.clip_batches import ClipBatches
+from actlib.batches.loading import Loader, count_bytes, load_arrays
 from actlib.batches.rules import consecutive, every, random_clip, windows
 
-__all__ = ["ClipBatches", "augment_clip", "consecutive", "every", "random_clip", "windows"]
+__all__ = [
+    "ClipBatches",
+    "Loader",
+    "augment_clip",
+    "consecutive",
+    "count_bytes",
+    "every",
+    "load_arrays",
+    "random_clip",
+    "windows",
+]

@@ -11,24 +11,47 @@ neighbours  which clips are alike to a model
 
 from actlib.evaluation.accuracy import Accuracy, bootstrap_groups, pool_clips, pool_videos, softmax
 from actlib.evaluation.baseline import average_positions, logistic_baseline
+from actlib.evaluation.calibration import (
+    NONE_OF_THESE,
+    Calibration,
+    calibrate,
+    choose_threshold,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_table,
+    temper,
+)
 from actlib.evaluation.comparing import PairedTest, compare, mcnemar, shuffle_control
 from actlib.evaluation.judging import evaluate
+from actlib.evaluation.neighbours import describe_clips, find_neighbours, map_clips, neighbour_accuracy
 from actlib.evaluation.results import LEVELS, Results, tabulate_predictions
 
 __all__ = [
     "LEVELS",
+    "NONE_OF_THESE",
     "Accuracy",
+    "Calibration",
     "PairedTest",
     "Results",
     "average_positions",
     "bootstrap_groups",
+    "calibrate",
+    "choose_threshold",
     "compare",
+    "describe_clips",
     "evaluate",
+    "expected_calibration_error",
+    "find_neighbours",
+    "fit_temperature",
     "logistic_baseline",
+    "map_clips",
     "mcnemar",
+    "neighbour_accuracy",
     "pool_clips",
     "pool_videos",
+    "reliability_table",
     "shuffle_control",
     "softmax",
     "tabulate_predictions",
+    "temper",
 ]
