@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from string import Template
@@ -84,6 +85,8 @@ def _was_only_a_view(output):
 def run_lessons(out, *, only=None, keep=False):
     """Run every lesson and leave notebooks, web pages, index.html and results.json.
 
+    A whole tour trains anew; with `only`, lessons find what earlier ones have left in `out`/models or in ACTLIB_RUNS.
+
     Args:
         out: Folder for what is left.
         only: Beginnings of the names of lessons to run ("04"), or None for all.
@@ -96,6 +99,8 @@ def run_lessons(out, *, only=None, keep=False):
     out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not spin: other work may share the cores
     os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars in the outputs; this run has its own
+    if only is None and "ACTLIB_RUNS" not in os.environ:
+        shutil.rmtree(out / "models", ignore_errors=True)
     os.environ.setdefault("ACTLIB_RUNS", str((out / "models").resolve()))
     start, records = time.perf_counter(), []
     synthetic.data_folder()

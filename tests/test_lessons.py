@@ -139,3 +139,15 @@ def test_a_lesson_that_fails_is_told_and_the_others_run(tmp_path, monkeypatch):
     assert "ZeroDivisionError" in summary["lessons"][0]["error"]
     assert json.loads((out / "results.json").read_text()) == summary
     assert "stopped by an error" in (out / "index.html").read_text()
+
+
+def test_a_whole_tour_trains_anew_and_a_part_of_it_does_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_RUNS", "so that it is as it was afterwards")
+    monkeypatch.setattr(lessons.synthetic, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(lessons, "list_lessons", lambda: [])
+    old = tmp_path / "models" / "of_before"
+    for only, is_left in ((["03"], True), (None, False)):
+        monkeypatch.delenv("ACTLIB_RUNS")
+        old.mkdir(parents=True, exist_ok=True)
+        lessons.run_lessons(tmp_path, only=only)
+        assert old.exists() == is_left

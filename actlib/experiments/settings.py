@@ -1,6 +1,7 @@
 """The choices behind a run, and the defaults that suit the data at hand."""
 
 import os
+import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -107,14 +108,22 @@ def frozen_parts(training, weights):
         weights: Neutral names -> arrays, or None.
 
     Returns:
-        The ``TrainSpec`` with the parts that the weights hold.
+        The ``TrainSpec`` with the parts that the weights hold; warns of those that they do not.
 
     Example:
-        >>> frozen_parts(specs.TrainSpec(frozen=("convolutions", "hidden")), {"block1_conv1/kernel": 0}).frozen
+        >>> frozen_parts(specs.TrainSpec(frozen=("convolutions",)), {"block1_conv1/kernel": 0}).frozen
         ('convolutions',)
     """
     first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
-    return replace(training, frozen=tuple(part for part in training.frozen if first[part] in (weights or {})))
+    held = tuple(part for part in training.frozen if first[part] in (weights or {}))
+    if held != training.frozen:
+        missing = ", ".join(part for part in training.frozen if part not in held)
+        warnings.warn(
+            f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too, from "
+            "random numbers. Name weights to start from: imagenet, a file, or the run of a frame classifier.",
+            stacklevel=2,
+        )
+    return replace(training, frozen=held)
 
 
 def make_rule(protocol, num_frames, *, train):

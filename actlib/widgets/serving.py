@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import anywidget
-import pandas as pd
 
 from actlib.clips import browser_copy
 from actlib.videos import VideoError, probe_video
@@ -177,7 +176,7 @@ class ClipWidget(anywidget.AnyWidget):
         if self.comm is not None:
             self.layout.close()  # a widget of its own, which would stay
         super().close()
-        self._thumbnails, self.timelines, self.videos = {}, {}, pd.DataFrame()
+        self._thumbnails, self.timelines, self.videos = {}, {}, ()  # no pandas: Python may be at its end
 
 
 def bundle_still(bundle, widget):
