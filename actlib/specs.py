@@ -179,7 +179,14 @@ PRESETS = {
         Preset(
             "paper_lrcn",
             LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), lstm_dropout=0.5, readout="steps", num_frames=16),
-            TrainSpec(optimizer="sgd", learning_rate=1e-3, weight_decay=5e-3, clip_norm=5.0, batch_size=24),
+            TrainSpec(
+                optimizer="sgd",
+                learning_rate=1e-3,
+                weight_decay=5e-3,
+                clip_norm=5.0,
+                batch_size=24,
+                mixed_precision=True,  # 25,088 x 4,096 weights: here it pays
+            ),
             num_frames=16,
             clip_frames=16,
             about="the paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps",

@@ -1,9 +1,10 @@
-"""Measure presets on an official split: three seeds, with the trivial baseline and shuffled frames.
+"""Measure presets on an official split, with several seeds, shuffled frames and the trivial baseline: README's tables.
 
-    python benchmarks/real_clips.py --data /path/to/UCF-101 --framework torch --presets study_frames study_lrcn
+    python benchmarks/presets.py --data /path/to/UCF-101 --framework torch --presets study_frames study_lrcn
 
-Runs and results stay under runs/real/; the table goes to runs/real/table.csv and to the screen. Without --data it
-takes ACTLIB_DATA, else the sample set. A run that is there already is only read.
+Runs stay under runs/presets/; one that is there already is only read, so `--presets` without names prints the table of
+all that was measured. Without --data it takes ACTLIB_DATA, else the sample set. Seconds are those of training, after
+features were stored. Needs ImageNet's weights for all but the slim presets and study_scratch.
 """
 
 import argparse
@@ -11,7 +12,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from actlib import evaluation, experiments, specs, synthetic
 
@@ -20,6 +20,7 @@ STARTS = {
     "slim_lrcn": "slim_frames",
     "vgg16_lrcn": "vgg16_frames",
 }  # presets that start from another's checkpoint
+SHUFFLED = "results_shuffled.json"
 
 
 def run_preset(data, name, *, framework, seed, out):
@@ -32,20 +33,17 @@ def run_preset(data, name, *, framework, seed, out):
         seed: Of the training.
         out: Folder for all runs.
 
-    Returns:
-        The records of results.json, with frames in order and shuffled.
     """
     run = out / f"{framework}_{name}_{seed}"
-    if not (run / "results_shuffled.json").exists():
+    if not (run / SHUFFLED).exists():
         default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
         weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
         experiment = experiments.Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
         model, history = experiments.train_experiment(experiment, run)
         trained = {"train_seconds": sum(history["seconds"]), "num_parameters": count(model, framework)}
-        for shuffled, file in ((False, "results.json"), (True, "results_shuffled.json")):
+        for shuffled, file in ((False, "results.json"), (True, SHUFFLED)):
             results, facts = experiments.evaluate_checkpoint(run, data, shuffle_frames=shuffled)
             experiments.write_results(run, results, facts | trained, name=file)
-    return [json.loads((run / file).read_text()) for file in ("results.json", "results_shuffled.json")]
 
 
 def count(model, framework):
@@ -92,49 +90,86 @@ def measure_baseline(data, *, framework):
     return evaluation.evaluate(scores, places, parts[1], readout="steps", classes=table.attrs["classes"])
 
 
-def summarise(records, shuffled):
-    """Put the seeds of one preset into a row: the mean over seeds, their spread, and the first seed's interval.
+def summarise(folders, num_parameters):
+    """Put the seeds of one preset into a row: the mean over seeds and, with several, the lowest and the highest.
 
     Args:
-        records: results.json of each seed.
-        shuffled: The same with shuffled frames.
+        folders: The run of each seed.
+        num_parameters: What the model has.
 
     Returns:
         A dict.
     """
-    row = {"seeds": len(records)}
-    for level in ("frame", "clip", "video"):
-        values = [record[f"{level}_accuracy"]["value"] for record in records]
-        row[level] = f"{np.mean(values):.1%} ({min(values):.1%}–{max(values):.1%})"
+    records, shuffled = (
+        [json.loads((folder / file).read_text()) for folder in folders] for file in ("results.json", SHUFFLED)
+    )
+    row = {f"{level}s": spread(records, level) for level in ("frame", "clip", "video")}
     first = records[0]["video_accuracy"]
-    row["video, 95 % interval of seed 0"] = f"{first['low']:.1%}–{first['high']:.1%}"
-    row["video, frames shuffled"] = f"{np.mean([record['video_accuracy']['value'] for record in shuffled]):.1%}"
-    row["parameters"] = f"{records[0]['num_parameters']:,}"
-    row["seconds to train"] = round(float(np.mean([record["train_seconds"] for record in records])))
+    row["interval, first seed"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
+    row["videos, frames shuffled"] = spread(shuffled, "video")
+    row["parameters"] = f"{num_parameters:,}"
+    row["seconds"] = f"{np.mean([record['train_seconds'] for record in records]):.0f}"
     return row
 
 
+def spread(records, level):
+    """Write the accuracies of several seeds in percent.
+
+    Args:
+        records: results.json of each seed.
+        level: "frame", "clip" or "video".
+
+    Returns:
+        "94.0 (91.7–95.2)", or one number for one seed.
+    """
+    values = [100 * record[f"{level}_accuracy"]["value"] for record in records]
+    return f"{np.mean(values):.1f}" + (f" ({min(values):.1f}–{max(values):.1f})" if len(values) > 1 else "")
+
+
+def report(out):
+    """Write all that was measured on one data set as a table.
+
+    Args:
+        out: Folder of the runs.
+
+    Returns:
+        Markdown: a row for each preset and framework.
+    """
+    rows = []
+    for name in specs.PRESETS:
+        for framework, title in (("torch", "PyTorch"), ("keras", "Keras")):
+            folders = sorted(out.glob(f"{framework}_{name}_[0-9]*"))
+            folders = [folder for folder in folders if (folder / SHUFFLED).exists()]
+            if folders:
+                record = json.loads((folders[0] / "results.json").read_text())
+                found = summarise(folders, record["num_parameters"])
+                rows.append({"preset": f"`{name}`", "": title, "seeds": len(folders)} | found)
+    if not rows:
+        return "Nothing was measured yet."
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(map(str, row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def main():
-    """Run what the command line asks for and print the table."""
+    """Measure what the command line asks for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--framework", default="torch")
+    parser.add_argument("--framework", default="torch", choices=experiments.TWINS)
     parser.add_argument("--presets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path("runs/real"))
+    parser.add_argument("--out", type=Path, default=Path("runs/presets"))
+    parser.add_argument("--baseline", action="store_true", help="also measure logistic regression")
     options = parser.parse_args()
     data = options.data or synthetic.data_folder()
     out = options.out / ("sample" if synthetic.is_sample(data) else data.name)
     default = [experiments.default_preset(model, data).name for model in ("frames", "lrcn")]
-    rows = {}
-    for name in options.presets or default:
-        choices = {"framework": options.framework, "out": out}
-        pairs = [run_preset(data, name, seed=seed, **choices) for seed in options.seeds]
-        rows[f"{options.framework} {name}"] = summarise(*zip(*pairs, strict=True))
-        print(pd.DataFrame(rows).T.to_string(), flush=True)
-    pd.DataFrame(rows).T.to_csv(out / f"table_{options.framework}.csv")
-    baseline = measure_baseline(data, framework=options.framework)
-    print(f"\nLogistic regression on averaged features, single frames:\n{baseline}")
+    for name in default if options.presets is None else options.presets:
+        for seed in options.seeds:
+            run_preset(data, name, framework=options.framework, seed=seed, out=out)
+    print(report(out), flush=True)
+    if options.baseline:
+        baseline = measure_baseline(data, framework=options.framework)
+        print(f"\nLogistic regression on averaged features, single frames:\n{baseline}")
 
 
 if __name__ == "__main__":
