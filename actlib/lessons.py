@@ -48,6 +48,7 @@ def run_lesson(path):
     notebook = nbformat.read(path, as_version=4)
     places = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(notebook, timeout=CELL_SECONDS, resources=places, coalesce_streams=True)
+    client.extra_arguments = ["--log-level=ERROR"]  # a kernel tells each time that it listens on this machine
     error = None
     try:
         client.execute()

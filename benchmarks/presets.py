@@ -105,8 +105,8 @@ def summarise(folders, num_parameters):
     )
     row = {f"{level}s": spread(records, level) for level in ("frame", "clip", "video")}
     first = records[0]["video_accuracy"]
-    row["interval, first seed"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
-    row["videos, frames shuffled"] = spread(shuffled, "video")
+    row["interval, seed 0"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
+    row["videos, shuffled"] = spread(shuffled, "video")
     row["parameters"] = f"{num_parameters:,}"
     row["seconds"] = f"{np.mean([record['train_seconds'] for record in records]):.0f}"
     return row
