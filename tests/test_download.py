@@ -137,7 +137,8 @@ def test_dropped_connections_in_the_middle_of_a_zip(tmp_path, videos, lists, dro
     with serve() as server:
         url = server.put("/all.zip", archive.read_bytes())
         server.pages["/all.zip"].drops = [10**9, *drops]  # the list of members comes whole, then trouble begins
-        check = fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists, **CALM)
+        patience = Patience(timeout=10.0, attempts=4, pause=0.01)
+        check = fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists, patience=patience, progress=False)
     assert check.complete and found(tmp_path / "u") == videos
 
 

@@ -2,26 +2,31 @@
 // to the browser; a question names rows of the widget's own table by number.
 
 let questionCount = 0;
+const REPEATS = [4000, 20000]; // ms: a question put before JupyterLab has its side line to the kernel waits for the busy cell
 
 /** `ask(kind, detail)` resolves with {content, buffers}; `close()` forgets what is still open. */
 function openLine(model) {
   const waiting = new Map();
   const hear = (content, buffers) => {
-    const settle = waiting.get(content.question);
-    if (!settle) return;
+    const asked = waiting.get(content.question);
+    if (!asked) return;
     waiting.delete(content.question);
-    settle({ content, buffers: buffers || [] });
+    asked.timers.forEach(clearTimeout);
+    asked.settle({ content, buffers: buffers || [] });
   };
   model.on("msg:custom", hear);
   return {
     ask(kind, detail = {}) {
       const question = `${kind}-${Date.now().toString(36)}-${questionCount++}`;
-      const answer = new Promise((resolve) => waiting.set(question, resolve));
-      model.send({ kind, question, ...detail });
+      const send = () => model.send({ kind, question, ...detail });
+      const timers = REPEATS.map((after) => setTimeout(send, after)); // the kernel answers a question once
+      const answer = new Promise((settle) => waiting.set(question, { settle, timers }));
+      send();
       return answer;
     },
     close() {
       model.off("msg:custom", hear);
+      waiting.forEach(({ timers }) => timers.forEach(clearTimeout));
       waiting.clear();
     },
   };

@@ -6,6 +6,7 @@ browser: a question holds the number of a row. What is sent is always a fresh H.
 
 import base64
 import os
+from collections import deque
 from pathlib import Path
 
 import anywidget
@@ -54,13 +55,17 @@ class ClipWidget(anywidget.AnyWidget):
         self.videos.attrs = dict(videos.attrs)
         self.timelines = timelines or {}
         self._thumbnails = {}  # row -> JPEG bytes, oldest first
+        self._heard = deque(maxlen=1000)  # questions; the browser repeats one that a busy kernel leaves open
         super().__init__(**traits)
         free_replies(self.comm)
         self.on_msg(ClipWidget._hear)
         close_on_rerun(self)
 
     def _hear(self, content, _buffers):
-        kind = content.get("kind")
+        kind, question = content.get("kind"), content.get("question")
+        if question in self._heard:
+            return
+        self._heard.append(question)
         try:
             if kind not in self.questions:
                 raise ValueError(f"Expected one of {self.questions}. Received: {kind!r}.")
@@ -68,7 +73,7 @@ class ClipWidget(anywidget.AnyWidget):
         except (VideoError, ValueError, OSError) as error:
             answer, buffers = {"problem": str(error)}, []
         if self.comm is not None:
-            self.send({"question": content.get("question"), **answer}, buffers)
+            self.send({"question": question, **answer}, buffers)
 
     def locate(self, row) -> Path:
         """Find the file of a row; refuses rows that are not there and files outside of the table's folder.
