@@ -32,7 +32,6 @@ def run_preset(data, name, *, framework, seed, out):
         framework: "torch" or "keras".
         seed: Of the training.
         out: Folder for all runs.
-
     """
     run = out / f"{framework}_{name}_{seed}"
     if not (run / SHUFFLED).exists():
@@ -60,7 +59,7 @@ def count(model, framework):
 
 
 def measure_baseline(data, *, framework):
-    """Measure logistic regression on the spatially averaged features of single frames.
+    """Measure logistic regression on the spatially averaged ImageNet VGG-16 features of single frames.
 
     Args:
         data: The data folder.
@@ -69,14 +68,11 @@ def measure_baseline(data, *, framework):
     Returns:
         ``evaluation.Results``.
     """
-    preset = experiments.default_preset("frames", data)
-    training = specs.TrainSpec(frozen=("convolutions",))
-    preset = specs.Preset(preset.name, preset.model, training, preset.num_frames, preset.clip_frames, preset.about)
-    weights = experiments.default_weights(data)
-    experiment = experiments.Experiment(data, preset, framework=framework, weights=weights)
+    preset = specs.PRESETS["vgg16_frames"]
+    experiment = experiments.Experiment(data, preset, framework=framework)
     table = experiments.prepare_experiment(experiment)
     build = experiments.load_twin(framework).training.build_model
-    model = build(preset.model, len(table.attrs["classes"]), weights=experiments.find_weights(weights))
+    model = build(preset.model, len(table.attrs["classes"]), weights=experiments.find_weights(experiment.weights))
     parts = [table[table.part != "test"], table[table.part == "test"].reset_index(drop=True)]
     train, test = (
         np.stack(
@@ -105,7 +101,7 @@ def summarise(folders, num_parameters):
     )
     row = {f"{level}s": spread(records, level) for level in ("frame", "clip", "video")}
     first = records[0]["video_accuracy"]
-    row["interval, seed 0"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
+    row["interval, first seed"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
     row["videos, shuffled"] = spread(shuffled, "video")
     row["parameters"] = f"{num_parameters:,}"
     row["seconds"] = f"{np.mean([record['train_seconds'] for record in records]):.0f}"

@@ -83,7 +83,7 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     Args:
         checkpoint: A .safetensors file, or a run's folder.
         framework: The twin that computes, whichever wrote it.
-        mixed_precision: False computes in float32 throughout, to the last digit and several times slower.
+        mixed_precision: False computes in float32 throughout, slower where the machine gains from bfloat16.
 
     Returns:
         A ``Predictor``.
