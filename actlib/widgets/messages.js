@@ -19,7 +19,7 @@ function openLine(model) {
     ask(kind, detail = {}) {
       const question = `${kind}-${Date.now().toString(36)}-${questionCount++}`;
       const send = () => model.send({ kind, question, ...detail });
-      const timers = REPEATS.map((after) => setTimeout(send, after)); // the kernel answers a question once
+      const timers = REPEATS.map((after) => setTimeout(send, after)); // clip widgets answer once; to be told twice to stop is to stop
       const answer = new Promise((settle) => waiting.set(question, { settle, timers }));
       send();
       return answer;
