@@ -37,7 +37,7 @@ def find_folder(data):
     Returns:
         A path.
     """
-    return data or load("synthetic").data_folder()
+    return data or load("sample").data_folder()
 
 
 def split_names(classes):
@@ -74,11 +74,13 @@ def train(
     weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None,
     seed: int = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None,
-    protocol: Annotated[str, typer.Option(help="spread: frames over the whole video; paper: 16 in a row.")] = "spread",
+    protocol: Annotated[
+        str, typer.Option(help="uniform: frames over the whole video; paper: 16 in a row.")
+    ] = "uniform",
     limit: Limit = None,
 ):
     """Train a model on an official split and leave its best checkpoint in a folder."""
-    experiments, specs = load("experiments"), load("specs")
+    experiments, specs = load("experiment"), load("specs")
     folder = find_folder(data)
     chosen = specs.PRESETS[preset] if preset in specs.PRESETS else experiments.default_preset(model, folder)
     if preset is not None and preset not in specs.PRESETS:
@@ -107,9 +109,9 @@ def evaluate(
 ):
     """Measure a checkpoint on the test part: frame, clip and video accuracy, with intervals."""
     choices = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
-    results, facts = load("experiments").evaluate_checkpoint(run, find_folder(data), **choices)
+    results, facts = load("experiment").evaluate_checkpoint(run, find_folder(data), **choices)
     name = "results_shuffled.json" if shuffle_frames else "results.json"
-    path = load("experiments").write_results(out or (run if run.is_dir() else run.parent), results, facts, name=name)
+    path = load("experiment").write_results(out or (run if run.is_dir() else run.parent), results, facts, name=name)
     typer.echo(f"{results}\nWritten to {path}")
 
 
@@ -123,9 +125,9 @@ def annotate(
     smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0,
 ):
     """Draw what a model says on every frame of a video."""
-    model = load("experiments").load_predictor(checkpoint, framework=framework)
-    watching = load("timeline").Watching(smoothing_seconds=smoothing)
-    film = load("annotate").annotate_video(video, model, out, true_label=label, watching=watching)
+    model = load("experiment").load_predictor(checkpoint, framework=framework)
+    window = load("timeline").WindowConfig(smoothing_seconds=smoothing)
+    film = load("annotate").annotate_video(video, model, out, true_label=label, window=window)
     typer.echo(f"Written to {film.path}")
 
 

@@ -12,7 +12,7 @@ block1_conv1/gamma, /beta,            (out,) each              batch normalisati
 hidden1/kernel, /bias                 (in, out), (out,)        features come flattened in the order (h, w, channel)
 lstm1/kernel, /recurrent_kernel,      (in, 4u), (u, 4u),       u units; the four gates: input, forget, cell, output
 /bias                                 (4u,)
-scores/kernel, /bias                  (in, K), (K,)            the last layer
+logits/kernel, /bias                  (in, K), (K,)            the last layer
 ====================================  =======================  ======================================================
 """
 
@@ -78,8 +78,8 @@ def save_checkpoint(path, weights, card) -> Path:
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> path = save_checkpoint(folder / "tiny.safetensors", {"scores/bias": np.zeros(2)}, {"kind": "frames"})
-        >>> read_card(path), read_weights(path)["scores/bias"].dtype
+        >>> path = save_checkpoint(folder / "tiny.safetensors", {"logits/bias": np.zeros(2)}, {"kind": "frames"})
+        >>> read_card(path), read_weights(path)["logits/bias"].dtype
         ({'kind': 'frames'}, dtype('float32'))
     """
     path = Path(path)
@@ -124,7 +124,7 @@ def weights_key(weights) -> str:
         The digits.
 
     Example:
-        >>> weights_key({"scores/bias": np.zeros(2)}) == weights_key({"scores/bias": np.zeros(2, np.float32)})
+        >>> weights_key({"logits/bias": np.zeros(2)}) == weights_key({"logits/bias": np.zeros(2, np.float32)})
         True
     """
     digest = hashlib.sha256()

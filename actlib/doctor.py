@@ -58,7 +58,7 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
 
 
 def _name_home():
-    from actlib.videos import home_folder
+    from actlib.paths import home_folder
 
     return str(home_folder())
 
@@ -162,7 +162,7 @@ def _ask_torch():
 
 def _find_disk():
     from actlib.download.disk import check_disk, format_size
-    from actlib.videos import home_folder
+    from actlib.paths import home_folder
 
     free = check_disk(home_folder(), 0)
     found = f"{format_size(free)} free in {home_folder()}"
@@ -175,7 +175,7 @@ def _find_disk():
 
 def _find_cache():
     from actlib.download.disk import format_size
-    from actlib.videos import cache_folder
+    from actlib.paths import cache_folder
 
     folder = cache_folder().absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
@@ -187,7 +187,7 @@ def _find_cache():
 
 
 def _find_sample():
-    from actlib.videos import home_folder
+    from actlib.paths import home_folder
 
     marker = home_folder() / "data" / "sample" / "sample.json"
     if marker.is_file():
@@ -226,7 +226,7 @@ def _class_root(folder):
 
 def _find_vgg16():
     from actlib.download.completeness import ucf101_folder
-    from actlib.videos import home_folder
+    from actlib.paths import home_folder
 
     path = Path(os.environ.get("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / "vgg16_imagenet.safetensors")
     if path.is_file():

@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
-from actlib import synthetic, videos
+from actlib import paths, sample
 
 CELL_SECONDS = 900  # a cell that takes longer is stopped
 
@@ -33,7 +33,7 @@ def list_lessons(folder=None):
         >>> [path.name[:2] for path in list_lessons()][:2]
         ['00', '01']
     """
-    return sorted((Path(folder) if folder else videos.home_folder() / "notebooks").glob("[0-9]*.ipynb"))
+    return sorted((Path(folder) if folder else paths.home_folder() / "notebooks").glob("[0-9]*.ipynb"))
 
 
 def run_lesson(path):
@@ -104,7 +104,7 @@ def run_lessons(out, *, only=None, keep=False):
         shutil.rmtree(out / "models", ignore_errors=True)
     os.environ.setdefault("ACTLIB_RUNS", str((out / "models").resolve()))
     start, records = time.perf_counter(), []
-    synthetic.data_folder()
+    sample.data_folder()
     chosen = [path for path in list_lessons() if only is None or path.name.startswith(tuple(only))]
     for path in tqdm(chosen, desc="Lessons", unit="lesson", disable=False):
         begin = time.perf_counter()

@@ -41,7 +41,7 @@ class VGGSpec:
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """A single-frame classifier: convolutions -> flatten or average -> hidden ReLU layers with dropout -> scores."""
+    """A single-frame classifier: convolutions -> flatten or average -> hidden ReLU layers with dropout -> logits."""
 
     name: str
     vgg: VGGSpec
@@ -66,7 +66,7 @@ class LRCNSpec:
     frames: FrameSpec
     lstm: tuple[int, ...] = (32, 32)  # units of each LSTM layer
     lstm_dropout: float = 0.5  # after each LSTM
-    readout: str = "last"  # scores of the last step, of the mean of steps, or of all steps (each with its loss)
+    readout: str = "last"  # logits of the last step, of the mean of steps, or of all steps (each with its loss)
     num_frames: int = 8  # T
 
     def __post_init__(self):

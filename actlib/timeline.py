@@ -1,6 +1,6 @@
 """A model over the time of a video: what it says at each moment, made steady, cut into segments, held to the truth.
 
-A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and answers with scores (N, T, K), one row a
+A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and answers with logits (N, T, K), one row a
 step, and that knows its `classes` (K names), `size` (pixels), `num_frames` (T) and `kind` ("frames" or "lrcn").
 """
 
@@ -12,22 +12,22 @@ import numpy as np
 import pandas as pd
 
 from actlib.evaluation import softmax
-from actlib.footage import open_footage, stream_frames
+from actlib.video import open_video, stream_frames
 
 LONGEST_WINDOW = 8.0  # seconds; UCF-101's videos last 7.2 on average
 
 
 @dataclass(frozen=True)
-class Watching:
+class WindowConfig:
     """How a model watches a video."""
 
     window_seconds: float | None = None  # time that T frames span; None: the whole video, 8 seconds at most
     smoothing_seconds: float = 0.0  # time constant of the exponential smoothing; 0 for none
-    temperature: float = 1.0  # scores are divided by it before the softmax, see `actlib.evaluation.calibration`
+    temperature: float = 1.0  # logits are divided by it before the softmax, see `actlib.evaluation.calibration`
     threshold: float = 0.0  # probability below which the label is "none of these", likewise
 
 
-WATCHING = Watching()
+WINDOW = WindowConfig()
 
 
 class Segment(NamedTuple):
@@ -53,33 +53,33 @@ class Timeline(NamedTuple):
     classes: tuple[str, ...]
 
 
-def predict_timeline(video, model, *, watching=WATCHING) -> Timeline:
+def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
     """Says what a model sees in a video from beginning to end, as a table to plot or to look things up in.
 
     Args:
-        video: path, or what `open_footage` gave.
+        video: path, or what `open_video` gave.
         model: see the top of this page.
-        watching: how it watches.
+        window: how it watches.
 
     Returns:
         Timeline.
 
     Raises:
         VideoError: the video cannot be used.
-        ValueError: the model's scores have another shape than (1, T, K).
+        ValueError: the model's logits have another shape than (1, T, K).
 
     Example:
         >>> timeline = predict_timeline("jump.mp4", model)  # doctest: +SKIP
         >>> timeline.classes[timeline.probabilities.mean(axis=0).argmax()]  # doctest: +SKIP
         'Jumping'
     """
-    footage = video if hasattr(video, "fps") else open_footage(video)
-    steps = list(watch(footage, model, watching=watching))
+    stream = video if hasattr(video, "fps") else open_video(video)
+    steps = list(watch(stream, model, window=window))
     seconds, probabilities = zip(*steps, strict=True)
     return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes))
 
 
-def watch(footage, model, *, watching=WATCHING):
+def watch(stream, model, *, window=WINDOW):
     """Gives what a model says of a video, step by step, as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training, so there are T steps in a window's time. The first window
@@ -87,38 +87,38 @@ def watch(footage, model, *, watching=WATCHING):
     never sees frames that come after it. A model whose readout is the mean says at each step the mean up to there.
 
     Args:
-        footage: what `open_footage` gave.
+        stream: what `open_video` gave.
         model: see the top of this page.
-        watching: how it watches.
+        window: how it watches.
 
     Yields:
         Step.
 
     Raises:
-        ValueError: the model's scores have another shape than (1, T, K).
+        ValueError: the model's logits have another shape than (1, T, K).
     """
     length = model.num_frames
-    fps = length / window_seconds(footage, model, watching)
+    fps = length / window_seconds(stream, model, window)
     stride = max(1, length // 2) if model.kind == "lrcn" else length
-    steps, index = _all_scores(stream_frames(footage, size=model.size, fps=fps), model, stride), 0
-    probabilities = (softmax(scores / watching.temperature).astype(np.float32) for scores in steps)
-    for index, row in enumerate(smooth(probabilities, watching.smoothing_seconds * fps)):
+    steps, index = _all_logits(stream_frames(stream, size=model.size, fps=fps), model, stride), 0
+    probabilities = (softmax(logits / window.temperature).astype(np.float32) for logits in steps)
+    for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
         yield Step((index + 0.5) / fps, row)
 
 
-def window_seconds(footage, model, watching) -> float:
+def window_seconds(stream, model, window) -> float:
     """Decides which time a model's T frames span.
 
     Args:
-        footage: what `open_footage` gave.
+        stream: what `open_video` gave.
         model: its own `window_seconds`, if it has one, is how it was trained.
-        watching: its `window_seconds` goes before.
+        window: its `window_seconds` goes before.
 
     Returns:
         Seconds: as asked, else as trained, else the whole video up to LONGEST_WINDOW.
     """
-    asked = watching.window_seconds or getattr(model, "window_seconds", None)
-    return asked or min(max(footage.seconds, 1 / footage.fps), LONGEST_WINDOW)
+    asked = window.window_seconds or getattr(model, "window_seconds", None)
+    return asked or min(max(stream.seconds, 1 / stream.fps), LONGEST_WINDOW)
 
 
 def smooth(rows, time_constant):
@@ -211,16 +211,16 @@ def _delay(change, said, hold_frames):
     return float("nan")
 
 
-def _all_scores(frames, model, stride):
+def _all_logits(frames, model, stride):
     """Scores (K,) of each step in turn."""
     for clip, steps in _slide(frames, model.num_frames, stride):
-        scores = np.asarray(model(clip[None]), np.float32)
+        logits = np.asarray(model(clip[None]), np.float32)
         expected = (1, model.num_frames, len(model.classes))
-        if scores.shape != expected:
-            raise ValueError(f"Expected scores {expected} (1, T, K). Received: {scores.shape}. Check the model.")
+        if logits.shape != expected:
+            raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
         if getattr(model, "readout", None) == "mean":
-            scores = scores.cumsum(axis=1) / np.arange(1, model.num_frames + 1)[:, None]
-        yield from scores[0, steps]
+            logits = logits.cumsum(axis=1) / np.arange(1, model.num_frames + 1)[:, None]
+        yield from logits[0, steps]
 
 
 def _slide(frames, length, stride):

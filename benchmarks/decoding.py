@@ -1,4 +1,4 @@
-"""How fast are 16 evenly spaced frames at 224 px read from a video, against OpenCV; and again from the store?
+"""How fast are 16 evenly spaced frames at 224 px read from a video, against OpenCV; and again from the cache?
 
 One process. OpenCV is timed in three ways: `read` every frame and keep the wanted ones, the usual way; `grab` every
 frame and convert only the wanted ones, its fastest; `seek` to each wanted frame. Every way converts size and colours.
@@ -19,24 +19,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actlib.clips import read_clip, sample_evenly
-from actlib.stores import FrameStore
-from actlib.synthetic import data_folder
-from actlib.videos import home_folder, list_videos
+from actlib.dataset import FrameCache
+from actlib.dataset.ucf101 import list_videos
+from actlib.paths import home_folder
+from actlib.sample.dataset import data_folder
+from actlib.video import read_clip, sample_uniform
 
 NUM_FRAMES, SIZE, NUM_VIDEOS, ROUNDS = 16, 224, 30, 5
 READ_AT_LEAST, STORE_AT_LEAST = 1.3, 20.0
 
 
-class OneReader(FrameStore):
-    """A store that decodes in one thread, so that the ratio is the same on machines with few and many cores."""
+class OneReader(FrameCache):
+    """A cache that decodes in one thread, so that the ratio is the same on machines with few and many cores."""
 
     max_readers = 1
 
 
 def read_with_opencv(path, total, *, way):
     """Reads the wanted frames with OpenCV."""
-    capture, wanted, pictures = cv2.VideoCapture(path), sample_evenly(total, NUM_FRAMES).tolist(), []
+    capture, wanted, pictures = cv2.VideoCapture(path), sample_uniform(total, NUM_FRAMES).tolist(), []
     for number in wanted if way == "seek" else range(wanted[-1] + 1):
         if way == "seek":
             capture.set(cv2.CAP_PROP_POS_FRAMES, number)
@@ -56,7 +57,7 @@ def clock(action, *arguments):
 
 def time_readers(videos):
     """Seconds that each way of reading takes for all videos: (wall, CPU)."""
-    readers = {"actlib read_clip": lambda path, total: read_clip(path, sample_evenly(total, NUM_FRAMES), size=SIZE)}
+    readers = {"actlib read_clip": lambda path, total: read_clip(path, sample_uniform(total, NUM_FRAMES), size=SIZE)}
     for way in ("read", "grab", "seek"):
         readers[f"OpenCV {way}"] = lambda path, total, way=way: read_with_opencv(path, total, way=way)
     seconds = dict.fromkeys(readers, 0.0)
@@ -68,12 +69,12 @@ def time_readers(videos):
 
 
 def time_store(videos):
-    """Seconds of a first pass over all pixels, which decodes and keeps, and of later ones, each by a new store."""
+    """Seconds of a first pass over all pixels, which decodes and keeps, and of later ones, each by a new cache."""
     folder = tempfile.mkdtemp()
 
     def look_at_all():
-        store = OneReader(videos, num_frames=NUM_FRAMES, size=SIZE, folder=folder, progress=False)
-        return max(int(store[place].max()) for place in range(len(store)))
+        cache = OneReader(videos, num_frames=NUM_FRAMES, size=SIZE, folder=folder, progress=False)
+        return max(int(cache[place].max()) for place in range(len(cache)))
 
     try:
         first = clock(look_at_all)
@@ -94,17 +95,17 @@ def main():
     """Measures both, prints the ratios and writes them to runs/benchmarks/decoding.json."""
     folder = os.environ.get("ACTLIB_REAL_DATA") or data_folder()
     videos = list_videos(folder, progress=False)
-    videos = videos.iloc[np.unique(sample_evenly(len(videos), NUM_VIDEOS))].reset_index(drop=True)
+    videos = videos.iloc[np.unique(sample_uniform(len(videos), NUM_VIDEOS))].reset_index(drop=True)
     print(f"{NUM_FRAMES} of {videos['frames'].mean():.0f} frames, at {SIZE} px, of each of {len(videos)} videos")
     num_frames = NUM_FRAMES * len(videos)
     ratios = show(time_readers(videos), num_frames) | show(time_store(videos), num_frames)
     out = home_folder() / "runs" / "benchmarks" / "decoding.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"data": Path(folder).name, "videos": len(videos), "ratios": ratios}, indent=1))
-    read, store = ratios["OpenCV read"]["wall"], ratios["first pass"]["wall"]
+    read, cache = ratios["OpenCV read"]["wall"], ratios["first pass"]["wall"]
     print(f"asked for: {READ_AT_LEAST} times OpenCV's rate, here {read:.2f}")
-    print(f"asked for: a second pass {STORE_AT_LEAST:g} times as fast as the first, here {store:.1f}")
-    raise SystemExit(int(read < READ_AT_LEAST or store < STORE_AT_LEAST))
+    print(f"asked for: a second pass {STORE_AT_LEAST:g} times as fast as the first, here {cache:.1f}")
+    raise SystemExit(int(read < READ_AT_LEAST or cache < STORE_AT_LEAST))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from actlib import specs
-from actlib.batches import ClipBatches, random_clip
-from actlib.keras.feeding import ClipDataset
+from actlib.dataset import ClipBatches
+from actlib.keras.dataset import ClipDataset
 from actlib.keras.training import build_model
+from actlib.video import make_sampler
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -25,7 +26,7 @@ WANTED = 0.1
 
 
 def store_features(folder):
-    """A memory-mapped array for each video, as a `FeatureStore` gives."""
+    """A memory-mapped array for each video, as a `FeatureCache` gives."""
     rng, paths = np.random.default_rng(0), []
     for place in range(NUM_VIDEOS):
         paths.append(Path(folder) / f"{place}.npy")
@@ -55,7 +56,7 @@ def main():
     spec = specs.PRESETS["study_lrcn"].model
     with tempfile.TemporaryDirectory() as folder:
         labels = np.arange(NUM_VIDEOS) % 7
-        batches = ClipBatches(store_features(folder), labels, random_clip(spec.num_frames), shuffle=True)
+        batches = ClipBatches(store_features(folder), labels, make_sampler("segments", spec.num_frames), shuffle=True)
         for workers in (0, 2):
             head = build_model(spec, 7).head
             head.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from actlib import specs
-from actlib.batches import ClipBatches, windows
+from actlib.dataset import ClipBatches
 from actlib.torch.training import build_model, convolve, train
+from actlib.video import make_sampler
 
 NUM_VIDEOS = 3
 NUM_FRAMES = 64  # of a video, kept
@@ -42,7 +43,7 @@ class Silent:
 def time_epoch(model, source, labels, num_epochs):
     """Trains and gives the seconds of the fastest epoch."""
     training = replace(specs.PRESETS["study_lrcn"].training, num_epochs=num_epochs, mixed_precision=True)
-    batches = ClipBatches(source, labels, windows(16, 8), batch_size=4)
+    batches = ClipBatches(source, labels, make_sampler("windows", 16, stride=8), batch_size=4)
     monitor = Silent()
     train(model, batches, None, training, monitor=monitor)
     return min(monitor.seconds)
@@ -68,7 +69,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         features, once = keep_features(model, videos, Path(folder))
         kept = time_epoch(model, features, labels, 3)
-    num_clips = NUM_VIDEOS * len(windows(16, 8)(NUM_FRAMES, None))
+    num_clips = NUM_VIDEOS * len(make_sampler("windows", 16, stride=8)(NUM_FRAMES, None))
     print(f"{NUM_VIDEOS} videos of {NUM_FRAMES} frames, {num_clips} windows of 16 frames in an epoch")
     print(f"plain epoch      {plain:8.2f} s   each window's frames convolved again")
     print(f"features, once   {once:8.2f} s   {once / plain:.2f} of a plain epoch, as the windows overlap")

@@ -19,11 +19,11 @@ from dataclasses import replace
 from functools import partial
 
 from actlib import specs
-from actlib.batches import ClipBatches, every, random_clip, windows
-from actlib.clips import sample_evenly
-from actlib.stores import FeatureStore, FrameStore
-from actlib.synthetic import data_folder
-from actlib.videos import home_folder, list_videos
+from actlib.dataset import ClipBatches, FeatureCache, FrameCache
+from actlib.dataset.ucf101 import list_videos
+from actlib.paths import home_folder
+from actlib.sample.dataset import data_folder
+from actlib.video import make_sampler, sample_uniform
 
 COUNTS, NUM_FRAMES = (50, 300), 16
 SIZES = {"pass": 224, "features": 128, "pixels": 128}
@@ -39,7 +39,7 @@ def num_epochs(labels):
 
 def run_pass(frames, labels):
     """Reads all frames of all videos in batches."""
-    data = ClipBatches(frames, labels, every(NUM_FRAMES))
+    data = ClipBatches(frames, labels, make_sampler("uniform", NUM_FRAMES))
     return sum(len(clips) for epoch in range(num_epochs(labels)) for clips, _ in data.epoch(epoch))
 
 
@@ -48,8 +48,13 @@ def run_features(frames, labels):
     from actlib.torch.training import build_model, convolve, train
 
     model = build_model(specs.LRCNSpec("bench", NETWORK, lstm=(32,)), int(labels.max()) + 1)
-    store = FeatureStore(frames, partial(convolve, model), key="bench", progress=False)
-    train(model, ClipBatches(store, labels, windows(8, 4), shuffle=True), None, specs.TrainSpec(num_epochs(labels)))
+    cache = FeatureCache(frames, partial(convolve, model), key="bench", progress=False)
+    train(
+        model,
+        ClipBatches(cache, labels, make_sampler("windows", 8, stride=4), shuffle=True),
+        None,
+        specs.TrainSpec(num_epochs(labels)),
+    )
 
 
 def run_pixels(frames, labels):
@@ -57,14 +62,14 @@ def run_pixels(frames, labels):
     from actlib.torch.training import build_model, train
 
     model, training = build_model(NETWORK, int(labels.max()) + 1), specs.TrainSpec(num_epochs(labels), frozen=())
-    train(model, ClipBatches(frames, labels, random_clip(4), augment=True), None, training)
+    train(model, ClipBatches(frames, labels, make_sampler("segments", 4), augment=True), None, training)
 
 
 def work(kind, count):
     """Does one kind of work over so many videos and prints the peak of this process in bytes."""
     videos = list_videos(data_folder(), progress=False)
-    videos = videos.iloc[sample_evenly(len(videos), count)].reset_index(drop=True)
-    frames = FrameStore(videos, num_frames=NUM_FRAMES, size=SIZES[kind], keep=kind != "features", progress=False)
+    videos = videos.iloc[sample_uniform(len(videos), count)].reset_index(drop=True)
+    frames = FrameCache(videos, num_frames=NUM_FRAMES, size=SIZES[kind], keep=kind != "features", progress=False)
     {"pass": run_pass, "features": run_features, "pixels": run_pixels}[kind](frames, videos["label"].to_numpy())
     unit = 1 if sys.platform == "darwin" else 1024
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

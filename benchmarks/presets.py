@@ -13,7 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from actlib import evaluation, experiments, specs, synthetic
+from actlib import evaluation, sample, specs
+from actlib.experiment import (
+    BACKENDS,
+    Experiment,
+    cache_features,
+    default_preset,
+    evaluate_checkpoint,
+    find_weights,
+    load_backend,
+    prepare_table,
+    train_experiment,
+    write_results,
+)
 
 STARTS = {
     "study_lrcn": "study_frames",
@@ -37,12 +49,12 @@ def run_preset(data, name, *, framework, seed, out):
     if not (run / SHUFFLED).exists():
         default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
         weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
-        experiment = experiments.Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
-        model, history = experiments.train_experiment(experiment, run)
+        experiment = Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
+        model, history = train_experiment(experiment, run)
         trained = {"train_seconds": sum(history["seconds"]), "num_parameters": count(model, framework)}
         for shuffled, file in ((False, "results.json"), (True, SHUFFLED)):
-            results, facts = experiments.evaluate_checkpoint(run, data, shuffle_frames=shuffled)
-            experiments.write_results(run, results, facts | trained, name=file)
+            results, facts = evaluate_checkpoint(run, data, shuffle_frames=shuffled)
+            write_results(run, results, facts | trained, name=file)
 
 
 def count(model, framework):
@@ -55,7 +67,7 @@ def count(model, framework):
     Returns:
         How many there are in all.
     """
-    return int(experiments.load_twin(framework).training.count_parameters(model)[1])
+    return int(load_backend(framework).training.count_parameters(model)[1])
 
 
 def measure_baseline(data, *, framework):
@@ -69,21 +81,21 @@ def measure_baseline(data, *, framework):
         ``evaluation.Results``.
     """
     preset = specs.PRESETS["vgg16_frames"]
-    experiment = experiments.Experiment(data, preset, framework=framework)
-    table = experiments.prepare_experiment(experiment)
-    build = experiments.load_twin(framework).training.build_model
-    model = build(preset.model, len(table.attrs["classes"]), weights=experiments.find_weights(experiment.weights))
-    parts = [table[table.part != "test"], table[table.part == "test"].reset_index(drop=True)]
+    experiment = Experiment(data, preset, framework=framework)
+    table = prepare_table(experiment)
+    build = load_backend(framework).training.build_model
+    model = build(preset.model, len(table.attrs["classes"]), weights=find_weights(experiment.weights))
+    parts = [table[table.subset != "test"], table[table.subset == "test"].reset_index(drop=True)]
     train, test = (
         np.stack(
-            [evaluation.average_positions(np.asarray(row, np.float32), preset.model.vgg.feature_shape) for row in store]
+            [evaluation.average_positions(np.asarray(row, np.float32), preset.model.vgg.feature_shape) for row in cache]
         )
-        for store in (experiments.open_store(part, model, experiment).fill() for part in parts)
+        for cache in (cache_features(part, model, experiment).fill() for part in parts)
     )
     num_classes = len(table.attrs["classes"])
-    scores = evaluation.logistic_baseline(train, parts[0].label.to_numpy(), test=test, num_classes=num_classes)
+    logits = evaluation.logistic_baseline(train, parts[0].label.to_numpy(), test=test, num_classes=num_classes)
     places = np.arange(len(parts[1]))
-    return evaluation.evaluate(scores, places, parts[1], readout="steps", classes=table.attrs["classes"])
+    return evaluation.evaluate(logits, places, parts[1], readout="steps", classes=table.attrs["classes"])
 
 
 def summarise(folders, num_parameters):
@@ -150,15 +162,15 @@ def main():
     """Measure what the command line asks for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--framework", default="torch", choices=experiments.TWINS)
+    parser.add_argument("--framework", default="torch", choices=BACKENDS)
     parser.add_argument("--presets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/presets"))
     parser.add_argument("--baseline", action="store_true", help="also measure logistic regression")
     options = parser.parse_args()
-    data = options.data or synthetic.data_folder()
-    out = options.out / ("sample" if synthetic.is_sample(data) else data.name)
-    default = [experiments.default_preset(model, data).name for model in ("frames", "lrcn")]
+    data = options.data or sample.data_folder()
+    out = options.out / ("sample" if sample.is_sample(data) else data.name)
+    default = [default_preset(model, data).name for model in ("frames", "lrcn")]
     for name in default if options.presets is None else options.presets:
         for seed in options.seeds:
             run_preset(data, name, framework=options.framework, seed=seed, out=out)

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from actlib import specs
-from actlib.batches import ClipBatches, random_clip
+from actlib.dataset import ClipBatches
 from actlib.keras import training as keras_training
 from actlib.torch import training as torch_training
+from actlib.video import make_sampler
 
 NUM_VIDEOS, NUM_FRAMES, EPOCHS = 84, 16, 4
 SILENT = SimpleNamespace(stop=False, on_batch=lambda done, total, loss: None, on_epoch=lambda record: None)
@@ -42,7 +43,7 @@ def main():
     for name, features in (("slim_frames", False), ("slim_lrcn", True), ("study_frames", True)):
         preset = specs.PRESETS[name]
         source, labels = make_source(preset, features=features), np.arange(NUM_VIDEOS) % 7
-        batches = ClipBatches(source, labels, random_clip(preset.clip_frames), shuffle=True)
+        batches = ClipBatches(source, labels, make_sampler("segments", preset.clip_frames), shuffle=True)
         keras, torch = (time_epoch(module, preset, batches) for module in (keras_training, torch_training))
         kind = "features" if features else "pixels"
         clips = f"{NUM_VIDEOS} clips of {preset.clip_frames} frames"

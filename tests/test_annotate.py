@@ -13,20 +13,10 @@ from actlib.annotate import Panel, annotate_video, join_videos, write_gif
 from actlib.annotate import gif as gifs
 from actlib.annotate.films import fit_frame, hold_answers
 from actlib.annotate.panel import DIM, NIGHT, RIGHT, TEXT, TRACK, WRONG, Strip, fit_text, font_of
-from actlib.clips import sample_evenly
-from actlib.clips.copies import write_video
 from actlib.evaluation.calibration import NONE_OF_THESE
-from actlib.footage import open_footage
-from actlib.timeline import (
-    Segment,
-    Step,
-    Watching,
-    find_segments,
-    measure_delays,
-    predict_timeline,
-    smooth,
-    watch,
-)
+from actlib.timeline import Segment, Step, WindowConfig, find_segments, measure_delays, predict_timeline, smooth, watch
+from actlib.video import open_video, sample_uniform
+from actlib.video.writer import write_video
 
 CLASSES = ("Dark", "Grey", "Bright")
 
@@ -54,8 +44,8 @@ def film_of(path, *levels, size=(48, 64), fps=25, length=25):
 def test_a_window_as_long_as_the_video_takes_the_frames_of_training(tmp_path):
     path = film_of(tmp_path / "film.mp4", *range(30, 230, 10), length=2)
     model = Photometer()
-    steps = list(watch(open_footage(path), model))
-    levels = [30 + 10 * (index // 2) for index in sample_evenly(40, 4)]
+    steps = list(watch(open_video(path), model))
+    levels = [30 + 10 * (index // 2) for index in sample_uniform(40, 4)]
     assert np.abs(model.clips[0].mean(axis=(0, 2, 3, 4)) - levels).max() < 3
     assert [round(step.seconds, 3) for step in steps] == [0.2, 0.6, 1.0, 1.4]
 
@@ -66,7 +56,7 @@ def test_every_step_is_answered_once_and_from_its_own_frame(tmp_path, kind, num_
     levels = tuple(range(30, 30 + 10 * num_steps, 10))
     path = film_of(tmp_path / "film.mp4", *levels, length=5)
     model = Photometer(kind, levels=levels, classes=tuple(map(str, levels)))
-    timeline = predict_timeline(path, model, watching=Watching(window_seconds=0.8))  # 4 steps of 5 frames
+    timeline = predict_timeline(path, model, window=WindowConfig(window_seconds=0.8))  # 4 steps of 5 frames
     assert timeline.probabilities.argmax(axis=1).tolist() == list(range(num_steps))
     assert np.allclose(timeline.probabilities.sum(axis=1), 1, atol=1e-5)
     assert np.allclose(np.diff(timeline.seconds), 0.2)
@@ -75,7 +65,7 @@ def test_every_step_is_answered_once_and_from_its_own_frame(tmp_path, kind, num_
 def test_windows_of_an_lrcn_overlap_by_half_and_end_held(tmp_path):
     path = film_of(tmp_path / "film.mp4", 40, 60, 80, 100, 120, 140, 160, length=5)
     model = Photometer("lrcn")
-    list(watch(open_footage(path), model, watching=Watching(window_seconds=0.8)))
+    list(watch(open_video(path), model, window=WindowConfig(window_seconds=0.8)))
     levels = [np.rint(clip.mean(axis=(0, 2, 3, 4)) / 20).astype(int).tolist() for clip in model.clips]
     assert levels == [[2, 3, 4, 5], [4, 5, 6, 7], [5, 6, 7, 8]]
 
@@ -92,7 +82,7 @@ def test_a_model_that_reads_the_mean_says_the_mean_so_far(tmp_path):
 
 def test_scores_of_another_shape_are_refused(tmp_path):
     model = SimpleNamespace(classes=CLASSES, size=16, num_frames=4, kind="frames")
-    with pytest.raises(ValueError, match=r"Expected scores \(1, 4, 3\) \(1, T, K\). Received: \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"Expected logits \(1, 4, 3\) \(1, T, K\). Received: \(1, 3\)"):
         predict_timeline(film_of(tmp_path / "film.mp4", 40), _call(model, lambda clips: np.zeros((1, 3))))
 
 
@@ -111,10 +101,10 @@ def test_smoothing_is_exponential():
 
 def test_temperature_and_threshold(tmp_path):
     path = film_of(tmp_path / "film.mp4", 90)  # between dark and grey
-    warm = predict_timeline(path, Photometer(), watching=Watching(temperature=50.0)).probabilities
+    warm = predict_timeline(path, Photometer(), window=WindowConfig(temperature=50.0)).probabilities
     cold = predict_timeline(path, Photometer()).probabilities
     assert warm.max() < cold.max()
-    said = annotate_video(path, Photometer(), tmp_path / "a.mp4", watching=Watching(temperature=50.0, threshold=0.6))
+    said = annotate_video(path, Photometer(), tmp_path / "a.mp4", window=WindowConfig(temperature=50.0, threshold=0.6))
     assert [segment.label for segment in said.said] == [NONE_OF_THESE]
 
 
@@ -138,8 +128,8 @@ def test_joined_clips_and_the_delay_of_the_label(tmp_path):
     film = tmp_path / "joined.mp4"
     truth = join_videos(videos, film, size=(48, 64))
     assert truth == [Segment(0, 25, "Dark"), Segment(25, 50, "Bright"), Segment(50, 75, "Dark")]
-    prompt = annotate_video(film, Photometer(), tmp_path / "a.mp4", true_label=truth, watching=Watching(0.32))
-    steady = annotate_video(film, Photometer(), tmp_path / "b.mp4", true_label=truth, watching=Watching(0.32, 0.4))
+    prompt = annotate_video(film, Photometer(), tmp_path / "a.mp4", true_label=truth, window=WindowConfig(0.32))
+    steady = annotate_video(film, Photometer(), tmp_path / "b.mp4", true_label=truth, window=WindowConfig(0.32, 0.4))
     assert prompt.delays["delay_frames"].max() <= 1  # a step is 0.08 s, 2 frames
     expected = 25 * 0.4 * np.log(2)  # 6.9 frames
     assert steady.delays["delay_frames"][0] == pytest.approx(expected, abs=2)
@@ -284,7 +274,7 @@ def test_a_failure_half_way_leaves_the_old_film(tmp_path, ending):
 
     model = _call(SimpleNamespace(classes=CLASSES, size=16, num_frames=4, kind="frames"), fail)
     with pytest.raises(RuntimeError, match="no more power"):
-        annotate_video(path, model, out, watching=Watching(window_seconds=0.4))
+        annotate_video(path, model, out, window=WindowConfig(window_seconds=0.4))
     assert out.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
 

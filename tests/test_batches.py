@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from actlib import batches
-from actlib.batches import ClipBatches
+from actlib.dataset import ClipBatches, augment_clip
+from actlib.video import make_sampler
 
 
 def numbered_videos(lengths, *, size=4):
@@ -33,7 +33,12 @@ def read(data, number=0):
 
 @pytest.mark.parametrize(
     "rule",
-    [batches.every(8), batches.random_clip(8), batches.consecutive(8), batches.consecutive(4, stride=2)],
+    [
+        make_sampler("uniform", 8),
+        make_sampler("segments", 8),
+        make_sampler("consecutive", 8),
+        make_sampler("consecutive", 4, stride=2),
+    ],
 )
 def test_one_clip_a_video_with_its_label(rule):
     found, labels = read(make(rule, batch_size=2))
@@ -42,7 +47,7 @@ def test_one_clip_a_video_with_its_label(rule):
 
 
 def test_windows_cover_every_frame_of_every_video():
-    data = make(batches.windows(8, 4), batch_size=3)
+    data = make(make_sampler("windows", 8, stride=4), batch_size=3)
     found, labels = read(data)
     for video, length in enumerate((20, 9, 33, 16, 5)):
         assert {frame for which, frames in found if which == video for frame in frames} == set(range(length))
@@ -51,14 +56,14 @@ def test_windows_cover_every_frame_of_every_video():
 
 
 def test_clips_say_what_batches_hold():
-    data = make(batches.random_clip(6), batch_size=2, shuffle=True, shuffle_frames=True)
+    data = make(make_sampler("segments", 6), batch_size=2, shuffle=True, shuffle_frames=True)
     found, _ = read(data, 3)
     assert found == [(video, indices.tolist()) for video, indices in data.clips(3)]
 
 
 @pytest.mark.parametrize("options", [{"shuffle": True}, {"shuffle_frames": True}, {"augment": True}, {}])
 def test_the_same_seed_and_epoch_give_the_same_batches(options):
-    one, two = (make(batches.random_clip(4), batch_size=2, seed=5, **options) for _ in range(2))
+    one, two = (make(make_sampler("segments", 4), batch_size=2, seed=5, **options) for _ in range(2))
     list(two.epoch(0))  # what was asked before must not matter
     for epoch in (1, 0):
         for (clips, labels), (same_clips, same_labels) in zip(one.epoch(epoch), two.epoch(epoch), strict=True):
@@ -67,7 +72,7 @@ def test_the_same_seed_and_epoch_give_the_same_batches(options):
 
 def test_another_seed_or_epoch_gives_other_clips():
     plans = [
-        make(batches.random_clip(4), seed=seed, lengths=[40] * 9).clips(epoch)
+        make(make_sampler("segments", 4), seed=seed, lengths=[40] * 9).clips(epoch)
         for seed, epoch in [(0, 0), (0, 1), (1, 0)]
     ]
     keys = [str([indices.tolist() for _, indices in plan]) for plan in plans]
@@ -75,7 +80,7 @@ def test_another_seed_or_epoch_gives_other_clips():
 
 
 def test_batches_may_be_asked_for_in_any_order_and_from_threads():
-    data = make(batches.windows(4, 2), batch_size=2, shuffle=True, augment=True)
+    data = make(make_sampler("windows", 4, stride=2), batch_size=2, shuffle=True, augment=True)
     expected = [clips for clips, _ in data.epoch(2)]
     with ThreadPoolExecutor(4) as pool:
         places = np.random.default_rng(0).permutation(len(expected)).tolist()
@@ -87,7 +92,7 @@ def test_batches_may_be_asked_for_in_any_order_and_from_threads():
 
 
 def test_shuffle_moves_clips_and_loses_none():
-    plain, shuffled = (make(batches.windows(4, 2), shuffle=shuffle) for shuffle in (False, True))
+    plain, shuffled = (make(make_sampler("windows", 4, stride=2), shuffle=shuffle) for shuffle in (False, True))
     orders = [[(video, *indices.tolist()) for video, indices in data.clips(0)] for data in (plain, shuffled)]
     assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
     assert plain.videos().tolist() == sorted(plain.videos())
@@ -96,7 +101,9 @@ def test_shuffle_moves_clips_and_loses_none():
 
 
 def test_shuffled_frames_are_the_same_frames_in_another_order():
-    plain, control = (make(batches.every(8), lengths=[16] * 6, shuffle_frames=value) for value in (False, True))
+    plain, control = (
+        make(make_sampler("uniform", 8), lengths=[16] * 6, shuffle_frames=value) for value in (False, True)
+    )
     pairs = list(zip(plain.clips(0), control.clips(0), strict=True))
     assert all(sorted(mixed) == indices.tolist() for (_, indices), (_, mixed) in pairs)
     assert sum(mixed.tolist() == indices.tolist() for (_, indices), (_, mixed) in pairs) == 0
@@ -106,27 +113,27 @@ def test_shuffled_frames_are_the_same_frames_in_another_order():
 
 def test_features_stay_as_they_are_stored():
     features = np.random.default_rng(0).random((3, 10, 7)).astype(np.float16)
-    ((clips, _),) = ClipBatches(features, [0, 1, 2], batches.every(5)).epoch(0)
+    ((clips, _),) = ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5)).epoch(0)
     assert clips.dtype == np.float16 and np.array_equal(clips, features[:, 1::2])
     with pytest.raises(ValueError, match="Expected pixels.*float16"):
-        list(ClipBatches(features, [0, 1, 2], batches.every(5), augment=True).epoch(0))
+        list(ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), augment=True).epoch(0))
 
 
 def test_videos_without_frames_give_no_clips():
-    data = make(batches.every(4), lengths=(8, 0, 6))
+    data = make(make_sampler("uniform", 4), lengths=(8, 0, 6))
     assert data.videos().tolist() == [0, 2]
     assert read(data)[1].tolist() == [10, 12]
 
 
 def test_labels_must_fit():
     with pytest.raises(ValueError, match=r"labels \(2,\) for 3 videos"):
-        ClipBatches(list(numbered_videos([3, 3, 3])), [0, 1], batches.every(2))
+        ClipBatches(list(numbered_videos([3, 3, 3])), [0, 1], make_sampler("uniform", 2))
     with pytest.raises(ValueError, match="batch size 0"):
-        ClipBatches(list(numbered_videos([3])), [0], batches.every(2), batch_size=0)
+        ClipBatches(list(numbered_videos([3])), [0], make_sampler("uniform", 2), batch_size=0)
 
 
 def test_rules_can_be_sent_to_other_processes():
-    rule = pickle.loads(pickle.dumps(batches.windows(4, 2)))
+    rule = pickle.loads(pickle.dumps(make_sampler("windows", 4, stride=2)))
     assert rule(6, None).tolist() == [[0, 1, 2, 3], [2, 3, 4, 5]]
 
 
@@ -134,7 +141,7 @@ def test_all_frames_of_a_clip_are_augmented_alike():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (30, 40, 3), np.uint8)
     for _ in range(30):
-        clip = batches.augment_clip(np.repeat(picture[None], 5, axis=0), rng=rng, size=(20, 24))
+        clip = augment_clip(np.repeat(picture[None], 5, axis=0), rng=rng, size=(20, 24))
         assert clip.shape == (5, 20, 24, 3) and clip.dtype == np.uint8
         assert (clip == clip[0]).all()
 
@@ -144,7 +151,7 @@ def test_crops_come_from_corners_and_the_centre_and_mirror_half_of_the_time():
     clip = np.stack([rows * 3, columns * 3, 0 * rows], axis=-1).astype(np.uint8)[None]  # pixels say where they are
     rng, seen, mirrored = np.random.default_rng(0), set(), 0
     for _ in range(400):
-        picture = batches.augment_clip(clip, rng=rng)[0].astype(int)
+        picture = augment_clip(clip, rng=rng)[0].astype(int)
         top, bottom = sorted(picture[[0, -1], 30, 0] / 3)
         left, right = sorted(picture[30, [0, -1], 1] / 3)
         height, width = bottom - top + 1, right - left + 1
@@ -161,11 +168,11 @@ def test_augmentation_of_your_own():
         return 255 - clip
 
     videos = list(numbered_videos([6, 6]))
-    ((clips, _),) = ClipBatches(videos, [0, 1], batches.every(6), augment=invert).epoch(0)
+    ((clips, _),) = ClipBatches(videos, [0, 1], make_sampler("uniform", 6), augment=invert).epoch(0)
     assert np.array_equal(clips[1], 255 - videos[1])
-    ((clips, _),) = ClipBatches(videos, [0, 1], batches.every(6), augment=partial(batches.augment_clip, size=8)).epoch(
-        0
-    )
+    ((clips, _),) = ClipBatches(
+        videos, [0, 1], make_sampler("uniform", 6), augment=partial(augment_clip, size=8)
+    ).epoch(0)
     assert clips.shape == (2, 6, 8, 8, 3)
 
 

@@ -10,36 +10,36 @@ from actlib import evaluation
 from actlib.evaluation import calibration
 
 
-def make_scores(*, sharpness=1.0, count=4000, seed=0):
+def make_logits(*, sharpness=1.0, count=4000, seed=0):
     """Scores and labels drawn from their own softmax: believable at sharpness 1, too bold above."""
     rng = np.random.default_rng(seed)
-    scores = 2 * rng.normal(size=(count, 5))
-    cumulative = evaluation.softmax(scores).cumsum(axis=1)
+    logits = 2 * rng.normal(size=(count, 5))
+    cumulative = evaluation.softmax(logits).cumsum(axis=1)
     labels = (rng.random((count, 1)) > cumulative[:, :-1]).sum(axis=1)
-    return sharpness * scores, labels
+    return sharpness * logits, labels
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
 def test_temperature_undoes_what_made_scores_too_bold(sharpness):
-    scores, labels = make_scores(sharpness=sharpness)
-    probabilities = evaluation.softmax(scores)
+    logits, labels = make_logits(sharpness=sharpness)
+    probabilities = evaluation.softmax(logits)
     temperature = calibration.fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(sharpness, rel=0.06)
-    tempered = calibration.temper(probabilities, temperature)
+    tempered = calibration.apply_temperature(probabilities, temperature)
     assert calibration.expected_calibration_error(tempered, labels) < 0.02
     np.testing.assert_array_equal(tempered.argmax(axis=1), probabilities.argmax(axis=1))
 
 
-def test_tempering_probabilities_is_dividing_scores():
-    scores, _ = make_scores(count=20)
-    expected = evaluation.softmax(scores / 1.7)
-    np.testing.assert_allclose(calibration.temper(evaluation.softmax(scores), 1.7), expected, rtol=1e-6)
+def test_tempering_probabilities_is_dividing_logits():
+    logits, _ = make_logits(count=20)
+    expected = evaluation.softmax(logits / 1.7)
+    np.testing.assert_allclose(calibration.apply_temperature(evaluation.softmax(logits), 1.7), expected, rtol=1e-6)
 
 
 def test_all_right_does_not_make_a_model_sure_of_everything():
-    scores = np.eye(4)[np.arange(40) % 4] * 2
-    temperature = calibration.fit_temperature(evaluation.softmax(scores), np.arange(40) % 4)
-    sure = calibration.temper(evaluation.softmax(scores), temperature).max(axis=1)
+    logits = np.eye(4)[np.arange(40) % 4] * 2
+    temperature = calibration.fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
+    sure = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
     np.testing.assert_allclose(sure, 41 / 42, rtol=1e-3)  # Laplace's answer to 40 right of 40
 
 
@@ -56,12 +56,12 @@ def test_reliability_by_hand():
 
 @pytest.mark.parametrize("keep", [0.5, 0.9, 0.95, 1.0])
 def test_threshold_keeps_its_share_of_right_answers_and_turns_strangers_away(keep):
-    scores, labels = make_scores(count=500)
-    probabilities = evaluation.softmax(scores)
+    logits, labels = make_logits(count=500)
+    probabilities = evaluation.softmax(logits)
     threshold = calibration.choose_threshold(probabilities, labels, keep=keep)
     right = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
     assert keep <= (right >= threshold).mean() <= keep + 0.02
-    strangers = evaluation.softmax(0.1 * scores)  # a model that knows nothing of them
+    strangers = evaluation.softmax(0.1 * logits)  # a model that knows nothing of them
     assert (strangers.max(axis=1) >= threshold).mean() <= 0.2
 
 
@@ -70,9 +70,9 @@ def test_no_right_answer_gives_no_threshold():
 
 
 def test_calibrate_results_and_save_what_was_learnt():
-    scores, labels = make_scores(sharpness=3.0, count=800)
+    logits, labels = make_logits(sharpness=3.0, count=800)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(800)], "label": labels, "group": np.arange(800) // 4})
-    results = evaluation.evaluate(scores[:, None], np.arange(800), videos, classes=tuple("abcde"))
+    results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"))
     learnt = calibration.calibrate(results)
     assert learnt.temperature == pytest.approx(3, rel=0.1) and learnt.num_videos == 800
     assert learnt.error_after < learnt.error_before / 3

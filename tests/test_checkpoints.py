@@ -10,7 +10,7 @@ import pytest
 
 from actlib import checkpoints, specs
 
-WEIGHTS = {"preprocess/mean": np.zeros(3), "scores/kernel": np.arange(6.0).reshape(2, 3), "scores/bias": np.ones(3)}
+WEIGHTS = {"preprocess/mean": np.zeros(3), "logits/kernel": np.arange(6.0).reshape(2, 3), "logits/bias": np.ones(3)}
 
 
 def bgr_weights():
@@ -103,9 +103,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_the_key_changes_with_any_weight_and_name():
     key = checkpoints.weights_key(WEIGHTS)
     assert len(key) == 12 and key == checkpoints.weights_key(dict(reversed(WEIGHTS.items())))
-    assert key != checkpoints.weights_key(WEIGHTS | {"scores/bias": np.array([1, 1, 1 + 1e-6])})
+    assert key != checkpoints.weights_key(WEIGHTS | {"logits/bias": np.array([1, 1, 1 + 1e-6])})
     assert key != checkpoints.weights_key({name.replace("bias", "b"): array for name, array in WEIGHTS.items()})
-    assert key != checkpoints.weights_key(WEIGHTS | {"scores/kernel": WEIGHTS["scores/kernel"].reshape(3, 2)})
+    assert key != checkpoints.weights_key(WEIGHTS | {"logits/kernel": WEIGHTS["logits/kernel"].reshape(3, 2)})
 
 
 @pytest.mark.parametrize("preset", specs.PRESETS.values(), ids=lambda preset: preset.name)

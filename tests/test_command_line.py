@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
-from actlib import experiments, specs
+from actlib import specs
+from actlib.experiment import frozen_parts
 
 SHADES = {"Bright": 220, "Dark": 40}
 GROUPS = range(1, 9)
@@ -108,4 +109,4 @@ def test_a_mistake_is_answered_in_a_line(data, words, answer, tmp_path, monkeypa
 def test_what_should_be_frozen_but_has_no_weights_is_trained_with_a_warning():
     training = specs.TrainSpec(frozen=("convolutions", "hidden"))
     with pytest.warns(UserWarning, match="none for hidden"):
-        assert experiments.frozen_parts(training, {"block1_conv1/kernel": 0}).frozen == ("convolutions",)
+        assert frozen_parts(training, {"block1_conv1/kernel": 0}).frozen == ("convolutions",)

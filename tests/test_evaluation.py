@@ -21,15 +21,15 @@ def make_videos(labels, groups=None):
 
 def judge(answers, labels, *, groups=None, **options):
     """Results of one clip of one step a video whose answers are these labels."""
-    scores = 4 * np.eye(len(CLASSES))[np.asarray(answers)][:, None]
-    return evaluation.evaluate(scores, np.arange(len(labels)), make_videos(labels, groups), classes=CLASSES, **options)
+    logits = 4 * np.eye(len(CLASSES))[np.asarray(answers)][:, None]
+    return evaluation.evaluate(logits, np.arange(len(labels)), make_videos(labels, groups), classes=CLASSES, **options)
 
 
 def test_softmax_survives_large_scores_and_keeps_its_argument():
-    scores = np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32)
-    kept = scores.copy()
-    np.testing.assert_allclose(evaluation.softmax(scores), [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-6)
-    np.testing.assert_array_equal(scores, kept)
+    logits = np.array([[1e4, 0, -1e4], [0, 0, 0]], np.float32)
+    kept = logits.copy()
+    np.testing.assert_allclose(evaluation.softmax(logits), [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-6)
+    np.testing.assert_array_equal(logits, kept)
     assert evaluation.softmax(np.zeros((2, 3), np.float16)).dtype == np.float32
     assert evaluation.softmax([1, 1]).tolist() == [0.5, 0.5]
 
@@ -48,9 +48,9 @@ def test_the_papers_protocol_worked_out_by_hand():
     """Two windows of 16 of a video of 20 frames (0..15 and 4..19): mean over steps, then over clips."""
     step = np.where(np.arange(20) < 10, 0.9, 0.2)  # probability of class 0 at each frame
     windows = np.array([np.arange(16), np.arange(4, 20)])
-    scores = np.log(np.stack([step, 1 - step], axis=-1))[windows]  # (2, 16, 2)
+    logits = np.log(np.stack([step, 1 - step], axis=-1))[windows]  # (2, 16, 2)
     video = pd.DataFrame({"name": ["Jump/v_Jump_g01_c01.avi"], "label": [0], "group": [1]})
-    results = evaluation.evaluate(scores, np.zeros(2, int), video, classes=("Jump", "Run"), readout="steps")
+    results = evaluation.evaluate(logits, np.zeros(2, int), video, classes=("Jump", "Run"), readout="steps")
     first, second = (10 * 0.9 + 6 * 0.2) / 16, (6 * 0.9 + 10 * 0.2) / 16
     np.testing.assert_allclose(results.probabilities, [[(first + second) / 2, 1 - (first + second) / 2]], rtol=1e-6)
     assert results.frame.value == (10 + 6) / 32
@@ -141,9 +141,9 @@ def test_top_k_agrees_with_scikit_learn_at_101_classes():
     classes = tuple(f"Class{i:03d}" for i in range(101))
     labels = rng.integers(101, size=300)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(300)], "label": labels, "group": rng.integers(25, size=300)})
-    scores = rng.normal(size=(300, 1, 101)).astype(np.float32)
-    results = evaluation.evaluate(scores, np.arange(300), videos, classes=classes)
-    assert results.top_k(5) == pytest.approx(top_k_accuracy_score(labels, scores[:, 0], k=5, labels=np.arange(101)))
+    logits = rng.normal(size=(300, 1, 101)).astype(np.float32)
+    results = evaluation.evaluate(logits, np.arange(300), videos, classes=classes)
+    assert results.top_k(5) == pytest.approx(top_k_accuracy_score(labels, logits[:, 0], k=5, labels=np.arange(101)))
     assert results.confusion.sum() == 300 and results.confusion.shape == (101, 101)
     assert json.loads(json.dumps(results.to_json()))["video_accuracy"]["count"] == 300
 
@@ -170,16 +170,16 @@ def test_results_show_themselves():
 
 
 def test_scores_that_are_not_numbers_name_the_video():
-    scores = np.zeros((3, 2, 3))
-    scores[1, 0, 2] = np.nan
+    logits = np.zeros((3, 2, 3))
+    logits[1, 0, 2] = np.nan
     with pytest.raises(ValueError, match=r"in 1 of 3 clips, the first of Run/v_Run_g01_c01\.avi.*learning rate"):
-        evaluation.evaluate(scores, np.arange(3), make_videos([0, 1, 2]), classes=CLASSES)
+        evaluation.evaluate(logits, np.arange(3), make_videos([0, 1, 2]), classes=CLASSES)
 
 
 @pytest.mark.parametrize(
-    ("scores", "clip_videos", "labels", "said"),
+    ("logits", "clip_videos", "labels", "said"),
     [
-        (np.zeros((3, 3)), [0, 1, 2], [0, 1, 2], r"Received: \(3, 3\).*scores\[:, None\]"),
+        (np.zeros((3, 3)), [0, 1, 2], [0, 1, 2], r"Received: \(3, 3\).*logits\[:, None\]"),
         (np.zeros((3, 1, 2)), [0, 1, 2], [0, 1, 2], "3 classes"),
         (np.zeros((0, 1, 3)), [], [0], r"Received: \(0, 1, 3\)"),
         (np.zeros((3, 1, 3)), [0, 1], [0, 1], "each of the 3 clips"),
@@ -188,10 +188,10 @@ def test_scores_that_are_not_numbers_name_the_video():
         (np.zeros((2, 1, 3)), [0, 1], [0, 3], r"labels in 0\.\.2"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(scores, clip_videos, labels, said):
+def test_arguments_that_do_not_fit_are_refused(logits, clip_videos, labels, said):
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(len(labels))], "label": labels, "group": 1})
     with pytest.raises(ValueError, match=said):
-        evaluation.evaluate(scores, np.array(clip_videos, int), videos, classes=CLASSES)
+        evaluation.evaluate(logits, np.array(clip_videos, int), videos, classes=CLASSES)
 
 
 def test_mcnemar_against_the_binomial_by_hand():
@@ -244,7 +244,7 @@ def test_logistic_baseline_learns_and_leaves_unseen_classes_out():
     labels = np.repeat([0, 2], 20)
     train = centre[labels][:, None] + rng.normal(size=(40, 4, 2))
     test = centre[[0, 2, 2]][:, None] + rng.normal(size=(3, 5, 2)) / 4
-    scores = evaluation.logistic_baseline(train, labels, test=test, num_classes=3)
-    assert scores.shape == (3, 5, 3) and np.isfinite(scores).all()
-    results = evaluation.evaluate(scores, np.arange(3), make_videos([0, 2, 2]), classes=CLASSES, readout="steps")
+    logits = evaluation.logistic_baseline(train, labels, test=test, num_classes=3)
+    assert logits.shape == (3, 5, 3) and np.isfinite(logits).all()
+    results = evaluation.evaluate(logits, np.arange(3), make_videos([0, 2, 2]), classes=CLASSES, readout="steps")
     assert results.frame.value == 1.0 and results.probabilities[:, 1].max() < 1e-6

@@ -67,14 +67,14 @@ import numpy as np
 from tiny_training import *
 from actlib.keras import training, weights
 model = weights.load_model("{tmp_path}/model.safetensors")
-clips = ClipBatches(list(np.load("{tmp_path}/clips.npy")), [0, 1], every(4))
-np.save("{tmp_path}/scores.npy", training.predict(model, clips))
+clips = ClipBatches(list(np.load("{tmp_path}/clips.npy")), [0, 1], make_sampler("uniform", 4))
+np.save("{tmp_path}/logits.npy", training.predict(model, clips))
 history = training.train(model, *make_batches(), TRAINING, run="{tmp_path}/run", monitor=send_at_batch(0, None))
 print(training.keras.backend.backend(), history["loss"][-1] < history["loss"][0])
 """
     assert run_python(code, KERAS_BACKEND="torch") == "torch True\n"
     expected = keras.ops.convert_to_numpy(model(clips, readout="steps"))
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, atol=1e-4)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, atol=1e-4)
     assert weights.load_model(tmp_path / "run" / "best.safetensors").card["metrics"]["epoch"] > 1
 
 
@@ -150,8 +150,8 @@ def test_an_lrcn_starts_from_a_frame_classifier():
     start = weights.get_weights(frames)
     model = training.build_model(LRCN, 5, weights=start)
     loaded = weights.get_weights(model)
-    assert all(np.array_equal(loaded[name], start[name]) for name in start if not name.startswith("scores"))
-    assert loaded["scores/kernel"].shape == (5, 5)
+    assert all(np.array_equal(loaded[name], start[name]) for name in start if not name.startswith("logits"))
+    assert loaded["logits/kernel"].shape == (5, 5)
 
 
 def test_weights_that_do_not_fit_are_refused():
@@ -167,12 +167,12 @@ def test_weights_that_do_not_fit_are_refused():
 
 def test_scores_are_taken_whole_or_not_at_all():
     model = training.build_model(FRAMES, 3)
-    given = {"scores/kernel": np.zeros((9, 3)), "scores/bias": np.ones(3), "hidden1/bias": np.ones(8)}
+    given = {"logits/kernel": np.zeros((9, 3)), "logits/bias": np.ones(3), "hidden1/bias": np.ones(8)}
     assert weights.set_weights(model, given, partial=True) == ["hidden1/bias"]
 
 
 def test_a_checkpoint_that_describes_no_model_is_refused(tmp_path):
-    path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"scores/bias": np.zeros(3)}, {"kind": "other"})
+    path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"logits/bias": np.zeros(3)}, {"kind": "other"})
     with pytest.raises(ValueError, match="bare.safetensors"):
         weights.load_model(path)
 
@@ -180,7 +180,7 @@ def test_a_checkpoint_that_describes_no_model_is_refused(tmp_path):
 def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypatch):
     model = training.build_model(FRAMES, 3)
     frames = np.concatenate(make_videos()[0][:3])  # (18, 16, 16, 3)
-    monkeypatch.setattr(computing.runs, "gains_from_bf16", lambda: True)
+    monkeypatch.setattr(computing.runs, "has_fast_bf16", lambda: True)
     exact = training.convolve(model, frames, batch_size=5, mixed_precision=False)
     np.testing.assert_array_equal(exact, training.convolve(model, frames, mixed_precision=False))
     half = training.convolve(model, frames)
@@ -192,9 +192,9 @@ def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypa
 
 
 def test_layers_compute_in_bfloat16_only_inside_the_with(monkeypatch):
-    monkeypatch.setattr(computing.runs, "gains_from_bf16", lambda: True)
+    monkeypatch.setattr(computing.runs, "has_fast_bf16", lambda: True)
     model = training.build_model(LRCN, 3)
     with computing.compute_in_bf16(model, True):
-        assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.scores.compute_dtype == "float32"
+        assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.logits.compute_dtype == "float32"
         assert model.convolutions.stack[0].compute_dtype == "float32"  # the mean is subtracted exactly
     assert {layer.compute_dtype for part in (model.convolutions, model.head) for layer in part.layers} == {"float32"}

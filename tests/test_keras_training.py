@@ -16,8 +16,9 @@ from odd_batches import Labelled, be_killed, fail
 from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
 
 from actlib import checkpoints, specs
-from actlib.batches import ClipBatches, every
-from actlib.keras import feeding, optimizers, training, weights
+from actlib.dataset import ClipBatches
+from actlib.keras import dataset, optimizers, training, weights
+from actlib.video import make_sampler
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -99,10 +100,14 @@ def test_features_train_the_head_and_reach_what_frames_reach():
     spec = replace(TRAINING, frozen=("convolutions",), num_epochs=3)
     features = [training.convolve(model, frames, mixed_precision=False) for frames in videos]
     assert features[0].dtype == np.float16 and features[0].shape == (6, 96)
-    by_features = training.train(model, *(ClipBatches(features, labels, every(4)),) * 2, spec, monitor=SILENT)
+    by_features = training.train(
+        model, *(ClipBatches(features, labels, make_sampler("uniform", 4)),) * 2, spec, monitor=SILENT
+    )
     assert all(np.array_equal(start[n], w) for n, w in weights.get_weights(model).items() if n.startswith("block"))
     weights.set_weights(model, start)
-    by_frames = training.train(model, *(ClipBatches(videos, labels, every(4)),) * 2, spec, monitor=SILENT)
+    by_frames = training.train(
+        model, *(ClipBatches(videos, labels, make_sampler("uniform", 4)),) * 2, spec, monitor=SILENT
+    )
     np.testing.assert_allclose(by_features["val_loss"], by_frames["val_loss"], rtol=1e-2)
 
 
@@ -112,7 +117,7 @@ def test_frozen_parts_keep_their_weights_and_the_rest_does_not():
     spec = replace(TRAINING, frozen=("convolutions", "hidden"), num_epochs=1)
     training.train(model, *make_batches(), spec, monitor=SILENT)
     changed = {name for name, array in weights.get_weights(model).items() if not np.array_equal(array, start[name])}
-    assert {name.split("/")[0] for name in changed} == {"lstm1", "scores"}
+    assert {name.split("/")[0] for name in changed} == {"lstm1", "logits"}
 
 
 def test_training_stops_early_and_slows_down_on_a_plateau():
@@ -150,7 +155,9 @@ def test_a_broken_video_is_named_by_the_error_itself():
     videos, labels = make_videos()
     model = training.build_model(FRAMES, 3)
     with pytest.raises(ValueError, match="v_Punch_g01_c01.avi") as caught:
-        training.train(model, Failing(videos, labels, every(4), batch_size=4), None, TRAINING, monitor=SILENT)
+        training.train(
+            model, Failing(videos, labels, make_sampler("uniform", 4), batch_size=4), None, TRAINING, monitor=SILENT
+        )
     assert type(caught.value) is ValueError  # not TensorFlow's own, with its pages of text
 
 
@@ -158,8 +165,8 @@ def test_a_broken_video_is_named_by_the_error_itself():
 def test_fit_does_not_hang_on_a_worker_process_that_fails(fifth, error):
     model = keras.Sequential([keras.layers.Dense(2)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    data = feeding.ClipDataset(Labelled(fifth), processes=True)
-    with pytest.raises(Exception, match=error), feeding.raise_original(data):
+    data = dataset.ClipDataset(Labelled(fifth), processes=True)
+    with pytest.raises(Exception, match=error), dataset.raise_original(data):
         model.fit(data, verbose=0, shuffle=False)
 
 
@@ -167,14 +174,14 @@ def test_each_pass_over_a_dataset_is_an_epoch_unless_it_is_fixed():
     batches, _ = make_batches()
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    moving, fixed = feeding.ClipDataset(batches), feeding.ClipDataset(batches, fixed=True)
+    moving, fixed = dataset.ClipDataset(batches), dataset.ClipDataset(batches, fixed=True)
     model.fit(moving, validation_data=fixed, epochs=3, verbose=0, shuffle=False)
     assert np.array_equal(moving[0][0], batches.batch(2, 0)[0]) and np.array_equal(fixed[0][0], batches.batch(0, 0)[0])
 
 
 def test_class_weights_and_repeated_labels_reach_fit():
     batches, _ = make_batches()
-    x, y, weight = feeding.ClipDataset(batches, repeat=True, class_weights=np.array([1.0, 2.0, 3.0]))[0]
+    x, y, weight = dataset.ClipDataset(batches, repeat=True, class_weights=np.array([1.0, 2.0, 3.0]))[0]
     assert x.shape[:2] == y.shape == weight.shape == (4, 4) and (weight == y + 1).all()
 
 
@@ -182,13 +189,14 @@ def test_predictions_come_in_order_from_features_and_from_frames():
     videos, labels = make_videos()
     model = training.build_model(LRCN, 3)
     features = [keras.ops.convert_to_numpy(model.convolutions(frames)) for frames in videos]
-    scores = [
-        training.predict(model, ClipBatches(source, labels, every(4), batch_size=5)) for source in (videos, features)
+    logits = [
+        training.predict(model, ClipBatches(source, labels, make_sampler("uniform", 4), batch_size=5))
+        for source in (videos, features)
     ]
-    assert scores[0].shape == (12, 4, 3) and scores[0].dtype == np.float32
-    np.testing.assert_allclose(*scores, atol=1e-5)
+    assert logits[0].shape == (12, 4, 3) and logits[0].dtype == np.float32
+    np.testing.assert_allclose(*logits, atol=1e-5)
     expected = model(videos[7][None, [0, 2, 3, 5]], readout="steps")
-    np.testing.assert_allclose(scores[0][7], expected[0], atol=1e-5)
+    np.testing.assert_allclose(logits[0][7], expected[0], atol=1e-5)
 
 
 def test_an_unknown_optimizer_or_part_is_refused():

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from odd_batches import Numbers, be_killed, fail, fail_in_an_odd_way, sleep_a_little, sleep_long
 
-from actlib import batches
-from actlib.batches.loading import Loader, count_bytes, load_arrays
+from actlib.dataset import ClipBatches
+from actlib.dataset.loading import Loader, count_bytes, load_arrays
+from actlib.video import make_sampler
 
 
 def read_epoch(loader, epoch=0):
@@ -53,7 +54,7 @@ def test_a_stuck_worker_is_given_up(processes):
 @pytest.mark.parametrize("processes", [False, True])
 def test_a_program_with_a_stuck_worker_can_end(processes):
     code = (
-        "import sys; sys.path.insert(0, 'tests'); import odd_batches as t; from actlib.batches.loading import Loader\n"
+        "import sys; sys.path.insert(0, 'tests'); import odd_batches as t; from actlib.dataset.loading import Loader\n"
         "if __name__ == '__main__':\n"
         f"    loader = Loader(t.Numbers(t.sleep_long), processes={processes}, ahead=6)\n"
         "    print(loader.get(0, 0))"
@@ -89,20 +90,20 @@ def test_workers_leave_with_the_loader():
 
 def test_clip_batches_travel_to_worker_processes():
     videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
-    source = batches.ClipBatches(videos, range(5), batches.random_clip(3), batch_size=2, shuffle=True)
+    source = ClipBatches(videos, range(5), make_sampler("segments", 3), batch_size=2, shuffle=True)
     clips, labels = pickle.loads(pickle.dumps(source)).batch(3, 1)
     assert (clips == source.batch(3, 1)[0]).all() and (labels == source.batch(3, 1)[1]).all()
 
 
 def test_arrays_are_all_clips_in_order():
     videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
-    source = batches.ClipBatches(videos, range(5), batches.windows(4, 2), batch_size=3)
+    source = ClipBatches(videos, range(5), make_sampler("windows", 4, stride=2), batch_size=3)
     clips, labels = load_arrays(source)
     assert clips.shape == (10, 4, 2, 2, 3) and clips.dtype == np.uint8 and clips.nbytes == count_bytes(source)
     assert labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and (clips[:, 0, 0, 0, 0] == labels).all()
 
 
 def test_arrays_that_would_take_too_much_are_refused_before_they_are_loaded():
-    source = batches.ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), batches.every(4), batch_size=1)
+    source = ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), make_sampler("uniform", 4), batch_size=1)
     with pytest.raises(MemoryError, match="at most 10 MB.*4 clips of 3.00 MB, 12 MB in all.*Stream"):
         load_arrays(source, limit_bytes=1e7)

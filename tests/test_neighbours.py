@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actlib.evaluation.neighbours import describe_clips, find_neighbours, map_clips, neighbour_accuracy
+from actlib.evaluation.neighbours import embed_clips, find_neighbours, neighbour_accuracy, project_clips
 
 
 def three_heaps(per_class=12, width=40, spread=0.15):
@@ -16,24 +16,24 @@ def three_heaps(per_class=12, width=40, spread=0.15):
 def test_clips_are_described_by_the_mean_of_their_frames():
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(frames, 6)).astype(np.float16) for frames in (1, 4, 9)]
-    vectors = describe_clips(features)
+    vectors = embed_clips(features)
     assert vectors.dtype == np.float32
     for vector, clip in zip(vectors, features, strict=True):
         assert np.allclose(vector, clip.astype(np.float64).mean(axis=0), atol=1e-6)
     with pytest.raises(ValueError, match="at least 1 clip"):
-        describe_clips([])
+        embed_clips([])
     with pytest.raises(ValueError, match=r"Received: \(6,\) of clip 1"):
-        describe_clips([features[0], features[0][0]])
+        embed_clips([features[0], features[0][0]])
 
 
 def test_features_are_averaged_over_the_picture_when_asked():
     features = np.random.default_rng(0).normal(size=(2, 3, 5 * 4 * 6)).astype(np.float32)
-    vectors = describe_clips(features, feature_shape=(5, 4, 6))
+    vectors = embed_clips(features, feature_shape=(5, 4, 6))
     assert np.allclose(vectors, features.reshape(2, 3, 5, 4, 6).mean(axis=(1, 2, 3)), atol=1e-6)
 
 
 def test_large_halves_do_not_overflow():
-    assert np.isfinite(describe_clips([np.full((64, 3), 60000, np.float16)])).all()
+    assert np.isfinite(embed_clips([np.full((64, 3), 60000, np.float16)])).all()
 
 
 def test_neighbours_are_those_of_the_smallest_angle():
@@ -80,19 +80,19 @@ def test_neighbour_accuracy():
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_on_a_map_classes_lie_together(method):
     vectors, labels = three_heaps()
-    points = map_clips(vectors, method=method)
+    points = project_clips(vectors, method=method)
     assert points.shape == (36, 2)
     assert np.isfinite(points).all()
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
     same = labels[:, None] == labels[None]
     assert distances[same].max() < distances[~same].min()
-    assert np.array_equal(points, map_clips(vectors, method=method))
+    assert np.array_equal(points, project_clips(vectors, method=method))
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 @pytest.mark.parametrize("shape", [(2, 5), (3, 1), (4, 300), (7, 3)])
 def test_maps_of_few_clips(method, shape):
-    points = map_clips(np.random.default_rng(0).normal(size=shape), method=method)
+    points = project_clips(np.random.default_rng(0).normal(size=shape), method=method)
     assert points.shape == (shape[0], 2)
     assert np.isfinite(points).all()
 
@@ -100,16 +100,16 @@ def test_maps_of_few_clips(method, shape):
 def test_the_length_of_a_vector_does_not_matter():
     vectors, _ = three_heaps()
     scales = np.linspace(1, 100, len(vectors))[:, None]
-    assert np.allclose(map_clips(vectors), map_clips(vectors * scales), atol=1e-4)
+    assert np.allclose(project_clips(vectors), project_clips(vectors * scales), atol=1e-4)
 
 
 def test_wrong_input_is_refused():
     vectors, _ = three_heaps()
     with pytest.raises(ValueError, match="Expected method to be one of"):
-        map_clips(vectors, method="umap")
+        project_clips(vectors, method="umap")
     with pytest.raises(ValueError, match="at least 2 clips"):
         find_neighbours(vectors[:1])
     with pytest.raises(ValueError, match="finite"):
-        map_clips(np.full((3, 3), np.nan))
+        project_clips(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="Expected a group for each of 36 clips. Received: 2"):
         find_neighbours(vectors, groups=[1, 2])

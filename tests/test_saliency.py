@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from actlib import attribution
+from actlib import saliency
 from actlib.specs import PRESETS, VGG16, FrameSpec, LRCNSpec, VGGSpec
 
 pytest.importorskip("torch")
@@ -29,7 +29,7 @@ SPECS = {
 SEEING_RED = FrameSpec("seeing_red", VGGSpec("red", ((1, 2),), size=16, mean=(0.0, 0.0, 0.0)), hidden=())
 
 
-def load_twin(framework):
+def load_backend(framework):
     """The modules of one framework's half."""
     if framework == "keras":
         pytest.importorskip("keras")
@@ -37,12 +37,12 @@ def load_twin(framework):
     return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
 
 
-TWINS = pytest.mark.parametrize("framework", ["torch", "keras"])
+BACKENDS = pytest.mark.parametrize("framework", ["torch", "keras"])
 
 
 def make_both(spec, *, num_classes=7):
     """(twin, model) of both frameworks, with the same weights."""
-    torch, keras = load_twin("torch"), load_twin("keras")
+    torch, keras = load_backend("torch"), load_backend("keras")
     model = torch.training.build_model(spec, num_classes)
     weights = torch.weights.get_weights(model)
     return (torch, model), (keras, keras.training.build_model(spec, num_classes, weights=weights))
@@ -50,13 +50,13 @@ def make_both(spec, *, num_classes=7):
 
 def make_red(framework, *, spec=SEEING_RED):
     """A twin and its model that knows red from blue."""
-    twin = load_twin(framework)
+    twin = load_backend(framework)
     model = twin.training.build_model(spec, 2)
     weights = {name: np.zeros_like(array) for name, array in twin.weights.get_weights(model).items()}
     weights["preprocess/std"][:] = 1
     weights["block1_conv1/kernel"][1, 1] = [[1, 0], [0, 0], [0, 1]]  # red -> channel 0, blue -> channel 1
-    weights["scores/kernel"][0::2, 1] = 0.001
-    weights["scores/kernel"][1::2, 0] = 0.001
+    weights["logits/kernel"][0::2, 1] = 0.001
+    weights["logits/kernel"][1::2, 0] = 0.001
     twin.weights.set_weights(model, weights)
     return twin.saliency, model
 
@@ -93,14 +93,14 @@ def test_both_frameworks_remember_the_same(name):
     assert np.abs(states - keras.saliency.lstm_states(same, clip)).max() < 1e-5
 
 
-@TWINS
+@BACKENDS
 def test_states_are_what_the_scores_are_made_of(framework):
-    twin = load_twin(framework)
+    twin = load_backend(framework)
     model = twin.training.build_model(SPECS["last"], 7)
     weights, clip = twin.weights.get_weights(model), random_clip()
     states = twin.saliency.lstm_states(model, clip)
-    scores = states[-1] @ weights["scores/kernel"] + weights["scores/bias"]
-    assert np.abs(scores - answer(framework, model, clip[None])[0]).max() < 1e-5
+    logits = states[-1] @ weights["logits/kernel"] + weights["logits/bias"]
+    assert np.abs(logits - answer(framework, model, clip[None])[0]).max() < 1e-5
     earlier = twin.saliency.lstm_states(model, clip[:3])
     assert np.abs(earlier - states[:3]).max() < 1e-5  # a state knows nothing of what comes after it
 
@@ -114,7 +114,7 @@ def answer(framework, model, clips):
         return model.eval()(torch.from_numpy(clips)).numpy()
 
 
-@TWINS
+@BACKENDS
 def test_grad_cam_finds_where_the_evidence_is(framework):
     saliency, model = make_red(framework)
     frames = np.zeros((2, 16, 16, 3), np.uint8)
@@ -133,7 +133,7 @@ def test_grad_cam_finds_where_the_evidence_is(framework):
     assert np.array_equal(said, red)
 
 
-@TWINS
+@BACKENDS
 def test_contributions_find_the_frame_that_decides(framework):
     saliency, model = make_red(framework)
     clip = np.zeros((4, 16, 16, 3), np.uint8)
@@ -145,7 +145,7 @@ def test_contributions_find_the_frame_that_decides(framework):
     assert np.allclose(saliency.frame_contributions(model, clip, label=0), 0)
 
 
-@TWINS
+@BACKENDS
 def test_filters_are_in_rgb_and_in_their_order(framework):
     saliency, model = make_red(framework)
     filters = saliency.first_filters(model)
@@ -155,9 +155,9 @@ def test_filters_are_in_rgb_and_in_their_order(framework):
     assert filters.sum() == 2
 
 
-@TWINS
+@BACKENDS
 def test_looking_changes_nothing(framework):
-    twin = load_twin(framework)
+    twin = load_backend(framework)
     model = twin.training.build_model(SPECS["mean"], 7)
     if framework == "torch":
         model.train()
@@ -173,9 +173,9 @@ def test_looking_changes_nothing(framework):
     assert np.array_equal(first, twin.saliency.grad_cam(model, clip))  # no dropout
 
 
-@TWINS
+@BACKENDS
 def test_what_cannot_be_looked_at_is_refused(framework):
-    twin = load_twin(framework)
+    twin = load_backend(framework)
     model = twin.training.build_model(FRAMES, 7)
     with pytest.raises(ValueError, match=r"Expected frames \(n, 32, 32, 3\).* Received: \(2, 16, 16, 3\)"):
         twin.saliency.grad_cam(model, random_clip(2, 16))
@@ -192,14 +192,14 @@ def test_what_cannot_be_looked_at_is_refused(framework):
 def test_heat_maps_follow_the_paper():
     rng = np.random.default_rng(0)
     activations, gradients = rng.normal(size=(2, 2, 4, 4, 3))  # 2 frames each
-    heat = attribution.heat_maps(activations, gradients, size=4, together=True)
+    heat = saliency.heat_maps(activations, gradients, size=4, together=True)
     expected = np.zeros((2, 4, 4))
     for frame in range(2):
         for channel in range(3):
             expected[frame] += gradients[frame, ..., channel].mean() * activations[frame, ..., channel]
     expected = np.maximum(expected, 0)
     assert np.allclose(heat, expected / expected.max(), atol=1e-6)
-    apart = attribution.heat_maps(activations, gradients, size=9, together=False)
+    apart = saliency.heat_maps(activations, gradients, size=9, together=False)
     assert apart.shape == (2, 9, 9)
     assert apart.max(axis=(1, 2)).tolist() == [1, 1]
 
@@ -222,7 +222,7 @@ def test_keras_half_runs_on_other_backends(tmp_path, backend):
     environment = os.environ | {"KERAS_BACKEND": backend}
     command = [sys.executable, "-c", OTHER_BACKEND, tmp_path, Path(__file__).parent]
     subprocess.run(command, env=environment, check=True, capture_output=True)
-    twin = load_twin("torch")
+    twin = load_backend("torch")
     for name in ("normalised", "mean"):
         heat = twin.saliency.grad_cam(twin.training.build_model(SPECS[name], 7), random_clip(), label=2)
         assert np.abs(heat - np.load(tmp_path / f"{name}.npy")).max() < 1e-4
@@ -233,7 +233,7 @@ def test_real_vgg16_looks_at_the_same_in_both():
     if not folder:
         pytest.skip("ACTLIB_REAL_DATA names no folder with real weights")
     from actlib.checkpoints import read_weights
-    from actlib.clips import read_clip
+    from actlib.video import read_clip
 
     weights = read_weights(f"{folder}/weights/vgg16_imagenet_notop.npz")
     video = f"{folder}/UCF-101/Surfing/v_Surfing_g23_c01.avi"
@@ -241,7 +241,7 @@ def test_real_vgg16_looks_at_the_same_in_both():
     spec = replace(PRESETS["study_frames"].model, vgg=VGG16)
     heats = []
     for framework in ("torch", "keras"):
-        twin = load_twin(framework)
+        twin = load_backend(framework)
         model = twin.training.build_model(spec, 6, weights=weights)
         heats.append(twin.saliency.grad_cam(model, frames, label=1))
     assert heats[0].max() == 1

@@ -81,7 +81,7 @@ def head_in_numpy(weights, features, *, lstms):
             hidden = sigmoid(o) * np.tanh(cell)
             steps.append(hidden)
         x = np.array(steps)
-    return x @ weights["scores/kernel"] + weights["scores/bias"]
+    return x @ weights["logits/kernel"] + weights["logits/bias"]
 
 
 def test_vgg16_has_the_shapes_of_the_paper():
@@ -122,8 +122,8 @@ def test_frame_scores_agree_with_numpy():
     model, weights = make(FRAMES)
     features = np.random.default_rng(1).normal(size=(2, 5, TINY.num_features))
     with torch.no_grad():
-        scores = model.head(torch.from_numpy(features))  # (2, 5, K)
-    np.testing.assert_allclose(scores, [head_in_numpy(weights, clip, lstms=0) for clip in features], atol=1e-5)
+        logits = model.head(torch.from_numpy(features))  # (2, 5, K)
+    np.testing.assert_allclose(logits, [head_in_numpy(weights, clip, lstms=0) for clip in features], atol=1e-5)
 
 
 def test_lstm_scores_agree_with_numpy_at_every_readout():
@@ -136,7 +136,7 @@ def test_lstm_scores_agree_with_numpy_at_every_readout():
         np.testing.assert_allclose(model.head(torch.from_numpy(features), readout="steps"), expected, atol=1e-5)
         np.testing.assert_allclose(model.head(torch.from_numpy(features), readout="mean"), expected.mean(1), atol=1e-5)
         np.testing.assert_allclose(model.head(torch.from_numpy(features)), expected[:, -1], atol=1e-5)
-        np.testing.assert_allclose(model.head(x, readout="steps"), expected_half, atol=1e-5)  # as stores keep them
+        np.testing.assert_allclose(model.head(x, readout="steps"), expected_half, atol=1e-5)  # as caches keep them
 
 
 @pytest.mark.parametrize(("readout", "shape"), [("last", (2, 3)), ("mean", (2, 3)), ("steps", (2, 4, 3))])
@@ -177,8 +177,8 @@ def test_networks_start_as_in_keras():
     recurrent, bias = weights["lstm1/recurrent_kernel"], weights["lstm1/bias"]
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(5), atol=1e-5)
     assert bias.tolist() == [0] * 5 + [1] * 5 + [0] * 10
-    assert get_weights(build_model(CLIPS, 3, seed=1))["scores/kernel"].tolist() == weights["scores/kernel"].tolist()
-    assert get_weights(build_model(CLIPS, 3, seed=2))["scores/kernel"].tolist() != weights["scores/kernel"].tolist()
+    assert get_weights(build_model(CLIPS, 3, seed=1))["logits/kernel"].tolist() == weights["logits/kernel"].tolist()
+    assert get_weights(build_model(CLIPS, 3, seed=2))["logits/kernel"].tolist() != weights["logits/kernel"].tolist()
 
 
 def test_a_model_comes_back_from_its_file(tmp_path):
@@ -193,7 +193,7 @@ def test_a_model_comes_back_from_its_file(tmp_path):
 
 
 def test_weights_alone_are_not_a_model(tmp_path):
-    path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"scores/bias": np.zeros(3)}, {})
+    path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"logits/bias": np.zeros(3)}, {})
     with pytest.raises(ValueError, match=r"bare\.safetensors"):
         load_model(path)
 
@@ -204,8 +204,8 @@ def test_lrcn_starts_from_the_frame_classifier():
     got, start = get_weights(lrcn), get_weights(build_model(CLIPS, 4, seed=5))
     assert np.array_equal(got["hidden2/kernel"], weights["hidden2/kernel"])
     assert np.array_equal(got["preprocess/mean"], weights["preprocess/mean"])
-    assert np.array_equal(got["scores/kernel"], start["scores/kernel"])  # other shape: learnt anew,
-    assert np.array_equal(got["scores/bias"], start["scores/bias"])  # and its bias with it
+    assert np.array_equal(got["logits/kernel"], start["logits/kernel"])  # other shape: learnt anew,
+    assert np.array_equal(got["logits/bias"], start["logits/bias"])  # and its bias with it
 
 
 def test_weights_that_do_not_fit_are_refused():
@@ -222,8 +222,8 @@ def test_weights_that_do_not_fit_are_refused():
 
 def test_copies_are_copies():
     model, weights = make(FRAMES)
-    weights["scores/bias"][:] = 9
-    assert not np.array_equal(get_weights(model)["scores/bias"], weights["scores/bias"])
+    weights["logits/bias"][:] = 9
+    assert not np.array_equal(get_weights(model)["logits/bias"], weights["logits/bias"])
 
 
 def test_torchvisions_file_is_read_with_its_own_preprocessing(tmp_path):
@@ -272,11 +272,11 @@ def test_frames_and_features_predict_the_same(spec):
     clips = random_frames(5, 4)
     features = convolve_in_numpy(weights, TINY, clips.reshape(20, 8, 8, 3)).reshape(5, 4, -1)
     labels = np.zeros(5, np.int64)
-    scores = predict(model, Batches([(clips[:3], labels[:3]), (clips[3:], labels[3:])]))
-    assert scores.shape == (5, 4, 3) and scores.dtype == np.float32
-    np.testing.assert_allclose(scores, predict(model, Batches([(features, labels)])), atol=1e-4)
+    logits = predict(model, Batches([(clips[:3], labels[:3]), (clips[3:], labels[3:])]))
+    assert logits.shape == (5, 4, 3) and logits.dtype == np.float32
+    np.testing.assert_allclose(logits, predict(model, Batches([(features, labels)])), atol=1e-4)
     pixels = Batches([(clips.astype(np.float32), labels)])
-    np.testing.assert_allclose(scores, predict(model, pixels, features=False), atol=1e-5)
+    np.testing.assert_allclose(logits, predict(model, pixels, features=False), atol=1e-5)
 
 
 @pytest.mark.skipif("ACTLIB_REAL_DATA" not in os.environ, reason="set ACTLIB_REAL_DATA to a folder with real weights")

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from actlib import checkpoints, specs
-from actlib.batches import ClipBatches, every, random_clip
+from actlib.dataset import ClipBatches
 from actlib.torch import trainer
 from actlib.torch.training import build_model, predict, train
 from actlib.torch.weights import get_weights, load_model
+from actlib.video import make_sampler
 
 VGG = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=8, std=(64.0, 64.0, 64.0), batch_norm=True)
 FRAMES = specs.FrameSpec("tiny_frames", VGG, hidden=(8,), dropout=0.2)
@@ -49,8 +50,8 @@ def make_batches(kind="uint8", *, part="train"):
         means = 2 * np.eye(3).repeat(8, axis=1)  # (K, D)
         videos = [rng.normal(means[label], 0.3, (6, VGG.num_features)).astype(np.float16) for label in labels]
     if part == "train":
-        return ClipBatches(videos, labels, random_clip(4), batch_size=5, shuffle=True, seed=3)
-    return ClipBatches(videos, labels, every(4), batch_size=5)
+        return ClipBatches(videos, labels, make_sampler("segments", 4), batch_size=5, shuffle=True, seed=3)
+    return ClipBatches(videos, labels, make_sampler("uniform", 4), batch_size=5)
 
 
 def run_training(spec=FRAMES, training=ADAM, *, kind="uint8", run=None, seed=1, monitor=None, model=None):
@@ -108,11 +109,11 @@ def test_a_step_is_that_of_the_formula(training):
     spec = dataclasses.replace(FRAMES, hidden=(), dropout=0.0)
     model, labels = build_model(spec, 3, seed=7), np.array([0, 1, 1, 2, 1])
     x = np.random.default_rng(0).normal(size=(5, 1, VGG.num_features)).astype(np.float32)
-    start = get_weights(model)["scores/kernel"].astype(np.float64)
-    batches = ClipBatches(list(x), labels, every(1), batch_size=5)
+    start = get_weights(model)["logits/kernel"].astype(np.float64)
+    batches = ClipBatches(list(x), labels, make_sampler("uniform", 1), batch_size=5)
     train(model, batches, None, training, monitor=Quiet())
-    x, scores = x[:, 0], x[:, 0] @ start
-    probabilities = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    x, logits = x[:, 0], x[:, 0] @ start
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     weights = 5 / (3 * np.array([1, 3, 1]))[labels]
     errors = (probabilities - np.eye(3)[labels]) * weights[:, None] / 5
     kernel, bias = x.T @ errors, errors.sum(0)
@@ -122,7 +123,7 @@ def test_a_step_is_that_of_the_formula(training):
         expected = start - 1e-2 * kernel / (np.abs(kernel) + 1e-7)  # both moments are the gradient at the first step
     else:
         expected = start - 1e-2 * (kernel + 1e-3 * start)
-    np.testing.assert_allclose(get_weights(model)["scores/kernel"], expected, atol=2e-6)
+    np.testing.assert_allclose(get_weights(model)["logits/kernel"], expected, atol=2e-6)
 
 
 def test_the_best_epoch_is_kept_and_the_files_are_there(tmp_path):
@@ -288,7 +289,7 @@ def test_nothing_random_leaks_out(tmp_path):
 
 
 def test_no_batches_and_an_unknown_optimizer_say_so():
-    empty = ClipBatches([], [], every(4))
+    empty = ClipBatches([], [], make_sampler("uniform", 4))
     with pytest.raises(ValueError, match="at least one batch"):
         train(build_model(FRAMES, 3), empty, None, ADAM)
     with pytest.raises(ValueError, match="'lion'"):

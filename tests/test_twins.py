@@ -11,16 +11,16 @@ import torch
 from torch.nn import functional
 
 from actlib import specs
-from actlib.batches import ClipBatches, every, random_clip
 from actlib.checkpoints import read_weights
-from actlib.clips import read_clip
+from actlib.dataset import ClipBatches
 from actlib.keras import training as keras_training
 from actlib.keras import weights as keras_weights
 from actlib.keras.vgg import VGG
-from actlib.runs import draw_weights
+from actlib.runs import init_weights
 from actlib.torch import training as torch_training
 from actlib.torch import vgg as torch_vgg
 from actlib.torch import weights as torch_weights
+from actlib.video import make_sampler, read_clip
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -70,7 +70,7 @@ def test_the_same_public_names_arguments_and_defaults(name):
 
 def test_the_same_files():
     files = {half: {path.name for path in (LIBRARY / half).glob("*.py")} for half in ("keras", "torch")}
-    assert files["keras"] - {"feeding.py"} == files["torch"]  # a PyDataset is what Keras' fit reads
+    assert files["keras"] - {"dataset.py"} == files["torch"]  # a PyDataset is what Keras' fit reads
 
 
 @pytest.fixture(params=MODELS)
@@ -120,9 +120,9 @@ def test_the_same_gradients_of_the_loss(pair, clips):
     ours, theirs = pair
     labels = np.array([0, 1, 2, 1])
     with tf.GradientTape() as tape:
-        scores = ours(clips)  # (N, K) or (N, T, K)
-        repeated = np.broadcast_to(labels.reshape(-1, *[1] * (len(scores.shape) - 2)), scores.shape[:-1])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(repeated, scores)
+        logits = ours(clips)  # (N, K) or (N, T, K)
+        repeated = np.broadcast_to(labels.reshape(-1, *[1] * (len(logits.shape) - 2)), logits.shape[:-1])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(repeated, logits)
     gradients = tape.gradient(loss, [variable.value for variable in ours.trainable_variables])
     functional.cross_entropy(
         theirs.eval()(torch.from_numpy(clips)).flatten(0, -2), torch.from_numpy(repeated.flatten())
@@ -157,8 +157,8 @@ def test_training_without_dropout_takes_the_same_way(optimizer):
     rng = np.random.default_rng(0)
     videos = [rng.integers(0, 200, (6, 16, 16, 3), np.uint8) // (1 + place % 3) for place in range(12)]
     labels = np.arange(12) % 3
-    batches = ClipBatches(videos, labels, random_clip(3), batch_size=4, shuffle=True)
-    validation = ClipBatches(videos, labels, every(3), batch_size=5)
+    batches = ClipBatches(videos, labels, make_sampler("segments", 3), batch_size=4, shuffle=True)
+    validation = ClipBatches(videos, labels, make_sampler("uniform", 3), batch_size=5)
     spec = specs.LRCNSpec(
         "calm", specs.FrameSpec("f", TINY, hidden=(10,), dropout=0.0), lstm=(5,), lstm_dropout=0.0, readout="steps"
     )
@@ -166,21 +166,21 @@ def test_training_without_dropout_takes_the_same_way(optimizer):
         num_epochs=4, optimizer=optimizer, learning_rate=3e-3, weight_decay=0.01, clip_norm=1.0,
         class_weights=True, plateau_patience=1, frozen=(),
     )  # fmt: skip
-    histories, scores = [], []
+    histories, logits = [], []
     for module in (keras_training, torch_training):
         model = module.build_model(spec, 3)
         histories.append(module.train(model, batches, validation, training))
-        scores.append(module.predict(model, validation))
+        logits.append(module.predict(model, validation))
     for column in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
         np.testing.assert_allclose(histories[0][column], histories[1][column], rtol=5e-3, err_msg=column)
-    np.testing.assert_allclose(*scores, atol=5e-3)
+    np.testing.assert_allclose(*logits, atol=5e-3)
 
 
 def test_vgg16_is_that_of_keras_applications_layer_by_layer():
     spec = replace(specs.VGG16, size=32)
     ours = VGG(spec)
     shapes = {name: weights.shape for name, weights in keras_weights.get_weights(ours).items() if "pre" not in name}
-    drawn = draw_weights(shapes, seed=1)
+    drawn = init_weights(shapes, seed=1)
     keras_weights.set_weights(ours, drawn, partial=True)
     reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     for layer in reference.layers:

@@ -19,10 +19,10 @@ from PIL import Image
 from traitlets import TraitError
 
 import actlib.widgets
-from actlib.clips import sample_evenly, write_video
+from actlib.dataset.ucf101 import list_videos
 from actlib.evaluation import evaluate
 from actlib.timeline import Timeline
-from actlib.videos import list_videos
+from actlib.video import sample_uniform, write_video
 from actlib.widgets import (
     ClipBrowser,
     ClipPlayer,
@@ -76,10 +76,10 @@ def judge(videos, shift, seed=0):
     """Results of a made-up model that is wrong where `shift` is 1, and its timelines."""
     rng, classes = np.random.default_rng(seed), videos.attrs["classes"]
     said = np.eye(2)[(videos["label"].to_numpy() + np.array(shift)) % 2]
-    scores = rng.random((len(videos), 4, 2)) + 3 * said[:, None]
-    results = evaluate(scores, np.arange(len(videos)), videos, classes=classes, num_bootstrap=10)
+    logits = rng.random((len(videos), 4, 2)) + 3 * said[:, None]
+    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes, num_bootstrap=10)
     clips = [(row, np.arange(4)) for row in range(len(videos))]
-    return results, build_timelines(scores, clips, videos, classes=classes, num_frames=4)
+    return results, build_timelines(logits, clips, videos, classes=classes, num_frames=4)
 
 
 # What is sent
@@ -215,9 +215,9 @@ def test_browser_filters_and_choice(videos):
 
 def test_overlapping_windows_are_averaged():
     videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
-    scores = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.2, 0.8]]]))
+    logits = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.2, 0.8]]]))
     clips = [(0, np.array([0, 4])), (0, np.array([4, 8]))]
-    timeline = build_timelines(scores, clips, videos, classes=("x", "y"))["a.avi"]
+    timeline = build_timelines(logits, clips, videos, classes=("x", "y"))["a.avi"]
     np.testing.assert_allclose(timeline.seconds, [0.05, 0.45, 0.85])
     np.testing.assert_allclose(timeline.probabilities, [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]], atol=1e-6)
 
@@ -225,15 +225,15 @@ def test_overlapping_windows_are_averaged():
 def test_frames_are_found_again_from_seconds():
     for fps in (25.0, 29.97, 30000 / 1001, 12.5):
         videos = pd.DataFrame({"name": ["a.avi"], "frames": [233], "fps": [fps]})
-        scores = np.zeros((1, 16, 2))
-        timeline = build_timelines(scores, [(0, np.arange(16))], videos, classes=("x", "y"), num_frames=16)["a.avi"]
+        logits = np.zeros((1, 16, 2))
+        timeline = build_timelines(logits, [(0, np.arange(16))], videos, classes=("x", "y"), num_frames=16)["a.avi"]
         drawn = judge_clip("", timeline, timeline.classes, fps=fps)
-        assert drawn["frames"] == sample_evenly(233, 16).tolist()
+        assert drawn["frames"] == sample_uniform(233, 16).tolist()
 
 
 def test_scores_and_clips_must_match():
     videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
-    with pytest.raises(ValueError, match=r"Expected scores of 0 clips. Received: 1"):
+    with pytest.raises(ValueError, match=r"Expected logits of 0 clips. Received: 1"):
         build_timelines(np.zeros((1, 2, 2)), [], videos, classes=("x", "y"))
 
 
@@ -301,7 +301,7 @@ def test_confusion_refuses_what_does_not_belong_together(videos):
 
 def test_sampling_follows_its_traits(videos, ask):
     explorer = SamplingExplorer(videos.iloc[0], num_frames=4)
-    np.testing.assert_array_equal(explorer.clips, sample_evenly(NUM_FRAMES, 4)[None])
+    np.testing.assert_array_equal(explorer.clips, sample_uniform(NUM_FRAMES, 4)[None])
     explorer.rule, explorer.num_frames, explorer.stride = "windows", 16, 4
     assert explorer.clips[:, 0].tolist() == [0, 4, 8] and explorer.clips[-1, -1] == NUM_FRAMES - 1
     explorer.rule = "consecutive"

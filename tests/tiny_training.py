@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from actlib import specs
-from actlib.batches import ClipBatches, every, random_clip
+from actlib.dataset import ClipBatches
+from actlib.video import make_sampler
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0, 64.0, 64.0), batch_norm=True)
 FRAMES = specs.FrameSpec("tiny_frames", TINY, hidden=(8,), dropout=0.4)
@@ -26,8 +27,8 @@ def make_videos():
 def make_batches():
     """(training, validation) of them."""
     videos, labels = make_videos()
-    batches = ClipBatches(videos, labels, random_clip(4), batch_size=4, shuffle=True, seed=1)
-    return batches, ClipBatches(videos, labels, every(4), batch_size=5)
+    batches = ClipBatches(videos, labels, make_sampler("segments", 4), batch_size=4, shuffle=True, seed=1)
+    return batches, ClipBatches(videos, labels, make_sampler("uniform", 4), batch_size=5)
 
 
 def send_at_batch(number, kind):

@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 
 from actlib.annotate.gif import write_gif
 from actlib.annotate.panel import COLOURS, NIGHT, REFERENCE, Panel
-from actlib.clips.copies import write_video
 from actlib.evaluation.calibration import NONE_OF_THESE
-from actlib.footage import LIMITS, open_footage, stream_frames
-from actlib.timeline import WATCHING, Segment, extend_segments, measure_delays, watch
+from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, watch
+from actlib.video import LIMITS, open_video, stream_frames
+from actlib.video.writer import write_video
 
 MAX_SIDE = 960  # pixels of the longer side of the picture
 MIN_SIDE = 240  # pixels; smaller videos are enlarged until their height or a width of 320 is reached
@@ -35,17 +35,17 @@ class Annotated(NamedTuple):
 
 
 def annotate_video(
-    video, model, out, *, true_label=None, watching=WATCHING, limits=LIMITS, max_bytes=1_500_000
+    video, model, out, *, true_label=None, window=WINDOW, limits=LIMITS, max_bytes=1_500_000
 ) -> Annotated:
     """Writes a film of a video with what a model says drawn under every frame.
 
     Args:
         video: path of any video.
-        model: called with clips, uint8 (N, T, H, W, 3), gives scores (N, T, K); see `actlib.timeline`.
+        model: called with clips, uint8 (N, T, H, W, 3), gives logits (N, T, K); see `actlib.timeline`.
         out: path of an .mp4 (H.264, plays in every browser) or a .gif (kept below `max_bytes`).
         true_label: a class, or Segments where it changes (`join_videos` gives them), or None where nobody knows; what
             the model cannot know is called "none of these".
-        watching: time span, smoothing, temperature and threshold.
+        window: time span, smoothing, temperature and threshold.
         limits: the largest video that is taken.
         max_bytes: largest size of a .gif.
 
@@ -54,7 +54,7 @@ def annotate_video(
 
     Raises:
         VideoError: the video cannot be used.
-        ValueError: the ending of `out`, a true label or the model's scores are not what they should be.
+        ValueError: the ending of `out`, a true label or the model's logits are not what they should be.
 
     Example:
         >>> annotate_video("jump.mp4", model, "said.gif", true_label="Jumping").right  # doctest: +SKIP
@@ -63,41 +63,41 @@ def annotate_video(
     out = Path(out)
     if out.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
-    footage = open_footage(video, limits=limits, max_side=MAX_SIDE)
-    truth = _check_truth(true_label, model.classes, footage)
-    tally = Tally(model.classes, truth, watching.threshold)
-    frames = draw_frames(footage, model, truth=truth, watching=watching, tally=tally)
-    frames = tqdm(frames, out.name, footage.num_frames, unit="frame", leave=False)
+    stream = open_video(video, limits=limits, max_side=MAX_SIDE)
+    truth = _check_truth(true_label, model.classes, stream)
+    tally = Tally(model.classes, truth, window.threshold)
+    frames = draw_frames(stream, model, truth=truth, window=window, tally=tally)
+    frames = tqdm(frames, out.name, stream.num_frames, unit="frame", leave=False)
     if out.suffix.lower() == ".gif":
-        write_gif(out, frames, fps=footage.fps, max_bytes=max_bytes, reserved=COLOURS)
+        write_gif(out, frames, fps=stream.fps, max_bytes=max_bytes, reserved=COLOURS)
     else:
-        write_video(out, frames, fps=footage.fps)
-    delays = measure_delays(tally.said, truth or [], fps=footage.fps)
-    return Annotated(out, tally.count, footage.fps, tally.said, tally.right, delays)
+        write_video(out, frames, fps=stream.fps)
+    delays = measure_delays(tally.said, truth or [], fps=stream.fps)
+    return Annotated(out, tally.count, stream.fps, tally.said, tally.right, delays)
 
 
-def draw_frames(footage, model, *, truth=None, watching=WATCHING, tally=None):
+def draw_frames(stream, model, *, truth=None, window=WINDOW, tally=None):
     """Draws frame after frame of an annotated film.
 
     Args:
-        footage: what `open_footage` gave.
+        stream: what `open_video` gave.
         model: see `actlib.timeline`.
         truth: Segments, or None.
-        watching: how the model watches.
+        window: how the model watches.
         tally: Tally that is told each frame's probabilities, or None.
 
     Yields:
         uint8 (H, W, 3), all of one even size.
     """
-    (height, width), canvas = _picture_size(footage)
-    note = f"exponential smoothing, {watching.smoothing_seconds:g} s" if watching.smoothing_seconds else ""
-    panel = Panel(canvas, classes=model.classes, num_frames=footage.num_frames, fps=footage.fps, truth=truth, note=note)
-    tally = tally or Tally(model.classes, truth, watching.threshold)
+    (height, width), canvas = _picture_size(stream)
+    note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
+    panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
+    tally = tally or Tally(model.classes, truth, window.threshold)
     left = (canvas - width) // 2
     film = np.empty((height + panel.height + height % 2, canvas, 3), np.uint8)
     film[:] = NIGHT
-    answers = hold_answers(watch(footage, model, watching=watching), footage.fps)
-    for index, frame in enumerate(stream_frames(footage, size=(height, width))):
+    answers = hold_answers(watch(stream, model, window=window), stream.fps)
+    for index, frame in enumerate(stream_frames(stream, size=(height, width))):
         probabilities = next(answers)
         said, right = tally.add(index, probabilities)
         film[:height, left : left + width] = frame
@@ -186,7 +186,7 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
             if not marks or marks[-1].label != label:
                 start = marks[-1].stop if marks else 0
                 marks.append(Segment(start, start, label))
-            for frame in stream_frames(open_footage(video), fps=fps):
+            for frame in stream_frames(open_video(video), fps=fps):
                 marks[-1] = marks[-1]._replace(stop=marks[-1].stop + 1)
                 yield fit_frame(frame, size)
 
@@ -212,19 +212,19 @@ def fit_frame(frame, size) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _picture_size(footage):
+def _picture_size(stream):
     """((H, W) of the video, width of the film) in pixels: tiny videos are enlarged, films are even and wide enough."""
-    grow = max(1.0, min(REFERENCE / footage.width, MIN_SIDE / footage.height))
-    height, width = (max(1, round(side * grow)) for side in (footage.height, footage.width))
+    grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
+    height, width = (max(1, round(side * grow)) for side in (stream.height, stream.width))
     canvas = max(REFERENCE, width)
     return (height, width), canvas + canvas % 2
 
 
-def _check_truth(true_label, classes, footage):
+def _check_truth(true_label, classes, stream):
     """Segments of the truth, or None."""
     if true_label is None:
         return None
-    whole = [Segment(0, footage.limits.max_frames + 1, true_label)]
+    whole = [Segment(0, stream.limits.max_frames + 1, true_label)]
     truth = whole if isinstance(true_label, str) else list(true_label)
     unknown = sorted({part.label for part in truth} - {*classes, NONE_OF_THESE})
     if unknown:

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from actlib.pictures.style import SIGNS
+from actlib.plots.style import SIGNS
 
 NIGHT, TRACK, DIM, TEXT = (17, 20, 26), (43, 49, 59), (150, 158, 170), (240, 242, 245)
 RIGHT, WRONG, NEUTRAL = (86, 180, 233), (255, 126, 51), (176, 156, 255)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from actlib.probing import VideoError, probe_video
+from actlib.dataset.ucf101 import read_split
+from actlib.paths import home_folder
 from actlib.specs import SEVEN_CLASSES
-from actlib.videos import home_folder, read_split
+from actlib.video import VideoError, probe_video
 
 NAMED = 20  # names of each kind that a report spells out
 

@@ -17,8 +17,8 @@ from actlib import checkpoints
 from actlib.download.connection import PATIENCE
 from actlib.download.disk import check_disk, explain_full_disk, format_size, wait_turn
 from actlib.download.transfer import download
+from actlib.paths import home_folder
 from actlib.specs import VGG16
-from actlib.videos import home_folder
 
 URL = (  # or name another in ACTLIB_VGG16_URL
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
@@ -142,7 +142,7 @@ def _read(file):
         return checkpoints.read_weights(file)
     if not file.is_file():
         raise FileNotFoundError(f"Expected a file with weights. Received: {file}, which is not there. Check the path.")
-    from actlib.torch.weights import read_state_dict  # the only kind of file that needs a framework
+    from actlib.torch.weights import read_state_dict
 
     try:
         weights = read_state_dict(file)

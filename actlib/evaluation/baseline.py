@@ -34,7 +34,7 @@ def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray
         num_classes: K; a class without training clips gets the lowest score.
 
     Returns:
-        float32 (M, T, K) or (M, K), scores whose softmax are the probabilities; ready for ``evaluate``.
+        float32 (M, T, K) or (M, K), logits whose softmax are the probabilities; ready for ``evaluate``.
 
     Example:
         >>> logistic_baseline([[0.0], [1.0]], [0, 1], test=[[5.0], [-5.0]], num_classes=2).argmax(axis=1).tolist()
@@ -45,6 +45,6 @@ def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
     known = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes that were trained)
-    scores = np.full((len(known), num_classes), np.log(1e-12), np.float32)
-    scores[:, model.classes_] = np.log(np.maximum(known, 1e-12))
-    return scores.reshape(*test.shape[:-1], num_classes)
+    logits = np.full((len(known), num_classes), np.log(1e-12), np.float32)
+    logits[:, model.classes_] = np.log(np.maximum(known, 1e-12))
+    return logits.reshape(*test.shape[:-1], num_classes)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
-from actlib.evaluation.accuracy import softmax
+from actlib.evaluation.metrics import softmax
 from actlib.evaluation.results import Results
 
 NONE_OF_THESE = "none of these"
 
 
-def temper(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Make probabilities more modest (temperature above 1) or bolder (below 1); their order stays.
 
     Args:
@@ -20,12 +20,12 @@ def temper(probabilities: np.ndarray, temperature: float) -> np.ndarray:
         temperature: above 0; 1 changes nothing.
 
     Returns:
-        float (..., K): the softmax of scores divided by the temperature, for the softmax of whose scores was given.
+        float (..., K): the softmax of logits divided by the temperature, for the softmax of whose logits was given.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
     Example:
-        >>> temper(np.array([0.9, 0.1]), 2.0).round(2).tolist()
+        >>> apply_temperature(np.array([0.9, 0.1]), 2.0).round(2).tolist()
         [0.75, 0.25]
     """
     return softmax(np.log(np.maximum(probabilities, 1e-12)) / temperature)
@@ -51,10 +51,10 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     target = np.full(probabilities.shape, doubt / max(1, num_classes - 1))
     target[np.arange(num_videos), labels] = 1 - doubt
 
-    def surprise(log_temperature):
-        return -(target * np.log(np.maximum(temper(probabilities, np.exp(log_temperature)), 1e-300))).sum()
+    def negative_log_likelihood(log_temperature):
+        return -(target * np.log(np.maximum(apply_temperature(probabilities, np.exp(log_temperature)), 1e-300))).sum()
 
-    return float(np.exp(minimize_scalar(surprise, bounds=np.log([0.05, 20]), method="bounded").x))
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=np.log([0.05, 20]), method="bounded").x))
 
 
 def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
@@ -138,7 +138,7 @@ class Calibration:
         Returns:
             float (..., K).
         """
-        return temper(probabilities, self.temperature)
+        return apply_temperature(probabilities, self.temperature)
 
     def answer(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
         """Name the class of one video, or say that it is none of them.
@@ -177,7 +177,7 @@ def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = fit_temperature(probabilities, labels)
-    tempered = temper(probabilities, temperature)
+    tempered = apply_temperature(probabilities, temperature)
     return Calibration(
         temperature,
         choose_threshold(tempered, labels, keep=keep),
@@ -198,6 +198,6 @@ def _check(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             "Expected rows that add up to 1. Received: rows that add up to "
-            f"{probabilities.sum(axis=1).min():.3g}..{probabilities.sum(axis=1).max():.3g}. Take the softmax of scores."
+            f"{probabilities.sum(axis=1).min():.3g}..{probabilities.sum(axis=1).max():.3g}. Take the softmax of logits."
         )
     return probabilities, labels

@@ -13,11 +13,11 @@ MAPS = ("pca", "tsne")
 NUM_COMPONENTS = 50  # of PCA, before t-SNE, as van der Maaten and Hinton do
 
 
-def describe_clips(features, *, feature_shape=None) -> np.ndarray:
+def embed_clips(features, *, feature_shape=None) -> np.ndarray:
     """Describes each clip by one vector: the mean of its frames' features.
 
     Args:
-        features: a sequence of float (T, D), such as a `FeatureStore`; T may differ. Only one is in memory at a time.
+        features: a sequence of float (T, D), such as a `FeatureCache`; T may differ. Only one is in memory at a time.
         feature_shape: (h, w, channels) of a frame's features, a spec's `vgg.feature_shape`: they are then averaged over
             the picture too, so that it counts what was seen, not where. None keeps all D.
 
@@ -28,12 +28,12 @@ def describe_clips(features, *, feature_shape=None) -> np.ndarray:
         ValueError: there are no clips, or a clip's features are not finite numbers (T, D).
 
     Example:
-        >>> describe_clips([np.array([[0.0, 2.0], [4.0, 2.0]]), np.ones((1, 2))]).tolist()
+        >>> embed_clips([np.array([[0.0, 2.0], [4.0, 2.0]]), np.ones((1, 2))]).tolist()
         [[2.0, 2.0], [1.0, 1.0]]
     """
     vectors = [_mean_of(np.asarray(features[index]), index, feature_shape) for index in range(len(features))]
     if not vectors:
-        raise ValueError("Expected features of at least 1 clip. Received: none. Fill the store first.")
+        raise ValueError("Expected features of at least 1 clip. Received: none. Fill the cache first.")
     return np.stack(vectors)
 
 
@@ -99,7 +99,7 @@ def neighbour_accuracy(neighbours, labels) -> float:
     return float((labels[nearest["query"]] == labels[nearest["neighbour"]]).mean())
 
 
-def map_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarray:
+def project_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarray:
     """Lays clips out in the plane so that alike ones lie together.
 
     Args:
@@ -117,7 +117,7 @@ def map_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarray:
     Source: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 9, 2008.
 
     Example:
-        >>> map_clips(np.eye(4)).shape
+        >>> project_clips(np.eye(4)).shape
         (4, 2)
     """
     if method not in MAPS:
@@ -143,7 +143,7 @@ def _check_vectors(vectors, *, least):
     vectors = np.asarray(vectors, np.float32)
     if vectors.ndim != 2 or len(vectors) < least or not np.isfinite(vectors).all():
         raise ValueError(
-            f"Expected finite vectors (n, D) of at least {least} clips. Received: {vectors.shape}. See describe_clips."
+            f"Expected finite vectors (n, D) of at least {least} clips. Received: {vectors.shape}. See embed_clips."
         )
     return vectors
 

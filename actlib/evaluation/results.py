@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from actlib.evaluation.accuracy import Accuracy
+from actlib.evaluation.metrics import Accuracy
 
 LEVELS = ("frame", "clip", "video")
 

@@ -4,7 +4,7 @@ The flow::
 
     vgg -> lrcn -> weights -> training -> saliency
 
-Models take uint8 RGB (N, T, H, W, C) and give float32 scores (N, T, K) or (N, K); `training` takes and gives NumPy
+Models take uint8 RGB (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); `training` takes and gives NumPy
 arrays. Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default), PyTorch and JAX: set `KERAS_BACKEND`
 before the first import. TensorFlow's notices about itself are kept from the reader; its errors are not.
 """

@@ -22,25 +22,25 @@ def are_features(x):
     return np.issubdtype(np.asarray(x).dtype, np.floating)
 
 
-def gains_from_bf16():
+def has_fast_bf16():
     """Says whether bfloat16 is faster here.
 
     Returns:
         True on a GPU, and on a CPU that multiplies bfloat16 in hardware.
     """
     on_cpu = "cpu" in str(ops.zeros(1).device).lower()  # every backend's arrays say where they are
-    return runs.gains_from_bf16() if on_cpu else True
+    return runs.has_fast_bf16() if on_cpu else True
 
 
 @contextlib.contextmanager
 def compute_in_bf16(model, enabled):
-    """Has a model's layers compute in bfloat16 inside a `with`; their weights, and the scores, stay float32.
+    """Has a model's layers compute in bfloat16 inside a `with`; their weights, and the logits, stay float32.
 
     Args:
         model: a `FrameClassifier` or an `LRCN`.
         enabled: False, or a machine that does not gain from it, changes nothing.
     """
-    layers = _computing_layers(model.convolutions, model.head) if enabled and gains_from_bf16() else []
+    layers = _computing_layers(model.convolutions, model.head) if enabled and has_fast_bf16() else []
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
         layer.dtype_policy = "mixed_bfloat16"
@@ -68,5 +68,5 @@ def bf16_twin(spec):
 
 
 def _computing_layers(*parts):
-    layers = [layer for part in parts for layer in part.layers if layer.name not in ("preprocess", "scores")]
+    layers = [layer for part in parts for layer in part.layers if layer.name not in ("preprocess", "logits")]
     return layers + [layer.cell for layer in layers if hasattr(layer, "cell")]  # an LSTM computes in its cell

@@ -10,9 +10,9 @@ from actlib.specs import READOUTS
 
 @keras.saving.register_keras_serializable("actlib")
 class LRCNHead(keras.Model):
-    """What decides about a clip: hidden layers on every frame, LSTMs over the frames, scores.
+    """What decides about a clip: hidden layers on every frame, LSTMs over the frames, logits.
 
-    Called with features (N, T, D) and a readout: "last" and "mean" give scores (N, K), "steps" gives (N, T, K).
+    Called with features (N, T, D) and a readout: "last" and "mean" give logits (N, K), "steps" gives (N, T, K).
 
     Args:
         spec: an `LRCNSpec`.
@@ -29,9 +29,9 @@ class LRCNHead(keras.Model):
         for number, units in enumerate(spec.lstm, 1):
             self.stack.append(layers.LSTM(units, return_sequences=True, name=f"lstm{number}"))
             self.stack.append(layers.Dropout(spec.lstm_dropout, name=f"lstm_dropout{number}"))
-        self.scores = layers.Dense(num_classes, name="scores", dtype="float32")
+        self.logits = layers.Dense(num_classes, name="logits", dtype="float32")
         x = keras.Input((spec.num_frames, spec.frames.vgg.num_features))
-        for layer in (*self.stack, self.scores):
+        for layer in (*self.stack, self.logits):
             x = layer(x)  # makes its weights, and tells `summary` its shape
         self.built = True
 
@@ -45,9 +45,9 @@ class LRCNHead(keras.Model):
         for layer in self.stack:
             features = layer(features)  # (N, T, D) -> (N, T, hidden) -> (N, T, units)
         if readout == "last":
-            return self.scores(features[:, -1])  # (N, units) -> (N, K)
-        scores = self.scores(features)  # (N, T, K)
-        return ops.mean(scores, axis=1) if readout == "mean" else scores
+            return self.logits(features[:, -1])  # (N, units) -> (N, K)
+        logits = self.logits(features)  # (N, T, K)
+        return ops.mean(logits, axis=1) if readout == "mean" else logits
 
     def get_config(self):
         return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
@@ -61,7 +61,7 @@ class LRCNHead(keras.Model):
 class LRCN(keras.Model):
     """Looks at clips: `convolutions` on every frame, then `head` over their sequence.
 
-    Called with uint8 RGB (N, T, H, W, C); gives scores (N, K), or (N, T, K) where the readout is "steps".
+    Called with uint8 RGB (N, T, H, W, C); gives logits (N, K), or (N, T, K) where the readout is "steps".
 
     Args:
         spec: an `LRCNSpec`.

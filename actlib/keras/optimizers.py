@@ -45,7 +45,7 @@ def make_optimizer(training):
     raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
 
 
-def make_judges(training, monitor):
+def make_callbacks(training, monitor):
     """Makes Keras' own callbacks that stop training, and slow it down.
 
     Args:

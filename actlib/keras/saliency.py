@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import attribution
+from actlib import saliency
 from actlib.keras.weights import get_weights
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together
@@ -26,7 +26,7 @@ def grad_cam(model, frames, *, label=None):
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
-    frames = attribution.check_clip(frames, model.convolutions.spec.size)
+    frames = saliency.check_clip(frames, model.convolutions.spec.size)
     is_clip = len(_lstm_layers(model)) > 0
     maps = _last_maps(model, frames)  # (n, h, w, c)
 
@@ -34,9 +34,9 @@ def grad_cam(model, frames, *, label=None):
         features = ops.reshape(model.convolutions.stack[-1](values), (len(frames), -1))  # (n, D)
         return _decide(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
 
-    labels = attribution.choose_labels(ops.convert_to_numpy(score(maps)), label)
+    labels = saliency.choose_labels(ops.convert_to_numpy(score(maps)), label)
     gradients = _gradient(lambda values: ops.sum(ops.take_along_axis(score(values), labels[:, None], axis=1)), maps)
-    return attribution.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
+    return saliency.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
 
 
 def frame_contributions(model, clip, *, label=None):
@@ -45,7 +45,7 @@ def frame_contributions(model, clip, *, label=None):
     "Nothing" are the mean features of the clip in that frame's place.
 
     Args:
-        model: an `LRCN`, or a `FrameClassifier` whose scores are averaged over the frames.
+        model: an `LRCN`, or a `FrameClassifier` whose logits are averaged over the frames.
         clip: uint8 (T, H, W, 3), RGB.
         label: the class asked about, or None for the one the model says.
 
@@ -55,10 +55,10 @@ def frame_contributions(model, clip, *, label=None):
     Raises:
         ValueError: the frames have another size, or there is no such label.
     """
-    clip = attribution.check_clip(clip, model.convolutions.spec.size)
-    variants = attribution.leave_out_each(_features(model, clip))  # (1 + T, T, D)
-    scores = ops.convert_to_numpy(_decide(model, variants))  # (1 + T, K)
-    return attribution.drops(scores, attribution.choose_labels(scores[:1], label)[0])
+    clip = saliency.check_clip(clip, model.convolutions.spec.size)
+    variants = saliency.leave_out_each(_features(model, clip))  # (1 + T, T, D)
+    logits = ops.convert_to_numpy(_decide(model, variants))  # (1 + T, K)
+    return saliency.drops(logits, saliency.choose_labels(logits[:1], label)[0])
 
 
 def lstm_states(model, clip):
@@ -76,7 +76,7 @@ def lstm_states(model, clip):
     """
     if not _lstm_layers(model):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
-    clip = attribution.check_clip(clip, model.convolutions.spec.size)
+    clip = saliency.check_clip(clip, model.convolutions.spec.size)
     x = _features(model, clip)[None]  # (1, T, D)
     for layer in model.head.stack:
         x = layer(x, training=False) if "dropout" in layer.name else layer(x)  # (1, T, units) at the end
@@ -146,5 +146,5 @@ def _features(model, clip):
 
 def _decide(model, features):
     """Scores (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
-    scores = model.head(features, training=False)
-    return ops.mean(scores, axis=1) if len(scores.shape) == 3 else scores
+    logits = model.head(features, training=False)
+    return ops.mean(logits, axis=1) if len(logits.shape) == 3 else logits

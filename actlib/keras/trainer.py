@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from actlib import checkpoints, runs
-from actlib.keras.optimizers import make_judges
+from actlib.keras.optimizers import make_callbacks
 from actlib.keras.weights import get_weights, save_model, set_weights
 
 
-class Follower(keras.callbacks.Callback):
+class TrainingCallback(keras.callbacks.Callback):
     """Follows a training; comes last among the callbacks, so that it keeps what the others have decided.
 
     Args:
@@ -40,9 +40,9 @@ class Follower(keras.callbacks.Callback):
         self.best = None  # the changing weights of the best epoch
         if self.run.resume(self._changing()):
             set_weights(self.whole, _pick(self.run.arrays, "weights/"), partial=True)
-            self.best = runs.changing_weights(checkpoints.read_weights(self.run.best), self.frozen)
+            self.best = runs.trainable_weights(checkpoints.read_weights(self.run.best), self.frozen)
         self.curves = runs.CurvesLog(self.run.folder and self.run.folder / "tensorboard", self.run.history)
-        self.judges = make_judges(self.training, "loss" if validation is None else "val_loss")
+        self.judges = make_callbacks(self.training, "loss" if validation is None else "val_loss")
         self.num_batches = len(batches)
 
     @property
@@ -107,12 +107,12 @@ class Follower(keras.callbacks.Callback):
         self.monitor.on_epoch(row)
 
     def _changing(self):
-        return runs.changing_weights(get_weights(self.whole), self.frozen)
+        return runs.trainable_weights(get_weights(self.whole), self.frozen)
 
     def _settings(self, batches, validation):
         """What has to be the same to go on."""
         weights = get_weights(self.whole)
-        changing = runs.changing_weights(weights, self.frozen)
+        changing = runs.trainable_weights(weights, self.frozen)
         constant = {name: array for name, array in weights.items() if name not in changing}
         first = None if validation is None else runs.first_batch(validation)
         return {

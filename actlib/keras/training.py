@@ -8,10 +8,10 @@ from keras import ops
 
 from actlib import runs, specs
 from actlib.keras import lrcn, vgg
-from actlib.keras.computing import are_features, bf16_twin, compute_in_bf16, gains_from_bf16
-from actlib.keras.feeding import ClipDataset, raise_original
+from actlib.keras.computing import are_features, bf16_twin, compute_in_bf16, has_fast_bf16
+from actlib.keras.dataset import ClipDataset, raise_original
 from actlib.keras.optimizers import make_optimizer
-from actlib.keras.trainer import Follower
+from actlib.keras.trainer import TrainingCallback
 from actlib.keras.weights import get_weights, set_weights
 
 
@@ -36,7 +36,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
     """
     model = (lrcn.LRCN if isinstance(spec, specs.LRCNSpec) else vgg.FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, runs.draw_weights(shapes, seed=seed), partial=True)
+    set_weights(model, runs.init_weights(shapes, seed=seed), partial=True)
     if weights is not None:
         set_weights(model, weights, partial=True)
     return model
@@ -94,7 +94,7 @@ def convolve(model, frames, *, batch_size=32, mixed_precision=True) -> np.ndarra
     if len(frames) == 0:
         return np.zeros((0, model.convolutions.spec.num_features), np.float16)
     convolutions = model.convolutions
-    if mixed_precision and gains_from_bf16():
+    if mixed_precision and has_fast_bf16():
         convolutions = bf16_twin(model.convolutions.spec)
         for ours, theirs in zip(convolutions.weights, model.convolutions.weights, strict=True):
             ours.assign(ops.copy(theirs))  # a copy: JAX gives an array's memory away when it is done with it
@@ -104,7 +104,7 @@ def convolve(model, frames, *, batch_size=32, mixed_precision=True) -> np.ndarra
 
 
 def predict(model, batches, *, features=None) -> np.ndarray:
-    """Gives the scores of every frame, or every step of the LSTM, of every clip.
+    """Gives the logits of every frame, or every step of the LSTM, of every clip.
 
     Args:
         model: a `FrameClassifier` or an `LRCN`.
@@ -125,7 +125,7 @@ def predict(model, batches, *, features=None) -> np.ndarray:
 
 @functools.lru_cache(maxsize=2)
 def _answer_every_step(part, shape, dtype):
-    """An LRCN or its head, with scores (N, T, K); kept, as Keras compiles it at its first call."""
+    """An LRCN or its head, with logits (N, T, K); kept, as Keras compiles it at its first call."""
     clips = keras.Input(shape, dtype=dtype)
     return keras.Model(clips, part(clips, readout="steps"))
 
@@ -158,7 +158,9 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
     features = are_features(first[0])
     frozen = sorted({*training.frozen, *(("convolutions",) if features else ())})
     freeze(model, frozen)
-    follower = Follower(model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or runs.ProgressBar())
+    follower = TrainingCallback(
+        model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or runs.ProgressBar()
+    )
     follower.open(run, batches, validation)
     try:
         if not follower.run.finished:
@@ -181,9 +183,9 @@ def _fit(part, batches, validation, training, follower):
         jit_compile=training.compile,
     )
     part.optimizer.build(part.trainable_variables)
-    repeat = getattr(part.spec, "readout", "steps") == "steps"  # scores, and so labels, for every frame
+    repeat = getattr(part.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
     weights = (
-        runs.weigh_classes(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
+        runs.balance_classes(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
     )
     data = ClipDataset(batches, repeat=repeat, class_weights=weights, epoch=follower.num_epochs)
     checks = None if validation is None else ClipDataset(validation, repeat=repeat, fixed=True)

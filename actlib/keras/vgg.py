@@ -85,7 +85,7 @@ class VGG(keras.Model):
 class FrameHead(keras.Model):
     """What decides about one frame: hidden ReLU layers with dropout, then a score for each class.
 
-    Called with features (..., D); gives float32 scores (..., K).
+    Called with features (..., D); gives float32 logits (..., K).
 
     Args:
         spec: a `FrameSpec`.
@@ -95,7 +95,7 @@ class FrameHead(keras.Model):
     def __init__(self, spec, num_classes):
         super().__init__(name="head")
         self.spec, self.num_classes = spec, num_classes
-        self.stack = [*hidden_layers(spec), layers.Dense(num_classes, name="scores", dtype="float32")]
+        self.stack = [*hidden_layers(spec), layers.Dense(num_classes, name="logits", dtype="float32")]
         x = keras.Input((spec.vgg.num_features,))
         for layer in self.stack:
             x = layer(x)  # makes its weights, and tells `summary` its shape
@@ -118,7 +118,7 @@ class FrameHead(keras.Model):
 class FrameClassifier(keras.Model):
     """Looks at single frames: `convolutions`, then `head`.
 
-    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives scores (N, T, K) or (N, K).
+    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives logits (N, T, K) or (N, K).
 
     Args:
         spec: a `FrameSpec`.

@@ -26,7 +26,7 @@ def get_weights(model) -> dict:
     Example:
         >>> from actlib.specs import SLIM_FRAMES
         >>> model = vgg.FrameClassifier(SLIM_FRAMES, 7)
-        >>> get_weights(model)["scores/kernel"].shape
+        >>> get_weights(model)["logits/kernel"].shape
         (64, 7)
     """
     return {name: ops.convert_to_numpy(variable) for name, variable in _variables(model).items()}
@@ -38,7 +38,7 @@ def set_weights(model, weights, *, partial=False) -> list[str]:
     Args:
         model: a `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
         weights: neutral name -> array.
-        partial: take what fits by name, for a model that starts from another's weights; `scores/...` of another shape
+        partial: take what fits by name, for a model that starts from another's weights; `logits/...` of another shape
             are left alone (other classes, or LSTMs before them). Else names must be the same on both sides.
 
     Returns:
@@ -51,8 +51,8 @@ def set_weights(model, weights, *, partial=False) -> list[str]:
         >>> from actlib.specs import SLIM_FRAMES
         >>> model = vgg.FrameClassifier(SLIM_FRAMES, 7)
         >>> import numpy as np
-        >>> set_weights(model, {"scores/bias": np.ones(7)}, partial=True)
-        ['scores/bias']
+        >>> set_weights(model, {"logits/bias": np.ones(7)}, partial=True)
+        ['logits/bias']
     """
     variables = _variables(model)
     missing, extra = sorted(set(variables) - set(weights)), sorted(set(weights) - set(variables))
@@ -63,8 +63,8 @@ def set_weights(model, weights, *, partial=False) -> list[str]:
         )
     names = [name for name in variables if name in weights]
     differing = [name for name in names if tuple(variables[name].shape) != tuple(weights[name].shape)]
-    if partial and any(name.startswith("scores/") for name in differing):
-        names, differing = _without_scores(names), _without_scores(differing)
+    if partial and any(name.startswith("logits/") for name in differing):
+        names, differing = _without_logits(names), _without_logits(differing)
     if differing or not names:
         shapes = {name: (tuple(variables[name].shape), tuple(weights[name].shape)) for name in differing}
         raise ValueError(
@@ -133,8 +133,8 @@ def _variables(model) -> dict:
     return {_neutral(layer, variable): variable for layer in layers for variable in layer.weights}
 
 
-def _without_scores(names):
-    return [name for name in names if not name.startswith("scores/")]
+def _without_logits(names):
+    return [name for name in names if not name.startswith("logits/")]
 
 
 def _neutral(layer, variable):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 
-def gains_from_bf16():
+def has_fast_bf16():
     """Says whether this CPU multiplies bfloat16 in hardware; elsewhere float32 is faster.
 
     Returns:

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 
-def draw_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
+def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
     """Draws the weights that an untrained model starts from.
 
     Each name has a stream of its own, so the same layer starts the same in every model that has it.
@@ -21,8 +21,8 @@ def draw_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
         Name -> float32 array.
 
     Example:
-        >>> drawn = draw_weights({"scores/kernel": (64, 7), "scores/bias": (7,)}, seed=3)
-        >>> float(abs(drawn["scores/kernel"]).max()) < (6 / (64 + 7)) ** 0.5, drawn["scores/bias"].any()
+        >>> drawn = init_weights({"logits/kernel": (64, 7), "logits/bias": (7,)}, seed=3)
+        >>> float(abs(drawn["logits/kernel"]).max()) < (6 / (64 + 7)) ** 0.5, drawn["logits/bias"].any()
         (True, np.False_)
     """
     return {name: _draw(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}

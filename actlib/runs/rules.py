@@ -41,7 +41,7 @@ def epochs_since_best(history):
     return len(history["val_loss"]) - 1 - best_epoch(history)
 
 
-def changing_weights(weights, frozen):
+def trainable_weights(weights, frozen):
     """Picks the weights that training changes.
 
     Args:
@@ -52,8 +52,8 @@ def changing_weights(weights, frozen):
         The rest; preprocessing never changes.
 
     Example:
-        >>> list(changing_weights({"preprocess/mean": 0, "hidden1/bias": 0, "scores/bias": 0}, ("hidden",)))
-        ['scores/bias']
+        >>> list(trainable_weights({"preprocess/mean": 0, "hidden1/bias": 0, "logits/bias": 0}, ("hidden",)))
+        ['logits/bias']
     """
     prefixes = ("preprocess/", *(prefix for part in frozen for prefix in PREFIXES[part]))
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
@@ -72,7 +72,7 @@ def epoch_seed(seed, epoch):
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
-def weigh_classes(labels, num_classes):
+def balance_classes(labels, num_classes):
     """Weighs each class by the inverse of its share of the clips.
 
     Args:
@@ -83,7 +83,7 @@ def weigh_classes(labels, num_classes):
         float32 (K,), 1 where a class has its fair share.
 
     Example:
-        >>> weigh_classes([0, 0, 1, 0, 0, 0], 2).tolist()
+        >>> balance_classes([0, 0, 1, 0, 0, 0], 2).tolist()
         [0.6000000238418579, 3.0]
     """
     counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)

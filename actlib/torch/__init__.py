@@ -4,6 +4,6 @@ The flow::
 
     vgg -> lrcn -> weights -> training -> saliency
 
-Models take uint8 RGB tensors (N, T, H, W, C) and give float32 scores (N, T, K) or (N, K); ``training`` takes and gives
+Models take uint8 RGB tensors (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); ``training`` takes and gives
 NumPy arrays, and finds the GPU by itself.
 """

@@ -13,7 +13,7 @@ FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for 
 MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
 
 
-def move(model):
+def to_device(model):
     """Puts a model where it computes.
 
     Args:
@@ -37,7 +37,7 @@ def precision(device, mixed):
     Returns:
         A context for `with`.
     """
-    gains = device.type == "cuda" or runs.gains_from_bf16()
+    gains = device.type == "cuda" or runs.has_fast_bf16()
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and gains)
 
 

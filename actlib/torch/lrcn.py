@@ -1,4 +1,4 @@
-"""LRCN: a frame classifier whose scores see the frames before, through LSTMs."""
+"""LRCN: a frame classifier whose logits see the frames before, through LSTMs."""
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ class _LSTM(nn.LSTM):
 
 
 class LRCNHead(nn.Module):
-    """From the features of a clip's frames to scores: hidden layers, LSTMs, scores."""
+    """From the features of a clip's frames to logits: hidden layers, LSTMs, logits."""
 
     def __init__(self, spec, num_classes):
         """Builds the layers.
@@ -37,14 +37,14 @@ class LRCNHead(nn.Module):
             }
         )
         self.dropout = nn.Dropout(spec.lstm_dropout)  # after each LSTM
-        self.scores = nn.Linear(widths[-1], num_classes)
+        self.logits = nn.Linear(widths[-1], num_classes)
 
     def forward(self, features, readout=None):
         """Scores clips.
 
         Args:
             features: float (N, T, D).
-            readout: "last", "mean" (of the steps' scores) or "steps"; None for the spec's.
+            readout: "last", "mean" (of the steps' logits) or "steps"; None for the spec's.
 
         Returns:
             float32 (N, K), or (N, T, K) for "steps".
@@ -62,9 +62,9 @@ class LRCNHead(nn.Module):
         for lstm in self.lstms.values():
             x = self.dropout(lstm(x)[0])  # (N, T, units)
         if readout == "last":
-            return self.scores(x[:, -1])  # (N, K)
-        scores = self.scores(x)  # (N, T, K)
-        return scores.mean(1) if readout == "mean" else scores
+            return self.logits(x[:, -1])  # (N, K)
+        logits = self.logits(x)  # (N, T, K)
+        return logits.mean(1) if readout == "mean" else logits
 
 
 class LRCN(nn.Module):

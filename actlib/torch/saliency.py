@@ -5,8 +5,8 @@ import contextlib
 import numpy as np
 import torch
 
-from actlib import attribution
-from actlib.torch.computing import FRAMES_AT_ONCE, frame_features, move
+from actlib import saliency
+from actlib.torch.computing import FRAMES_AT_ONCE, frame_features, to_device
 from actlib.torch.weights import get_weights
 
 
@@ -26,18 +26,18 @@ def grad_cam(model, frames, *, label=None):
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
-    frames = attribution.check_clip(frames, model.convolutions.spec.size)
+    frames = saliency.check_clip(frames, model.convolutions.spec.size)
     is_clip = hasattr(model.head, "lstms")
     maps = _last_maps(model, frames)  # (n, c, h, w)
     with _at_rest(model), torch.enable_grad():
         maps.requires_grad_(True)
         features = model.convolutions.layers[-1](maps).permute(0, 2, 3, 1).flatten(1)  # (n, D)
-        scores = _decide(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
-        labels = attribution.choose_labels(scores.detach().cpu().numpy(), label)
-        asked = scores[torch.arange(len(labels)), torch.from_numpy(labels).to(scores.device)]
+        logits = _decide(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
+        labels = saliency.choose_labels(logits.detach().cpu().numpy(), label)
+        asked = logits[torch.arange(len(labels)), torch.from_numpy(labels).to(logits.device)]
         gradients = torch.autograd.grad(asked.sum(), maps)[0]
     maps, gradients = (values.detach().permute(0, 2, 3, 1).cpu().numpy() for values in (maps, gradients))
-    return attribution.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
+    return saliency.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
 
 
 def frame_contributions(model, clip, *, label=None):
@@ -46,7 +46,7 @@ def frame_contributions(model, clip, *, label=None):
     "Nothing" are the mean features of the clip in that frame's place.
 
     Args:
-        model: An `LRCN`, or a `FrameClassifier` whose scores are averaged over the frames.
+        model: An `LRCN`, or a `FrameClassifier` whose logits are averaged over the frames.
         clip: uint8 (T, H, W, 3), RGB.
         label: The class asked about, or None for the one the model says.
 
@@ -56,13 +56,13 @@ def frame_contributions(model, clip, *, label=None):
     Raises:
         ValueError: The frames have another size, or there is no such label.
     """
-    clip = attribution.check_clip(clip, model.convolutions.spec.size)
-    device = move(model)
+    clip = saliency.check_clip(clip, model.convolutions.spec.size)
+    device = to_device(model)
     with _at_rest(model), torch.no_grad():
         features = frame_features(model.convolutions, clip, device).cpu().numpy()  # (T, D)
-        variants = torch.from_numpy(attribution.leave_out_each(features)).to(device)
-        scores = _decide(model, variants).cpu().numpy()  # (1 + T, K)
-    return attribution.drops(scores, attribution.choose_labels(scores[:1], label)[0])
+        variants = torch.from_numpy(saliency.leave_out_each(features)).to(device)
+        logits = _decide(model, variants).cpu().numpy()  # (1 + T, K)
+    return saliency.drops(logits, saliency.choose_labels(logits[:1], label)[0])
 
 
 def lstm_states(model, clip):
@@ -80,8 +80,8 @@ def lstm_states(model, clip):
     """
     if not hasattr(model.head, "lstms"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
-    clip = attribution.check_clip(clip, model.convolutions.spec.size)
-    device = move(model)
+    clip = saliency.check_clip(clip, model.convolutions.spec.size)
+    device = to_device(model)
     with _at_rest(model), torch.no_grad():
         x = model.head.hidden(frame_features(model.convolutions, clip, device)[None])  # (1, T, hidden)
         for lstm in model.head.lstms.values():
@@ -103,7 +103,7 @@ def first_filters(model):
 
 def _last_maps(model, frames):
     """What the last convolution gives, before its pool: (n, c, h, w)."""
-    device, convolutions, maps = move(model), model.convolutions, []
+    device, convolutions, maps = to_device(model), model.convolutions, []
     with _at_rest(model), torch.no_grad():
         for start in range(0, len(frames), FRAMES_AT_ONCE):
             part = torch.from_numpy(np.ascontiguousarray(frames[start : start + FRAMES_AT_ONCE])).to(device)
@@ -113,8 +113,8 @@ def _last_maps(model, frames):
 
 def _decide(model, features):
     """Scores (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
-    scores = model.head(features)
-    return scores.mean(1) if scores.ndim == 3 else scores
+    logits = model.head(features)
+    return logits.mean(1) if logits.ndim == 3 else logits
 
 
 @contextlib.contextmanager

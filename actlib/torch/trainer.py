@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from actlib import runs
 from actlib.checkpoints import read_weights, spec_to_json, weights_key
-from actlib.torch.computing import are_features, compile_all, frame_features, move, precision
+from actlib.torch.computing import are_features, compile_all, frame_features, precision, to_device
 from actlib.torch.optimizers import make_optimizer, make_plateau, optimizer_arrays, restore_optimizer
 from actlib.torch.weights import get_weights, save_model, set_weights
 
@@ -30,14 +30,14 @@ class Trainer:
         """
         self.model, self.batches, self.training, self.seed = model, batches, training, seed
         self.first, self.frozen, self.features = first, frozen, are_features(first[0])
-        self.device = move(model)
+        self.device = to_device(model)
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = make_optimizer(self.parameters.values(), training)
         self.plateau = make_plateau(self.optimizer, training)
         self.class_weights = None
         if training.class_weights:
             labels = np.asarray(batches.labels)[batches.videos(0)]  # (number of clips,)
-            self.class_weights = torch.tensor(runs.weigh_classes(labels, model.num_classes), device=self.device)
+            self.class_weights = torch.tensor(runs.balance_classes(labels, model.num_classes), device=self.device)
         networks = model.convolutions, model.head
         self.convolutions, self.head = compile_all(networks) if training.compile else networks
         self.best = None  # the changing weights of the best epoch
@@ -108,14 +108,14 @@ class Trainer:
         """
         labels = torch.as_tensor(labels, device=self.device)  # (N,)
         with precision(self.device, self.training.mixed_precision):
-            scores = self.score(x).float()  # (N, K) or (N, T, K)
-        if scores.ndim == 3:
-            labels = labels[:, None].expand(scores.shape[:2]).flatten()  # (N * T,): one a prediction
-        scores = scores.flatten(0, -2)
-        losses = F.cross_entropy(scores, labels, reduction="none")
+            logits = self.score(x).float()  # (N, K) or (N, T, K)
+        if logits.ndim == 3:
+            labels = labels[:, None].expand(logits.shape[:2]).flatten()  # (N * T,): one a prediction
+        logits = logits.flatten(0, -2)
+        losses = F.cross_entropy(logits, labels, reduction="none")
         if class_weights is not None:
             losses = losses * class_weights[labels]
-        return losses.mean(), (scores.argmax(1) == labels).sum(), len(labels)
+        return losses.mean(), (logits.argmax(1) == labels).sum(), len(labels)
 
     def score(self, x):
         """Scores a batch.
@@ -195,7 +195,7 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = record.facts["learning_rate"]
         if self.plateau:
             self.plateau.load_state_dict(record.facts["plateau"])
-        self.best = runs.changing_weights(read_weights(record.best), self.frozen)
+        self.best = runs.trainable_weights(read_weights(record.best), self.frozen)
 
     def end_with_best(self, record):
         """Leaves the best weights in the model, and a checkpoint even if no epoch was finished.
@@ -213,7 +213,7 @@ class Trainer:
     def changing(self):
         """The weights that training changes."""
         part = self.model.head if "convolutions" in self.frozen else self.model  # spares copying what is frozen
-        return runs.changing_weights(get_weights(part), self.frozen)
+        return runs.trainable_weights(get_weights(part), self.frozen)
 
     def settings(self, validation):
         """Lists what has to be the same to go on.
@@ -225,7 +225,7 @@ class Trainer:
             A dict for JSON.
         """
         weights = get_weights(self.model)
-        changing = runs.changing_weights(weights, self.frozen)
+        changing = runs.trainable_weights(weights, self.frozen)
         return {
             "model": spec_to_json(self.model.spec),
             "num_classes": self.model.num_classes,

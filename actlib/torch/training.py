@@ -5,7 +5,7 @@ import torch
 
 from actlib import runs
 from actlib.specs import FROZEN_PARTS, LRCNSpec
-from actlib.torch.computing import are_features, frame_features, move, precision
+from actlib.torch.computing import are_features, frame_features, precision, to_device
 from actlib.torch.lrcn import LRCN
 from actlib.torch.trainer import Trainer
 from actlib.torch.vgg import FrameClassifier
@@ -19,7 +19,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
         weights: Neutral name -> array; what fits is taken (convolutions, hidden layers), the rest starts at random.
-        seed: For what starts at random, see `runs.draw_weights`: the same numbers in both frameworks.
+        seed: For what starts at random, see `runs.init_weights`: the same numbers in both frameworks.
 
     Returns:
         A `FrameClassifier` or an `LRCN`.
@@ -29,13 +29,13 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
 
     Example:
         >>> from actlib.specs import SLIM_FRAMES
-        >>> build_model(SLIM_FRAMES, 7).head.scores
+        >>> build_model(SLIM_FRAMES, 7).head.logits
         Linear(in_features=64, out_features=7, bias=True)
     """
     with torch.random.fork_rng(devices=[]):  # PyTorch draws numbers too; these are replaced
         model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, runs.draw_weights(shapes, seed=seed), partial=True)
+    set_weights(model, runs.init_weights(shapes, seed=seed), partial=True)
     if weights is not None:
         set_weights(model, weights, partial=True)
     return model
@@ -72,7 +72,7 @@ def count_parameters(model):
 
 
 def convolve(model, frames, *, batch_size=32, mixed_precision=True):
-    """Turns frames into the features that the head reads; done once, they are kept by `stores.FeatureStore`.
+    """Turns frames into the features that the head reads; done once, they are kept by `caches.FeatureCache`.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
@@ -83,7 +83,7 @@ def convolve(model, frames, *, batch_size=32, mixed_precision=True):
     Returns:
         float16 (n, D).
     """
-    device = move(model)
+    device = to_device(model)
     with torch.no_grad(), precision(device, mixed_precision):
         model.convolutions.eval()
         features = frame_features(model.convolutions, np.asarray(frames), device, batch_size=batch_size)
@@ -101,15 +101,15 @@ def predict(model, batches, *, features=None):
     Returns:
         float32 (clips, T, K), in the order of batches.
     """
-    device = move(model)
+    device = to_device(model)
     model.eval()
-    scores = []
+    logits = []
     with torch.no_grad():
         for x, _ in batches.epoch(0):
             if not (are_features(x) if features is None else features):
                 x = frame_features(model.convolutions, x, device)
-            scores.append(_step_scores(model, torch.as_tensor(x, device=device)).cpu().numpy())
-    return np.concatenate(scores)
+            logits.append(_step_logits(model, torch.as_tensor(x, device=device)).cpu().numpy())
+    return np.concatenate(logits)
 
 
 def train(model, batches, validation, training, *, run=None, seed=0, monitor=None):
@@ -156,6 +156,6 @@ def _part(model, part):
     return model.convolutions if part == "convolutions" else model.head.hidden
 
 
-def _step_scores(model, features):
+def _step_logits(model, features):
     """(N, T, K) of either network."""
     return model.head(features, readout="steps") if isinstance(model, LRCN) else model.head(features)

@@ -85,7 +85,7 @@ class VGG(nn.Module):
 
 
 class FrameHead(nn.Module):
-    """From features to scores: hidden ReLU layers with dropout, then one score a class."""
+    """From features to logits: hidden ReLU layers with dropout, then one score a class."""
 
     def __init__(self, spec, num_classes):
         """Builds the layers.
@@ -96,7 +96,7 @@ class FrameHead(nn.Module):
         """
         super().__init__()
         self.hidden = hidden_layers(spec)
-        self.scores = nn.Linear((spec.num_inputs, *spec.hidden)[-1], num_classes)
+        self.logits = nn.Linear((spec.num_inputs, *spec.hidden)[-1], num_classes)
 
     def forward(self, features):
         """Scores features.
@@ -107,7 +107,7 @@ class FrameHead(nn.Module):
         Returns:
             float32 (..., K).
         """
-        return self.scores(self.hidden(features.float()))
+        return self.logits(self.hidden(features.float()))
 
 
 class FrameClassifier(nn.Module):

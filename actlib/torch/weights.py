@@ -31,7 +31,7 @@ def set_weights(model, weights, *, partial=False):
     Args:
         model: A `FrameClassifier`, an `LRCN` or a `VGG`.
         weights: Neutral name -> array.
-        partial: Take what both have, but not scores of another shape: to start from another model's weights.
+        partial: Take what both have, but not logits of another shape: to start from another model's weights.
 
     Returns:
         Names of what was loaded.
@@ -43,7 +43,7 @@ def set_weights(model, weights, *, partial=False):
     _check_names(views, weights, partial)
     loaded = [name for name in views if name in weights]
     if not all([_fits(name, views[name], weights[name], partial) for name in loaded]):
-        loaded = [name for name in loaded if not name.startswith("scores/")]  # kernel and bias, or neither
+        loaded = [name for name in loaded if not name.startswith("logits/")]  # kernel and bias, or neither
     with torch.no_grad():
         for name in loaded:
             views[name].copy_(torch.from_numpy(np.array(weights[name], dtype=np.float32)))
@@ -173,7 +173,7 @@ def _check_names(views, weights, partial):
 def _fits(name, view, array, partial):
     if tuple(view.shape) == np.shape(array):
         return True
-    if partial and name.startswith("scores/"):
+    if partial and name.startswith("logits/"):
         return False  # another number of classes, or LSTMs before them: learnt anew
     raise ValueError(
         f"Expected {name} of shape {tuple(view.shape)}. Received: {np.shape(array)}. "

@@ -1,6 +1,6 @@
 // ClipBrowser: the whole table, filtered in the browser; thumbnails for what is on screen; the chosen clip in the player.
 
-const NO_FILTER = { search: "", class_name: "", group: "", part: "", shortest: "", longest: "" };
+const NO_FILTER = { search: "", class_name: "", group: "", subset: "", shortest: "", longest: "" };
 
 function render({ model, el }) {
   const cleanups = [];
@@ -95,7 +95,7 @@ function findRows(table, filters) {
   const passes = (row) =>
     (filters.class_name === "" || table.classes[table.class_index[row]] === filters.class_name) &&
     (filters.group === "" || String(table.group[row]) === String(filters.group)) &&
-    (filters.part === "" || table.part[row] === filters.part) &&
+    (filters.subset === "" || table.subset[row] === filters.subset) &&
     (filters.shortest === "" || table.seconds[row] >= Number(filters.shortest)) &&
     (filters.longest === "" || table.seconds[row] <= Number(filters.longest)) &&
     words.every((word) => table.searchable[row].includes(word));
@@ -120,7 +120,7 @@ function createFilters(onChange) {
     search: make("input", { type: "search", placeholder: "Search names", "aria-label": "Search names", oninput: say }),
     class_name: choice("Class", [["", "all classes"]], say),
     group: choice("Group", [["", "all groups"]], say),
-    part: choice("Split", [["", "all splits"]], say),
+    subset: choice("Split", [["", "all splits"]], say),
     shortest: length("min s"),
     longest: length("max s"),
   };
@@ -139,7 +139,7 @@ function createFilters(onChange) {
     inputs[name].hidden = values.length < 2;
   };
   return {
-    el: make("div", { class: "filters", role: "search" }, inputs.search, inputs.class_name, inputs.group, inputs.part),
+    el: make("div", { class: "filters", role: "search" }, inputs.search, inputs.class_name, inputs.group, inputs.subset),
     lengths: [inputs.shortest, inputs.longest],
     clear,
     set,
@@ -151,7 +151,7 @@ function createFilters(onChange) {
         "all groups",
         present(table.group).sort((a, b) => a - b),
       );
-      fill("part", "all splits", present(table.part));
+      fill("subset", "all splits", present(table.subset));
     },
   };
 }

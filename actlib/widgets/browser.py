@@ -8,7 +8,7 @@ from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES
 from actlib.widgets.serving import ClipWidget, join_files
 from actlib.widgets.stills import INK, add_caption, read_sheet
 
-FILTERS = {"search", "class_name", "group", "part", "shortest", "longest"}
+FILTERS = {"search", "class_name", "group", "subset", "shortest", "longest"}
 SHOWN = 12  # videos in the still picture
 
 
@@ -16,7 +16,7 @@ class ClipBrowser(ClipWidget):
     """Shows a table of videos, however long; thumbnails are made for those on screen, and a click plays one.
 
     Args:
-        videos: DataFrame as `list_videos` or `assign_parts` gives it.
+        videos: DataFrame as `list_videos` or `assign_subsets` gives it.
         timelines: {name: Timeline}, or {model: {name: Timeline}}; shown beside the chosen clip.
         traits: `selected` (a video's name) and `filters` (dict, keys of FILTERS, lengths in s).
 
@@ -105,7 +105,7 @@ def list_columns(videos):
     """
     names = videos.get("class_name", videos["name"].str.rpartition("/")[0]).astype(str)
     classes, index = np.unique(names.to_numpy(str), return_inverse=True)
-    columns = {column: _plain_column(videos, column) for column in ("group", "clip", "part")}
+    columns = {column: _plain_column(videos, column) for column in ("group", "clip", "subset")}
     seconds = (videos["frames"] / videos["fps"]).round(2).tolist()
     return {"classes": classes.tolist(), "class_index": index.tolist(), "name": videos["name"].tolist()} | {
         **columns,

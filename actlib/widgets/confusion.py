@@ -3,7 +3,7 @@
 import traitlets
 
 from actlib.evaluation import Results
-from actlib.pictures import plot_confusion
+from actlib.plots import plot_confusion
 from actlib.widgets.browser import name_models
 from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES
 from actlib.widgets.serving import ClipWidget, join_files

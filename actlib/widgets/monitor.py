@@ -8,7 +8,7 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
-from actlib.pictures import plot_history
+from actlib.plots import plot_history
 from actlib.runs import ProgressBar
 from actlib.widgets.reruns import close_on_rerun
 from actlib.widgets.serving import bundle_still, free_replies, join_files

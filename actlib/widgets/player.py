@@ -7,19 +7,9 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from actlib.videos import VideoError, probe_video
+from actlib.video import VideoError, probe_video
 from actlib.widgets.serving import ClipWidget, join_files
-from actlib.widgets.stills import (
-    INK,
-    OTHER,
-    RIGHT,
-    SOFT,
-    WRONG,
-    add_caption,
-    draw_timeline,
-    encode_jpeg,
-    read_sheet,
-)
+from actlib.widgets.stills import INK, OTHER, RIGHT, SOFT, WRONG, add_caption, draw_timeline, encode_jpeg, read_sheet
 
 STAGE_SCRIPTS = ("dom.js", "messages.js", "playback.js", "timeline.js", "stage.js")
 STAGE_STYLES = ("theme.css", "stage.css")

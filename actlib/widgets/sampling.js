@@ -1,7 +1,7 @@
 // SamplingExplorer: which frames a rule takes, on the strip of the whole video, one by one, and in the player.
 
 const RULE_NAMES = {
-  evenly: "Evenly",
+  uniform: "Uniform",
   segments: "Random per segment",
   consecutive: "In a row",
   windows: "Sliding windows",

@@ -5,9 +5,8 @@ import time
 import numpy as np
 import traitlets
 
-from actlib.clips import draw_clips, read_clip
 from actlib.specs import VGG16
-from actlib.videos import VideoError
+from actlib.video import VideoError, make_sampler, read_clip
 from actlib.widgets.costs import list_costs
 from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES, tabulate_video
 from actlib.widgets.serving import ClipWidget, join_files
@@ -23,7 +22,7 @@ class SamplingExplorer(ClipWidget):
 
     Args:
         video: a row of `list_videos`, or a path.
-        traits: `rule` ("evenly", "segments", "consecutive" or "windows"), `num_frames` (T, 1..64), `stride` (1..48,
+        traits: `rule` ("uniform", "segments", "consecutive" or "windows"), `num_frames` (T, 1..64), `stride` (1..48,
             between frames in a row or between windows; a new rule begins with its own, see STRIDES) and `seed`.
     """
 
@@ -32,7 +31,7 @@ class SamplingExplorer(ClipWidget):
 
     questions = ("clip", "strip", "frames")
 
-    rule = traitlets.Enum(("evenly", "segments", "consecutive", "windows"), "evenly").tag(sync=True)
+    rule = traitlets.Enum(("uniform", "segments", "consecutive", "windows"), "uniform").tag(sync=True)
     num_frames = traitlets.Int(16, min=1, max=64).tag(sync=True)
     stride = traitlets.Int(8, min=1, max=48).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
@@ -119,7 +118,7 @@ def choose_frames(rule, num_video_frames, num_frames, *, stride=8, seed=0):
     """Choose frames by a rule's name.
 
     Args:
-        rule: "evenly", "segments", "consecutive" or "windows".
+        rule: "uniform", "segments", "consecutive" or "windows".
         num_video_frames: F.
         num_frames: T.
         stride: between frames ("consecutive") or windows ("windows"); the other rules have none.
@@ -133,7 +132,7 @@ def choose_frames(rule, num_video_frames, num_frames, *, stride=8, seed=0):
         array([0, 4])
     """
     strided = {"stride": stride} if rule in ("consecutive", "windows") else {}
-    return draw_clips(rule, num_video_frames, num_frames, rng=np.random.default_rng(seed), **strided)
+    return make_sampler(rule, num_frames, **strided)(num_video_frames, np.random.default_rng(seed))
 
 
 def describe_rule(rule, clips, num_video_frames, *, stride):
@@ -149,13 +148,13 @@ def describe_rule(rule, clips, num_video_frames, *, stride):
         str.
 
     Example:
-        >>> describe_rule("evenly", np.array([[5, 15]]), 20, stride=8)
+        >>> describe_rule("uniform", np.array([[5, 15]]), 20, stride=8)
         'The middle frames of 2 equal parts of the video.'
     """
     count = clips.shape[1]
     pace = "in a row" if stride == 1 else f"one every {stride}"
     sentence = {
-        "evenly": f"The middle frames of {count} equal parts of the video.",
+        "uniform": f"The middle frames of {count} equal parts of the video.",
         "segments": f"One random frame in each of {count} equal parts: other frames every time.",
         "consecutive": f"{count} frames, {pace}, from a random start.",
         "windows": f"{len(clips)} windows of {count} frames in a row, {stride} apart; the last ends at the last frame.",

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import anywidget
 
-from actlib.clips import browser_copy
-from actlib.videos import VideoError, probe_video
+from actlib.video import VideoError, browser_copy, probe_video
 from actlib.widgets.reruns import close_on_rerun
 from actlib.widgets.stills import INK, WRONG, add_caption, encode_jpeg, encode_png, read_sheet
 from actlib.widgets.timelines import judge_clip
@@ -20,7 +19,7 @@ from actlib.widgets.timelines import judge_clip
 MAX_BYTES = 256 * 2**20  # of one H.264 copy; the browser holds it whole
 SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
 THUMBNAILS_KEPT = 400
-FACTS = ("name", "class_name", "group", "clip", "part", "frames", "fps", "width", "height")
+FACTS = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
 
 
 def join_files(*names):

@@ -160,7 +160,7 @@ function describeClip(clip) {
   const chip = (text) => make("span", { class: "chip", text });
   const facts = [];
   if (clip.group !== null && clip.group !== undefined) facts.push(chip(`group ${clip.group}`));
-  if (clip.part) facts.push(chip(`${clip.part} split`));
+  if (clip.subset) facts.push(chip(`${clip.subset} split`));
   if (clip.width && !clip.problem) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
   const quiet = (clip.models || []).filter((model) => !model.frames.length && model.predicted);
   const verdicts = quiet.map((model) =>

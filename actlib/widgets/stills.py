@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from actlib.clips import read_clip, sample_evenly
+from actlib.video import read_clip, sample_uniform
 
 INK, SOFT, PAPER = (31, 35, 40), (101, 109, 118), (255, 255, 255)
 RIGHT, WRONG, OTHER = (0, 114, 178), (191, 79, 0), (170, 176, 183)
@@ -29,7 +29,7 @@ def read_sheet(path, num_video_frames, *, num_frames=6, size=(96, 128)):
     Raises:
         VideoError: the video cannot be decoded.
     """
-    clip = read_clip(path, sample_evenly(num_video_frames, num_frames), size=size)  # (T, H, W, 3)
+    clip = read_clip(path, sample_uniform(num_video_frames, num_frames), size=size)  # (T, H, W, 3)
     return np.concatenate(list(clip), axis=1)
 
 
@@ -186,7 +186,7 @@ def join_pictures(pictures):
     """Put drawn pictures below each other in one image.
 
     Args:
-        pictures: list of `actlib.pictures.Picture`.
+        pictures: list of `actlib.plots.Picture`.
 
     Returns:
         PIL image.

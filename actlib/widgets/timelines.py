@@ -1,19 +1,19 @@
-"""What a model says at each frame of a video: scores of clips -> one line a class, to be watched beside the picture."""
+"""What a model says at each frame of a video: logits of clips -> one line a class, to be watched beside the picture."""
 
 import numpy as np
 
-from actlib.clips import sample_evenly
 from actlib.evaluation import softmax
 from actlib.timeline import Timeline
+from actlib.video import sample_uniform
 
 NUM_LINES = 5  # classes drawn in one timeline
 
 
-def build_timelines(scores, clips, videos, *, classes, num_frames=None):
-    """Turn scores of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
+def build_timelines(logits, clips, videos, *, classes, num_frames=None):
+    """Turn logits of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
 
     Args:
-        scores: float (N, T, K), before the softmax.
+        logits: float (N, T, K), before the softmax.
         clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
         videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
         classes: K names.
@@ -23,7 +23,7 @@ def build_timelines(scores, clips, videos, *, classes, num_frames=None):
         {name: Timeline}; its seconds are the middles of the frames.
 
     Raises:
-        ValueError: there are not as many clips as scores.
+        ValueError: there are not as many clips as logits.
 
     Example:
         >>> import pandas as pd
@@ -33,13 +33,13 @@ def build_timelines(scores, clips, videos, *, classes, num_frames=None):
         >>> timelines["v_Sit_g01_c01.avi"].seconds
         array([0.55, 1.55, 2.55, 3.55])
     """
-    scores = np.asarray(scores)
-    if len(scores) != len(clips):
-        raise ValueError(f"Expected scores of {len(clips)} clips. Received: {len(scores)}. Use batches.clips(0).")
+    logits = np.asarray(logits)
+    if len(logits) != len(clips):
+        raise ValueError(f"Expected logits of {len(clips)} clips. Received: {len(logits)}. Use batches.clips(0).")
     said = {}  # row -> [(frames, probabilities), ...]
-    for (row, places), probabilities in zip(clips, softmax(scores), strict=True):
+    for (row, places), probabilities in zip(clips, softmax(logits), strict=True):
         length = int(videos["frames"].iloc[row])
-        stored = np.arange(length) if num_frames is None else sample_evenly(length, num_frames)
+        stored = np.arange(length) if num_frames is None else sample_uniform(length, num_frames)
         said.setdefault(int(row), []).append((stored[np.asarray(places)], probabilities))
     names, fps = videos["name"].tolist(), videos["fps"].tolist()
     return {names[row]: _average(parts, fps[row], tuple(classes)) for row, parts in said.items()}

@@ -16,7 +16,7 @@ import pytest
 import requests
 from screens import PICTURES
 
-from actlib.clips import write_video
+from actlib.video import write_video
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'actlib[dev]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

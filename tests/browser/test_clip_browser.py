@@ -4,10 +4,10 @@ from screens import list_nameless, read_frame, wait_until
 
 SETUP = """
 import os, warnings
-from actlib.videos import list_videos
+from actlib.dataset.ucf101 import list_videos
 from actlib.widgets import ClipBrowser
 videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
-videos["part"] = ["test" if group == 1 else "train" for group in videos["group"]]
+videos["subset"] = ["test" if group == 1 else "train" for group in videos["group"]]
 """
 BROWSER = "browser = ClipBrowser(videos)\nbrowser"
 LONG = """

@@ -5,7 +5,7 @@ from screens import list_nameless, read_frame, wait_until
 SETUP = """
 import os, numpy as np
 from actlib.evaluation import evaluate
-from actlib.videos import list_videos
+from actlib.dataset.ucf101 import list_videos
 from actlib.widgets import ConfusionExplorer, build_timelines
 videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
 classes = videos.attrs["classes"]
@@ -14,9 +14,9 @@ labels = videos["label"].to_numpy()
 clips = [(row, np.arange(8)) for row in range(len(videos))]
 def guess(shift):
     said = np.eye(3)[(labels + shift) % 3][:, None]
-    scores = rng.normal(0, .5, (len(videos), 8, 3)) + np.linspace(0, 3, 8)[None, :, None] * said
-    results = evaluate(scores, np.arange(len(videos)), videos, classes=classes, num_bootstrap=50)
-    return results, build_timelines(scores, clips, videos, classes=classes, num_frames=8)
+    logits = rng.normal(0, .5, (len(videos), 8, 3)) + np.linspace(0, 3, 8)[None, :, None] * said
+    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes, num_bootstrap=50)
+    return results, build_timelines(logits, clips, videos, classes=classes, num_frames=8)
 frames, frame_lines = guess([0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0])
 lrcn, lrcn_lines = guess([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
 """
@@ -34,8 +34,8 @@ many["label"] = np.arange(len(many)) % 101
 many["class_name"] = [names[label] for label in many["label"]]
 many["name"] = [f"{names[label]}/v_{number:04}.avi" for number, label in enumerate(many["label"])]
 said = np.where(rng.random(len(many)) < .7, many["label"], rng.integers(0, 101, len(many)))
-scores = rng.normal(0, .5, (len(many), 4, 101)) + 4 * np.eye(101)[said][:, None]
-results = evaluate(scores, np.arange(len(many)), many, classes=names, num_bootstrap=10)
+logits = rng.normal(0, .5, (len(many), 4, 101)) + 4 * np.eye(101)[said][:, None]
+results = evaluate(logits, np.arange(len(many)), many, classes=names, num_bootstrap=10)
 many.attrs = videos.attrs
 explorer = ConfusionExplorer(results, many)
 explorer

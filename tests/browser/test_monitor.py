@@ -27,10 +27,10 @@ def loop(num_epochs, batches=10, wait=.02):
 TRAIN = """
 from actlib.specs import FrameSpec, TrainSpec, VGGSpec
 from actlib.{framework}.training import build_model, train
-from actlib.batches import ClipBatches, every
+from actlib.batches import ClipBatches, make_sampler
 rng = np.random.default_rng(0)
 source, labels = rng.normal(size=(24, 4, 64)).astype(np.float16), np.arange(24) % 2
-batches = ClipBatches(list(source), labels, every(4), batch_size=2, shuffle=True)
+batches = ClipBatches(list(source), labels, make_sampler("uniform", 4), batch_size=2, shuffle=True)
 model = build_model(FrameSpec("tiny", VGGSpec("tiny", ((1, 4), (1, 4)), size=16), hidden=(8,)), 2)
 spec = TrainSpec(num_epochs=100_000, patience=None, plateau_patience=None)
 run = Path("run-{framework}")

@@ -1,0 +1,46 @@
+"""A clip -> the same clip seen a little differently: cropped, scaled and mirrored, all its frames alike."""
+
+import numpy as np
+from PIL import Image
+
+SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
+CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
+PLACES = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # corners and centre: share of the room (y, x)
+
+
+def augment_clip(clip, *, rng, size=None):
+    """Crop a clip at a random scale in a corner or the centre, and mirror it half of the time: all frames alike.
+
+    Args:
+        clip: uint8 (T, H, W, 3), RGB.
+        rng: NumPy random generator.
+        size: None (as the clip), the side of a square, or (height, width), in pixels.
+
+    Returns:
+        uint8 (T, height, width, 3).
+
+    Raises:
+        ValueError: the clip is not pixels.
+
+    Source:
+        Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times the
+        shorter one, height and width at most one step apart, at a corner or the centre.
+
+    Example:
+        >>> augment_clip(np.zeros((2, 30, 40, 3), np.uint8), rng=np.random.default_rng(0), size=16).shape
+        (2, 16, 16, 3)
+    """
+    clip = np.asarray(clip)
+    if clip.dtype != np.uint8 or clip.ndim != 4:
+        raise ValueError(
+            f"Expected pixels, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}. "
+            "Features cannot be augmented: set augment=False, or read frames from a FrameCache."
+        )
+    height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
+    place_y, place_x = PLACES[rng.integers(len(PLACES))]
+    top, left = round((clip.shape[1] - height) * place_y), round((clip.shape[2] - width) * place_x)
+    rows, columns = clip.shape[1:3] if size is None else np.broadcast_to(size, 2).tolist()
+    box = (left, top, left + width, top + height)
+    resized = [Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR, box) for frame in clip]
+    augmented = np.stack([np.asarray(frame) for frame in resized])  # (T, height, width, 3)
+    return augmented[:, :, ::-1] if rng.random() < 0.5 else augmented

@@ -1,0 +1,175 @@
+"""Clips -> seeded batches of NumPy arrays: pixels stay uint8, stored features stay float16.
+
+The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
+"""
+
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+
+from actlib.dataset.augmentation import augment_clip
+
+MAX_AUGMENTERS = 4  # threads; as many batches are in memory
+
+
+@dataclass
+class ClipBatches:
+    """Batches of clips from arrays of frames or of features, one array a video.
+
+    A cache is filled when its first clips are asked for. Videos without frames (broken ones, skipped) give no clips.
+
+    Args:
+        source: sequence of (F, ...) arrays, one a video: a cache, or a list; F may differ.
+        labels: int (num_videos,).
+        rule: which frames make a clip: what `make_sampler` gives, or a function of your own.
+        batch_size: N, clips; the last batch of an epoch may be smaller.
+        shuffle: put the clips of each epoch in another order.
+        seed: of all that is random: rules, order, augmentation.
+        augment: False, True for `augment_clip` at the frames' own size, or `function(clip, *, rng)`; for pixels only.
+        shuffle_frames: put the frames of each clip in random order (the control: what is order worth?).
+
+    Example:
+        >>> from actlib.video import make_sampler
+        >>> frames = [np.full((6, 4, 4, 3), shade, np.uint8) for shade in range(5)]
+        >>> batches = ClipBatches(frames, [0, 1, 0, 1, 0], make_sampler("uniform", 2), batch_size=2)
+        >>> [(clips.shape, labels.tolist()) for clips, labels in batches.epoch(0)]
+        [((2, 2, 4, 4, 3), [0, 1]), ((2, 2, 4, 4, 3), [0, 1]), ((1, 2, 4, 4, 3), [0])]
+    """
+
+    source: object
+    labels: object
+    rule: object
+    _: KW_ONLY
+    batch_size: int = 16
+    shuffle: bool = False
+    seed: int = 0
+    augment: object = False
+    shuffle_frames: bool = False
+
+    def __post_init__(self):
+        self.labels = np.asarray(self.labels, dtype=np.int64)
+        if self.labels.shape != (len(self.source),) or self.batch_size < 1:
+            raise ValueError(
+                f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
+                f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
+            )
+        self._lengths, self._plans, self._lock = None, {}, threading.Lock()
+
+    def __getstate__(self):
+        self.clips(0)  # fills a cache before it goes to another process
+        return {name: value for name, value in self.__dict__.items() if name not in ("_plans", "_lock")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _plans={}, _lock=threading.Lock())
+
+    def __len__(self):
+        return -(-len(self.clips(0)) // self.batch_size)
+
+    def epoch(self, number=0):
+        """Give an epoch's batches in order; the next ones are made while one is used.
+
+        Args:
+            number: epoch, from 0.
+
+        Yields:
+            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+        """
+        num_batches = -(-len(self.clips(number)) // self.batch_size)
+        ahead, coming = min(MAX_AUGMENTERS, os.cpu_count() or 1) if self.augment else 1, deque()
+        with ThreadPoolExecutor(ahead) as pool:
+            for index in range(num_batches + ahead):
+                coming += [pool.submit(self.batch, number, index)] if index < num_batches else []
+                if index >= ahead and coming:
+                    yield coming.popleft().result()
+
+    def batch(self, number, index):
+        """Make one batch of an epoch; safe to call from several threads.
+
+        Args:
+            number: epoch, from 0.
+            index: batch, from 0.
+
+        Returns:
+            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+
+        Raises:
+            IndexError: the epoch has no such batch.
+        """
+        chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
+        if index < 0 or not chosen:
+            raise IndexError(f"Expected a batch in 0..{len(self) - 1}. Received: {index}. See len(batches).")
+        rng = np.random.default_rng((self.seed, number, 3, index))
+        labels = self.labels[[video for video, _ in chosen]]  # (N,)
+        if not self.augment:
+            return _gather(self.source, chosen), labels
+        augment = augment_clip if self.augment is True else self.augment
+        return np.stack([augment(_gather(self.source, [clip])[0], rng=rng) for clip in chosen]), labels
+
+    def clips(self, number=0):
+        """List an epoch's clips in order.
+
+        Args:
+            number: epoch, from 0.
+
+        Returns:
+            List of (video, indices): the video's place in the source, and int64 (T,), the frames of the clip.
+        """
+        with self._lock:
+            key = (number, self.rule, self.seed, self.shuffle, self.shuffle_frames)
+            if key not in self._plans:  # this epoch's and another's are kept: len asks for epoch 0
+                self._plans = dict([*self._plans.items()][-1:]) | {key: self._draw_epoch(number)}
+            return self._plans[key]
+
+    def videos(self, number=0):
+        """Give the video of every clip, in the order of the clips.
+
+        Args:
+            number: epoch, from 0.
+
+        Returns:
+            int64 (num_clips,), places in the source.
+        """
+        return np.array([video for video, _ in self.clips(number)], dtype=np.int64)
+
+    def _draw_epoch(self, number):
+        rules, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
+        if self._lengths is None:
+            self._lengths = _count_frames(self.source)
+        drawn = [
+            (video, indices)
+            for video in np.flatnonzero(self._lengths).tolist()
+            for indices in np.atleast_2d(self.rule(int(self._lengths[video]), rules))  # (M, T)
+        ]
+        self._check(drawn)
+        if self.shuffle_frames:
+            drawn = [(video, frames.permutation(indices)) for video, indices in drawn]
+        return [drawn[place] for place in order.permutation(len(drawn))] if self.shuffle else drawn
+
+    def _check(self, drawn):
+        """Refuse clips of different lengths or of frames that are not there, which a rule of one's own may give."""
+        for video, indices in drawn:
+            if len(indices) != len(drawn[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
+                raise ValueError(
+                    f"Expected clips of {len(drawn[0][1])} frames in 0..{self._lengths[video] - 1}. "
+                    f"Received: {indices.tolist()} for video {video}. Correct the rule."
+                )
+
+
+def _gather(source, chosen):
+    """Copy the chosen (video, indices) into one new array (N, T, ...)."""
+    frames = source[chosen[0][0]]
+    clips = np.empty((len(chosen), len(chosen[0][1]), *frames.shape[1:]), frames.dtype)
+    for place, (video, indices) in enumerate(chosen):
+        np.take(source[video], indices, axis=0, out=clips[place], mode="clip")  # other modes copy twice
+    return clips
+
+
+def _count_frames(source):
+    """Number of frames of each video; fills a cache first, which finds the broken ones."""
+    if not hasattr(source, "lengths"):
+        return [len(frames) for frames in source]
+    return source.fill().lengths

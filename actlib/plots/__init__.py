@@ -1,0 +1,18 @@
+"""Arrays and tables -> figures in one style; every function gives back a figure that a notebook shows by itself.
+
+style      colours that everybody can tell apart, and the figure with its description
+layout     rows of classes, sheets of frames, headings, legends
+data       videos before any model: contact sheets, classes, lengths, sampling
+moving     clips that play side by side
+curves     training, reliability
+results    confusion, classes, models against each other
+answers    probabilities over time, most probable classes of single clips
+inside     filters, Grad-CAM, contributions, LSTM states, maps of clips
+"""
+
+from actlib.plots.curves import plot_history, plot_reliability
+from actlib.plots.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_frames
+from actlib.plots.predictions import plot_predictions, plot_timeline
+from actlib.plots.results import plot_comparison, plot_confusion, plot_per_class
+from actlib.plots.saliency import plot_contributions, plot_projection, plot_states, show_filters, show_grad_cam
+from actlib.plots.style import COLOURS, RIGHT, STYLE, WRONG, Picture, styled

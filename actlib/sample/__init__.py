@@ -1,0 +1,12 @@
+"""The sample set: drawn people and places, from a point in metres to a folder like UCF-101.
+
+canvas       shapes seen through a camera
+people       looks and poses
+scenes       places
+activities   what happens: one moment of each activity
+rendering    who does it where and how fast, and the order of the frames
+dataset      the folder, with lists and groups as UCF-101 has them
+"""
+
+from actlib.sample.dataset import data_folder, is_sample, write_sample
+from actlib.sample.rendering import DIFFERENT_CLASSES, SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video

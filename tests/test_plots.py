@@ -1,0 +1,241 @@
+"""Every picture at few and at many classes: small enough for a lesson, described, and saying what the data say."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
+from IPython.utils.capture import capture_output
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+from traitlets.config import Config
+
+from actlib import evaluation, plots, specs
+from actlib.evaluation import calibration
+from actlib.plots import style
+
+MANY = tuple(f"ClassNumber{number:03d}" for number in range(101))
+BOTH = pytest.mark.parametrize("classes", [specs.SEVEN_CLASSES, MANY], ids=["7", "101"])
+
+
+def make_results(classes, *, count=300, seed=0, present=None):
+    """Results of a model that confuses each even class with the next one."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % (present or len(classes))
+    logits = rng.normal(size=(count, 2, len(classes)))
+    logits[np.arange(count), :, labels] += 3
+    logits[np.arange(count), :, np.minimum(labels // 2 * 2 + 1, len(classes) - 1)] += 2
+    videos = pd.DataFrame(
+        {"name": [f"v{i}" for i in range(count)], "label": labels, "group": rng.integers(7, size=count)}
+    )
+    return evaluation.evaluate(logits, np.arange(count), videos, classes=classes, num_bootstrap=50)
+
+
+def make_videos(classes):
+    """A table of two to five videos a class, in three parts."""
+    parts = ("train", "train", "validation", "test", "test")
+    rows = [(name, parts[i], 30 + 7 * i, 25.0) for k, name in enumerate(classes) for i in range(5 - k % 4)]
+    return pd.DataFrame(rows, columns=["class_name", "subset", "frames", "fps"])
+
+
+def make_frames(count, *, height=48, width=64):
+    """Smooth frames that differ."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([np.stack([rows * 4, columns * 3, rows + columns + 9 * i], axis=-1) for i in range(count)]).astype(
+        "uint8"
+    )
+
+
+def texts_of(picture):
+    """Everything that is written in a picture."""
+    return " ".join(text.get_text() for text in picture.findobj(matplotlib.text.Text))
+
+
+def check(picture):
+    """What holds for all: a figure, described, drawn with ink, and small."""
+    assert isinstance(picture, Figure) and len(picture.alt) > 10
+    kind, content = picture.encode()
+    assert kind in ("image/png", "image/jpeg") and 1000 < len(content) <= style.MAX_BYTES
+    return picture
+
+
+@BOTH
+def test_pictures_of_data(classes):
+    videos = make_videos(classes)
+    bars = check(plots.plot_classes(videos))
+    widths = sum(bar.get_width() for axis in bars.axes for bar in axis.patches)
+    assert widths == len(videos)
+    assert all(name in texts_of(bars) for name in classes)
+    assert "validation" in texts_of(bars)
+    assert "validation" not in texts_of(check(plots.plot_classes(videos.drop(columns="subset"))))
+    lengths = check(plots.plot_lengths(videos))
+    assert "1.2 to 2.32 seconds" in texts_of(lengths) and all(name in texts_of(lengths) for name in classes)
+
+
+def test_classes_come_in_the_order_of_the_table_of_counts():
+    bars = plots.plot_classes(pd.DataFrame({"class_name": ["b", "a", "b"], "subset": ["test", "test", "train"]}))
+    assert [label.get_text() for label in bars.axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_small_confusion_writes_every_number():
+    results = make_results(specs.SEVEN_CLASSES)
+    picture = check(plots.plot_confusion(results))
+    written = sorted(int(text.get_text()) for text in picture.axes[0].texts if text.get_text().isdigit())
+    assert written == sorted(results.confusion[results.confusion > 0].tolist())
+    assert f"{np.trace(results.confusion)} of 300 videos right" in picture.alt
+    pair = results.most_confused(1).iloc[0]
+    assert f"{pair.true_class} taken for {pair.predicted_class}" in picture.alt
+
+
+def test_large_confusion_names_the_most_confused_pairs():
+    results = make_results(MANY, count=1010)
+    picture = check(plots.plot_confusion(results))
+    for pair in results.most_confused(12).itertuples():
+        assert f"{pair.true_class} → {pair.predicted_class}" in texts_of(picture)
+
+
+def test_confusion_of_a_class_without_videos_and_of_a_perfect_model():
+    assert "no videos" in texts_of(check(plots.plot_confusion(make_results(specs.SEVEN_CLASSES, present=5))))
+    videos = pd.DataFrame({"name": ["a", "b"], "label": [0, 1], "group": [1, 2]})
+    perfect = evaluation.evaluate(np.eye(2)[:, None], np.arange(2), videos, classes=("Jump", "Run"))
+    assert "most confused: none" in check(plots.plot_confusion(perfect)).alt
+
+
+@BOTH
+def test_pictures_of_results(classes):
+    first, second = make_results(classes), make_results(classes, seed=1, present=len(classes) - 1)
+    bars = check(plots.plot_per_class(first))
+    heights = np.concatenate([[bar.get_width() for bar in axis.patches] for axis in bars.axes])
+    np.testing.assert_allclose(heights, np.sort(first.per_class["recall"]))
+    assert "precision" in texts_of(check(plots.plot_per_class({"A": first, "B": second}, metric="precision")))
+    comparison = check(plots.plot_comparison({"frame average": first, "LRCN": second}, title="Both"))
+    assert f"{100 * first.video.value:.1f}" in texts_of(comparison) and "frame average" in texts_of(comparison)
+
+
+def test_history_with_and_without_validation():
+    run = {
+        "loss": [2.0, 1.0, 0.5],
+        "accuracy": [0.2, 0.5, 0.8],
+        "val_loss": [2.0, 1.2, 1.5],
+        "val_accuracy": [0.2, 0.5, 0.6],
+    }
+    picture = check(plots.plot_history(run, title="One run"))
+    marked = [line.get_xydata().tolist() for line in picture.axes[0].lines if line.get_marker() == "o"]
+    assert [[2, 1.2]] in marked  # the lowest validation loss
+    assert "LRCN validation" in texts_of(check(plots.plot_history({"frames": run, "LRCN": run})))
+    check(plots.plot_history({"loss": [1.0, 0.9], "accuracy": [0.1, 0.2]}))
+    check(plots.plot_history({**run, "val_loss": [np.nan] * 3}))
+
+
+@BOTH
+def test_timeline_names_the_true_class_and_judges_each_step(classes):
+    probabilities = evaluation.softmax(np.random.default_rng(0).normal(size=(40, len(classes))))
+    probabilities[:10, 3] = 2  # right for the first ten steps
+    picture = check(plots.plot_timeline(probabilities, classes, label=3, fps=25, frames=make_frames(6), title="clip"))
+    judged = {c.get_label(): len(c.patches) for c in picture.axes[-1].containers}
+    assert judged["✓ right"] == 10 + (probabilities[10:].argmax(axis=1) == 3).sum()
+    assert sum(judged.values()) == 40
+    assert f"{classes[3]} (true)" in texts_of(picture) and "seconds" in texts_of(picture)
+    assert "frame" in texts_of(check(plots.plot_timeline(probabilities[:1], classes)))
+
+
+def test_answers_show_the_true_class_even_if_it_is_improbable():
+    probabilities = np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.3, 0.4]])
+    classes = ("Jump", "Run", "Sit", "Walk")
+    picture = check(plots.plot_predictions(probabilities, classes, labels=[3, 3], frames=make_frames(2), title="Two"))
+    assert "✗ Jump" in texts_of(picture) and texts_of(picture).count("✓ Walk") == 2 and "5 %" in texts_of(picture)
+    assert "✗" not in texts_of(check(plots.plot_predictions(probabilities, classes)))
+
+
+def test_reliability_skips_empty_bins():
+    table = calibration.reliability_table(np.array([[0.9, 0.1], [0.55, 0.45]]), np.array([0, 1]))
+    picture = check(plots.plot_reliability({"before": table, "after": table}))
+    assert all(np.isfinite(dots.get_offsets()).all() for dots in picture.axes[0].collections)
+    check(plots.plot_reliability(table))
+
+
+def test_contact_sheets():
+    frames = [*make_frames(5), *make_frames(2, height=30, width=90)]  # of two sizes
+    sheet = check(plots.show_frames(frames, titles=list("abcdefg"), right=[True, False] * 3 + [True], columns=4))
+    assert "✓ a" in texts_of(sheet) and "✗ b" in texts_of(sheet)
+    check(plots.show_frames(frames[:1], title="a frame alone"))
+    clips = check(plots.show_clips({"Jump": make_frames(4), "Run": make_frames(4)}, right=[True, False]))
+    assert "✗ Run" in texts_of(clips) and "frame of the clip" in texts_of(clips)
+    with pytest.raises(ValueError, match=r"\{'Jump': 4, 'Run': 3\}"):
+        plots.show_clips({"Jump": make_frames(4), "Run": make_frames(3)})
+
+
+def test_the_pixels_of_tiny_frames_stand_on_the_sheet_as_squares():
+    tiny = np.random.default_rng(0).integers(0, 200, (3, 2, 4, 3), dtype=np.uint8)
+    shown = plots.show_frames(tiny, titles=["one", "two", "three"]).axes[0].images[0].get_array()
+    assert shown.shape[1] > 3 * 48 and (shown[:24, :48].reshape(2, 12, 4, 12, 3) == tiny[0][:, None, :, None]).all()
+
+
+def test_sampling_shows_every_window():
+    rules = {"uniform": np.arange(4, 100, 8), "windows": np.stack([np.arange(s, s + 16) for s in (0, 40, 84)])}
+    picture = check(plots.plot_sampling(rules, 100))
+    dots = np.concatenate([line.get_xdata() for line in picture.axes[0].lines if line.get_marker() == "o"])
+    assert sorted(dots.tolist()) == sorted(np.concatenate([rules["uniform"], rules["windows"].ravel()]).tolist())
+
+
+def test_pictures_of_the_inside():
+    rng = np.random.default_rng(0)
+    check(plots.show_filters(rng.normal(size=(12, 3, 3, 3))))
+    check(plots.show_filters(np.zeros((64, 3, 3, 3)), title="no range"))
+    check(plots.show_grad_cam(make_frames(5), rng.random((5, 48, 64)), titles=list("abcde"), title="where"))
+    check(plots.plot_contributions(make_frames(4), np.array([0.1, -0.5, 0, 0.2])))
+    states = check(plots.plot_states(np.tanh(rng.normal(size=(16, 32))), title="memory"))
+    assert "32 LSTM units over 16 steps" in states.alt
+
+
+def test_states_are_in_the_order_of_their_peaks():
+    states = np.zeros((3, 3))
+    states[2, 0], states[0, 1], states[1, 2] = 0.9, -0.8, 0.7
+    shown = plots.plot_states(states).axes[0].images[0].get_array()
+    assert np.abs(shown).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+@BOTH
+def test_map_names_classes(classes):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(classes)), 3)
+    points = 5 * rng.normal(size=(len(classes), 2))[labels] + rng.normal(size=(len(labels), 2))
+    thumbnails = [make_frames(1)[0]] * len(labels) if len(classes) == 7 else None
+    picture = check(plots.plot_projection(points, labels, classes, thumbnails=thumbnails, title="map"))
+    named = [name for name in classes if name in texts_of(picture)]
+    assert len(named) == 7 or len(named) > 10
+
+
+def test_a_notebook_shows_a_picture_once_with_its_description():
+    frames = np.random.default_rng(0).integers(256, size=(4, 60, 80, 3), dtype=np.uint8)
+    shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    select_figure_formats(shell, {"png"})  # what %matplotlib inline does
+    try:
+        with capture_output() as captured:
+            for picture in (plots.plot_states(np.eye(4)), plots.show_frames(frames, title="photos")):
+                assert shell.display_formatter.format(picture) == ({}, {})  # it has shown itself
+    finally:
+        InteractiveShell.clear_instance()
+    chart, photos = captured.outputs
+    assert set(chart.data) == {"image/png", "text/plain"} and set(photos.data) == {"image/jpeg", "text/plain"}
+    assert chart.data["text/plain"] == chart.metadata["image/png"]["alt"] == "4 LSTM units over 4 steps"
+    assert not pyplot.get_fignums()
+
+
+def test_the_style_is_the_same_whatever_the_reader_has_set():
+    plain = plots.plot_states(np.eye(4)).encode()
+    with matplotlib.rc_context({"font.size": 30, "figure.facecolor": "black", "axes.grid": True}):
+        assert plots.plot_states(np.eye(4)).encode() == plain
+        assert matplotlib.rcParams["font.size"] == 30  # and theirs stays theirs
+
+
+def test_right_and_wrong_are_told_apart_without_colour_vision():
+    """By lightness in the three dichromacies (Viénot, Brettel and Mollon, 1999), and by sign."""
+    linear = [(np.array(matplotlib.colors.to_rgb(colour)) ** 2.2) for colour in (plots.RIGHT, plots.WRONG)]
+    protan = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
+    deutan = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    for seen in (protan, deutan):
+        right, wrong = (np.clip(seen @ colour, 0, 1) ** (1 / 2.2) for colour in linear)
+        assert np.linalg.norm(right - wrong) > 0.5
+    assert style.SIGNS[True] != style.SIGNS[False]

@@ -1,0 +1,299 @@
+"""From a folder to a table: what is counted, which labels, which part of which split, and what is refused."""
+
+import os
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from actlib import paths
+from actlib.dataset import assign_subsets, check_leakage, list_videos, read_split, split_hash
+from actlib.dataset.ucf101 import COLUMNS
+from actlib.video import VideoError, probe_video
+
+REAL = os.environ.get("ACTLIB_REAL_DATA")
+needs_real = pytest.mark.skipif(not REAL, reason="ACTLIB_REAL_DATA names no folder of real clips")
+GROUPS = range(1, 26)
+
+
+def write_avi(path, num_frames=5):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for number in range(num_frames):
+            pixels = np.full((24, 32, 3), 40 * number % 255, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def one_avi(tmp_path_factory):
+    return write_avi(tmp_path_factory.mktemp("one") / "v_Run_g01_c01.avi")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path, one_avi):
+    """Two classes of 25 groups and one odd one, with lists that end lines in CRLF."""
+    root = tmp_path / "data"
+    names = [f"{name}/v_{name}_g{group:02d}_c01.avi" for name in ("Basketball", "BasketballDunk") for group in GROUPS]
+    names += ["HandstandPushups/v_HandStandPushups_g09_c01.avi"]
+    for name in names:
+        (root / "UCF-101" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(one_avi, root / "UCF-101" / name)
+    lists = root / "ucfTrainTestlist"
+    lists.mkdir()
+    tested = [name for name in names if int(name[-10:-8]) <= 7]
+    (lists / "testlist01.txt").write_bytes("".join(f"{name}\r\n" for name in tested).encode())
+    trained = "".join(f"{name} 1\r\n" for name in names if name not in tested)
+    (lists / "trainlist01.txt").write_bytes(trained.encode())
+    return root
+
+
+def list_quietly(folder, **options):
+    return list_videos(folder, progress=False, **options)
+
+
+def test_probe_counts_frames_and_reads_rate_and_size(tmp_path):
+    info = probe_video(write_avi(tmp_path / "a.avi", num_frames=7))
+    assert info == (7, 25.0, 32, 24, 7 / 25)
+
+
+@pytest.mark.parametrize(
+    "kind", ["empty", "text", "truncated", "cut in the header", "no video", "zero frames", "absent"]
+)
+def test_an_unusable_file_is_named(tmp_path, kind):
+    path = tmp_path / "v_Bad_g01_c01.avi"
+    good = write_avi(tmp_path / "good.avi", num_frames=40).read_bytes()
+    if kind == "no video":
+        write_sound(path)
+    elif kind == "zero frames":
+        write_avi(path, num_frames=0)
+    elif kind != "absent":
+        content = {"empty": b"", "text": b"not a video\n" * 50, "truncated": good[: len(good) // 2]}
+        path.write_bytes(content.get(kind, good[:200]))
+    with pytest.raises(VideoError, match="v_Bad_g01_c01.avi"):
+        probe_video(path)
+
+
+def test_the_table_has_a_row_for_each_video(folder):
+    table = list_quietly(folder)
+    assert tuple(table.columns) == COLUMNS
+    assert len(table) == 51 and table["name"].is_monotonic_increasing
+    assert table["label"].dtype == np.int64 and all(Path(path).is_absolute() for path in table["path"])
+    row = table.iloc[3]
+    assert (row["name"], row["group"], row["clip"], row["frames"]) == ("Basketball/v_Basketball_g04_c01.avi", 4, 1, 5)
+    assert row["bytes"] == Path(row["path"]).stat().st_size
+    assert table.attrs == {
+        "classes": ("Basketball", "BasketballDunk", "HandstandPushups"),
+        "folder": str(folder.resolve()),
+    }
+
+
+def test_the_class_folders_may_be_given_directly(folder):
+    assert list_quietly(folder / "UCF-101").equals(list_quietly(folder))
+
+
+def test_labels_come_from_folders_whatever_files_are_called(folder):
+    row = list_quietly(folder).set_index("name").loc["HandstandPushups/v_HandStandPushups_g09_c01.avi"]
+    assert (row["class_name"], row["label"]) == ("HandstandPushups", 2)
+
+
+def test_class_names_are_exact_and_keep_their_order(folder):
+    only = list_quietly(folder, classes=["Basketball"])
+    assert set(only["class_name"]) == {"Basketball"} and len(only) == 25
+    turned = list_quietly(folder, classes=("BasketballDunk", "Basketball"))
+    assert turned.groupby("class_name")["label"].unique().map(list).to_dict() == {
+        "BasketballDunk": [0],
+        "Basketball": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    "classes", [["Basket"], ["Basketball", "Surfing"], ["Basketball", "Basketball"], "Basketball", []]
+)
+def test_classes_that_cannot_be_meant_are_refused(folder, classes):
+    with pytest.raises(ValueError, match="Expected"):
+        list_quietly(folder, classes=classes)
+
+
+def test_a_folder_without_videos_says_so(tmp_path):
+    for place in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(ValueError, match="Received: none in"):
+            list_quietly(place)
+
+
+def test_files_that_are_no_clips_are_left_alone(folder):
+    (folder / "UCF-101/Basketball/._v_Basketball_g01_c01.avi").write_bytes(b"x")
+    (folder / "UCF-101/Basketball/Thumbs.db").write_bytes(b"x")
+    (folder / "UCF-101/notes.txt").write_text("x")
+    assert len(list_quietly(folder)) == 51
+
+
+def test_only_new_and_changed_files_are_probed_again(folder, monkeypatch):
+    first = list_quietly(folder)
+    asked = []
+    probe = probe_video
+    monkeypatch.setattr("actlib.video.metadata.probe_video", lambda path: asked.append(path.name) or probe(path))
+    assert list_quietly(folder).equals(first) and asked == []
+    write_avi(folder / "UCF-101/Basketball/v_Basketball_g02_c01.avi", num_frames=9)
+    write_avi(folder / "UCF-101/Basketball/v_Basketball_g02_c02.avi", num_frames=3)
+    (folder / "UCF-101/Basketball/v_Basketball_g03_c01.avi").unlink()
+    table = list_quietly(folder).set_index("name")["frames"]
+    assert sorted(asked) == ["v_Basketball_g02_c01.avi", "v_Basketball_g02_c02.avi"]
+    assert table["Basketball/v_Basketball_g02_c01.avi"] == 9 and table["Basketball/v_Basketball_g02_c02.avi"] == 3
+    assert "Basketball/v_Basketball_g03_c01.avi" not in table.index
+
+
+def test_a_spoiled_index_is_made_again(folder):
+    first = list_quietly(folder)
+    for index in (paths.cache_folder() / "index").iterdir():
+        index.write_text('{"Basketball/v_Ba')
+    assert list_quietly(folder).equals(first)
+
+
+def test_nothing_is_written_into_the_data_folder(folder):
+    before = sorted(folder.rglob("*"))
+    assign_subsets(list_quietly(folder), folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_without_a_place_for_the_index_listing_goes_on(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="ACTLIB_CACHE"):
+        assert len(list_quietly(folder)) == 51
+
+
+def test_broken_videos_are_listed_at_the_end_and_skipped_when_asked(folder):
+    for group in (5, 6):
+        (folder / f"UCF-101/Basketball/v_Basketball_g{group:02d}_c01.avi").write_bytes(b"")
+    with pytest.raises(VideoError, match="(?s)2 of 51.*g05_c01.*g06_c01"):
+        list_quietly(folder)
+    with pytest.warns(UserWarning, match="2 of 51"):
+        table = list_quietly(folder, skip_broken=True)
+    assert len(table) == 49
+
+
+def test_lists_are_read_with_either_line_ending(folder):
+    crlf = read_split(folder)
+    for path in (folder / "ucfTrainTestlist").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    assert read_split(folder) == crlf == read_split(folder / "UCF-101")
+    assert (len(crlf.train), len(crlf.test)) == (37, 14)
+    assert crlf.train[0] == "Basketball/v_Basketball_g08_c01.avi"
+
+
+def test_a_missing_list_says_where_it_was_looked_for(folder):
+    with pytest.raises(FileNotFoundError, match="trainlist04.txt"):
+        read_split(folder, split=4)
+
+
+def test_validation_takes_whole_groups_out_of_training(folder):
+    table = assign_subsets(list_quietly(folder), folder, validation_groups=4, seed=0)
+    groups = table.groupby("subset")["group"].unique().map(set)
+    assert groups["test"] == set(range(1, 8)) and len(groups["validation"]) == 4
+    assert groups["train"] | groups["validation"] == set(range(8, 26)) and not groups["train"] & groups["validation"]
+    assert table.attrs["missing"] == 0 and table.attrs["classes"] == (
+        "Basketball",
+        "BasketballDunk",
+        "HandstandPushups",
+    )
+
+
+def test_validation_is_drawn_by_its_seed_alone(folder):
+    table = list_quietly(folder)
+    held = [
+        tuple(sorted(set(parts.loc[parts["subset"] == "validation", "group"])))
+        for parts in (assign_subsets(rows, folder, seed=seed) for seed in range(4) for rows in (table, table[::-1]))
+    ]
+    assert held[::2] == held[1::2] and len(set(held)) > 1
+
+
+def test_validation_may_be_empty_but_not_everything(folder):
+    table = list_quietly(folder)
+    assert set(assign_subsets(table, folder, validation_groups=0)["subset"]) == {"train", "test"}
+    with pytest.raises(ValueError, match="below 18"):
+        assign_subsets(table, folder, validation_groups=18)
+
+
+def test_absent_and_unlisted_videos_are_said(folder):
+    table = list_quietly(folder)
+    less = table[table["group"] != 3]
+    with pytest.warns(UserWarning, match="2 videos of split 1 are not in the table: Basketball/v_Basketball_g03"):
+        parts = assign_subsets(less, folder)
+    assert parts.attrs["missing"] == 2 and len(parts.attrs["missing_names"]) == 2
+    with pytest.raises(ValueError, match="not in the table"):
+        assign_subsets(less, folder, missing="raise")
+    write_avi(folder / "UCF-101/Basketball/v_Basketball_g01_c09.avi")
+    with pytest.warns(UserWarning, match="1 videos are in no list"):
+        assert len(assign_subsets(list_quietly(folder), folder)) == 51
+
+
+def test_shared_groups_are_refused_unless_allowed(folder):
+    table = list_quietly(folder)
+    train, test = table[table["group"] <= 12], table[table["group"] >= 12]
+    with pytest.raises(ValueError, match="2 shared .Basketball g12, BasketballDunk g12"):
+        check_leakage(train, test)
+    shared = check_leakage(train, test, allow=True)
+    assert shared.to_dict("list") == {"class_name": ["Basketball", "BasketballDunk"], "group": [12, 12]}
+    assert len(check_leakage(train, test[test["group"] > 12])) == 0
+
+
+def test_the_hash_names_the_split_whatever_the_order(folder):
+    table = assign_subsets(list_quietly(folder), folder)
+    assert split_hash(table) == split_hash(table[::-1])
+    assert split_hash(table) != split_hash(table.assign(subset="train"))
+    assert len(split_hash(table)) == 12
+
+
+@needs_real
+@pytest.mark.parametrize(("split", "num_train", "num_test"), [(1, 9537, 3783), (2, 9586, 3734), (3, 9624, 3696)])
+def test_official_lists_have_their_official_lengths(split, num_train, num_test):
+    lists = read_split(REAL, split=split)
+    assert (len(lists.train), len(lists.test)) == (num_train, num_test)
+    assert len({name.split("/")[0] for name in lists.train}) == 101
+
+
+@needs_real
+@pytest.mark.filterwarnings("ignore:.*not in the table")
+def test_real_clips_fall_into_their_official_parts():
+    table = list_quietly(REAL)
+    parts = assign_subsets(table, REAL)
+    counts = parts["subset"].value_counts()
+    assert (len(table), counts["train"] + counts["validation"], counts["test"]) == (300, 216, 84)
+    assert parts.attrs["missing"] == sum(name.split("/")[0] in set(table["class_name"]) for name in _listed()) - 300
+    assert set(table["width"]) == {320} and table["frames"].min() >= 28
+    check_leakage(parts[parts["subset"] != "test"], parts[parts["subset"] == "test"])
+    check_leakage(parts[parts["subset"] == "train"], parts[parts["subset"] == "validation"])
+
+
+def _listed():
+    lists = read_split(REAL)
+    return lists.train + lists.test
+
+
+@needs_real
+def test_frames_are_counted_as_they_decode_even_where_the_header_differs():
+    path = Path(REAL) / "UCF-101/HorseRace/v_HorseRace_g20_c01.avi"
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 367
+    with av.open(str(path)) as container:
+        assert probe_video(path).frames == sum(1 for _ in container.decode(video=0)) == 365

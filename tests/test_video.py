@@ -1,0 +1,323 @@
+"""Which frames the rules choose, and that readers give exactly those; copies for the browser."""
+
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
+
+from actlib.video import (
+    SAMPLING,
+    VideoError,
+    browser_copy,
+    content_key,
+    make_sampler,
+    probe_video,
+    read_clip,
+    read_frames,
+    reader,
+    sample_consecutive,
+    sample_segments,
+    sample_uniform,
+    sample_windows,
+    write_video,
+    writer,
+)
+
+REAL = os.environ.get("ACTLIB_REAL_DATA")
+T = 16
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+@pytest.mark.parametrize("num_video_frames", [1, 2, T - 1, T, T + 1, 187])
+def test_rules_stay_inside_any_video(name, num_video_frames):
+    indices = make_sampler(name, T)(num_video_frames, np.random.default_rng(1))
+    assert indices.dtype == np.int64 and indices.shape[1] == T
+    assert indices.min() >= 0 and indices.max() <= num_video_frames - 1
+    assert (np.diff(indices) >= 0).all()
+
+
+def test_evenly_takes_the_middle_of_equal_parts_and_repeats_in_short_videos():
+    assert sample_uniform(T, T).tolist() == list(range(T))
+    assert sample_uniform(160, T).tolist() == list(range(5, 160, 10))
+    short, long = sample_uniform(T - 1, T), sample_uniform(T + 1, T)
+    assert set(short) == set(range(T - 1)) and len(short) == T  # every frame, one of them twice
+    assert len(set(long)) == T
+
+
+def test_segments_cover_their_parts_and_nothing_else():
+    rng = np.random.default_rng(0)
+    drawn = np.array([sample_segments(40, 4, rng=rng) for _ in range(400)])
+    for part in range(4):
+        assert set(drawn[:, part]) == set(range(10 * part, 10 * part + 10))
+    assert sample_segments(T, T, rng=rng).tolist() == list(range(T))
+
+
+@pytest.mark.parametrize(
+    ("num_video_frames", "starts"), [(T - 1, {0}), (T, {0}), (T + 1, {0, 1}), (T + 3, {0, 1, 2, 3})]
+)
+def test_consecutive_starts_anywhere_and_holds_the_last_frame(num_video_frames, starts):
+    rng = np.random.default_rng(0)
+    drawn = [sample_consecutive(num_video_frames, T, rng=rng) for _ in range(100)]
+    assert {int(indices[0]) for indices in drawn} == starts
+    expected = [np.minimum(indices[0] + np.arange(T), num_video_frames - 1) for indices in drawn]
+    assert np.array_equal(drawn, expected)
+
+
+def test_consecutive_with_a_stride():
+    indices = sample_consecutive(31, T, rng=np.random.default_rng(0), stride=2)
+    assert indices.tolist() == list(range(0, 31, 2))
+
+
+@pytest.mark.parametrize(
+    ("num_video_frames", "starts"), [(T - 1, [0]), (T, [0]), (T + 1, [0, 1]), (24, [0, 8]), (25, [0, 8, 9])]
+)
+def test_windows_end_at_the_last_frame(num_video_frames, starts):
+    windows = sample_windows(num_video_frames, T, stride=8)
+    assert windows[:, 0].tolist() == starts
+    assert windows[-1, -1] == num_video_frames - 1
+    assert set(windows.ravel()) == set(range(num_video_frames))
+    if num_video_frames < T:
+        assert windows[0, -2:].tolist() == [num_video_frames - 1] * 2
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+def test_rules_refuse_what_has_no_frames(name):
+    with pytest.raises(ValueError, match="num_video_frames of at least 1. Received: 0"):
+        make_sampler(name, T)(0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="num_frames of at least 1. Received: 0"):
+        make_sampler(name, 0)(5, np.random.default_rng(0))
+
+
+def test_an_unknown_rule_is_named():
+    with pytest.raises(ValueError, match="uniform, segments, consecutive, windows, strided. Received: 'best'"):
+        make_sampler("best", 2)
+
+
+@pytest.mark.parametrize("key_distance", [1, 4, 300])
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("indices", [[0], [24], [3, 4, 5], [20, 3, 3, 11], list(range(25))])
+def test_the_frames_asked_for_in_the_order_asked_for(tmp_path, key_distance, b_frames, indices):
+    path = write_mpeg4(tmp_path / "shades.avi", 25, key_distance=key_distance, b_frames=b_frames)
+    assert count_shades(read_clip(path, indices)) == indices
+
+
+def test_time_stamps_are_not_trusted(tmp_path):
+    path = write_mpeg4(tmp_path / "shades.avi", 25, b_frames=2)
+    with av.open(str(path)) as container:
+        stamps = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert stamps != sorted(stamps) and stamps[0] == 1  # out of order, and one late
+    assert count_shades(np.stack(list(read_frames(path)))) == list(range(25))
+
+
+def test_a_key_frame_that_is_none_is_noticed(tmp_path, monkeypatch):
+    path = write_mpeg4(tmp_path / "shades.avi", 25, key_distance=300)
+    monkeypatch.setattr(reader, "_split_groups", lambda packets: _groups_of_five(packets))
+    assert count_shades(read_clip(path, [12, 23])) == [12, 23]
+
+
+def _groups_of_five(packets):
+    packets = [packet for packet in packets if packet.size]
+    return [(first, packets[first : first + 5]) for first in range(0, len(packets), 5)]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [(None, (48, 64)), (32, (32, 32)), ((20, 40), (20, 40)), (np.int64(8), (8, 8))]
+)
+def test_sizes(tmp_path, size, shape):
+    path = write_mpeg4(tmp_path / "shades.avi", 3)
+    clip = read_clip(path, [0, 2], size=size)
+    assert clip.shape == (2, *shape, 3) and clip.dtype == np.uint8
+    assert np.array_equal(clip[1], list(read_frames(path, size=size))[2])
+
+
+def test_shrinking_averages_so_that_fine_patterns_turn_grey(tmp_path):
+    board = np.indices((64, 64)).sum(0) % 2 * 255  # (64, 64), black and white pixels in turn
+    frame = av.VideoFrame.from_ndarray(np.repeat(board[..., None], 3, axis=2).astype(np.uint8))
+    small = reader.frame_converter(16)(frame)
+    assert abs(small.astype(int) - 127).max() < 8
+
+
+def test_only_the_frames_asked_for_are_converted_with_one_reformatter(tmp_path, monkeypatch):
+    made, converted = [], []
+
+    class Counted:
+        def __init__(self):
+            made.append(av.video.reformatter.VideoReformatter())
+
+        def reformat(self, frame, **options):
+            converted.append(frame)
+            return made[-1].reformat(frame, **options)
+
+    monkeypatch.setattr(reader, "VideoReformatter", Counted)
+    read_clip(write_mpeg4(tmp_path / "shades.avi", 25), [2, 9, 9, 20], size=32)
+    assert (len(made), len(converted)) == (1, 3)
+
+
+@pytest.mark.parametrize("decode", [reader._decode_all, reader._decode_needed])
+def test_nothing_is_decoded_after_the_last_frame_asked_for(tmp_path, decode):
+    path = write_mpeg4(tmp_path / "shades.avi", 25, key_distance=5)
+    decoded = []
+
+    def counting(*given):
+        for number, frame in decode(*given):
+            decoded.append(number)
+            yield number, frame
+
+    assert len(list(reader._pick_frames(path, np.array([1, 11]), decode=counting))) == 2
+    assert decoded == {reader._decode_all: list(range(12)), reader._decode_needed: [0, 1, 10, 11]}[decode]
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_videos_give_one_clear_error(tmp_path, kind):
+    path = write_broken(tmp_path, kind)
+    with pytest.raises(VideoError, match="Expected .* Received: .*") as caught:
+        read_clip(path, [0, 24])
+    assert str(path) in str(caught.value) and "leave it out" in str(caught.value).lower().replace("the file", "it")
+    with pytest.raises(VideoError, match=path.name):
+        probe_video(path)
+
+
+@pytest.mark.parametrize("kind", sorted(set(BROKEN) - {"truncated"}))
+def test_reading_all_frames_of_a_broken_video(tmp_path, kind):
+    with pytest.raises(VideoError, match=kind):
+        list(read_frames(write_broken(tmp_path, kind)))
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_too_few_frames(tmp_path, b_frames):
+    path = write_mpeg4(tmp_path / "short.avi", 9, b_frames=b_frames)
+    with pytest.raises(VideoError, match=r"Expected at least 16 frames. Received: 9 in .*short.avi"):
+        read_clip(path, range(16))
+
+
+@pytest.mark.parametrize("indices", [[], [-1], [0.5], [[1, 2]]])
+def test_indices_are_checked(tmp_path, indices):
+    with pytest.raises(ValueError, match="Expected indices"):
+        read_clip(write_mpeg4(tmp_path / "shades.avi", 3), indices)
+
+
+def test_a_playlist_in_disguise_reaches_no_network(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        path = tmp_path / "film.avi"
+        path.write_text(f"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:{server.getsockname()[1]}/part.ts\n#EXT-X-ENDLIST\n")
+        with pytest.raises(VideoError, match="film.avi"):
+            read_clip(path, [0])
+        with pytest.raises(VideoError, match="film.avi"):
+            probe_video(path)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_two_threads_make_one_browser_copy(tmp_path):
+    video = write_mpeg4(tmp_path / "shades.avi", 20)
+    with ThreadPoolExecutor(2) as pool:
+        copies = list(pool.map(lambda _: browser_copy(video, folder=tmp_path / "browser"), range(2)))
+    assert copies[0] == copies[1] and list((tmp_path / "browser").iterdir()) == [copies[0]]
+    assert count_shades(np.stack(list(read_frames(copies[0])))) == list(range(20))
+
+
+def test_a_phone_held_upright_gives_upright_frames(tmp_path):
+    picture = np.zeros((48, 96, 3), np.uint8)
+    picture[:24, :48] = 255  # white in the top left corner, as the sensor sees it
+    path = write_video(tmp_path / "phone.mp4", [picture] * 3, fps=25)
+    path.write_bytes(_turned(path.read_bytes()))
+    clip = read_clip(path, [1])
+    assert clip.shape == (1, 96, 48, 3)
+    corner = clip[0, :40, 30:]  # turned clockwise by a quarter, the white corner is at the top right
+    assert corner.mean() > 200 and clip.mean() < 80
+    assert read_clip(path, [1], size=(20, 10)).shape == (1, 20, 10, 3)
+
+
+def _turned(data):
+    """Writes "turn clockwise by 90 degrees" into the track header of an MP4."""
+    matrix = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
+    one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
+    minus = (-(1 << 16)).to_bytes(4, "big", signed=True)
+    turned = none + one + none + minus + none + none + data[matrix + 24 : matrix + 28]
+    assert data[matrix : matrix + 4] == one
+    return data[:matrix] + turned + none + data[matrix + 32 :]
+
+
+def test_a_written_video_is_whole_or_absent(tmp_path):
+    def failing():
+        yield from shade_frames(3)
+        raise RuntimeError("the camera fell")
+
+    with pytest.raises(RuntimeError, match="camera"):
+        write_video(tmp_path / "half.mp4", failing(), fps=25)
+    with pytest.raises(ValueError, match="Expected at least 1 frame. Received: 0"):
+        write_video(tmp_path / "none.mp4", [], fps=25)
+    with pytest.raises(ValueError, match="float64"):
+        write_video(tmp_path / "floats.mp4", np.zeros((2, 8, 8, 3)), fps=25)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_written_video_comes_back(tmp_path):
+    path = write_video(tmp_path / "odd.mp4", shade_frames(12, height=33, width=47), fps=29.97)
+    info = probe_video(path)
+    assert (info.frames, info.height, info.width) == (12, 32, 46) and abs(info.fps - 29.97) < 1e-3
+    assert count_shades(np.stack(list(read_frames(path)))) == list(range(12))
+
+
+def test_browser_copies_are_h264_made_once_and_follow_the_content(tmp_path, monkeypatch):
+    video = write_mpeg4(tmp_path / "shades.avi", 12, b_frames=2)
+    copy = browser_copy(video, folder=tmp_path / "browser")
+    with av.open(str(copy)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 25)
+        assert [float(frame.pts * stream.time_base) for frame in container.decode(stream)] == pytest.approx(
+            [number / 25 for number in range(12)]  # a player finds frame i at i / fps
+        )
+    data = copy.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # starts to play before it is loaded
+    assert count_shades(np.stack(list(read_frames(copy)))) == list(range(12))
+
+    monkeypatch.setattr(writer, "_encode", lambda *given: pytest.fail("encoded again"))
+    assert browser_copy(video, folder=tmp_path / "browser") == copy
+    monkeypatch.undo()
+    write_mpeg4(video, 13)
+    assert browser_copy(video, folder=tmp_path / "browser") != copy
+
+
+def test_browser_copies_are_kept_in_the_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+    video = write_mpeg4(tmp_path / "shades.avi", 3)
+    assert browser_copy(video).parent == tmp_path / "cache" / "browser"
+
+
+def test_the_key_follows_the_content_not_the_name(tmp_path):
+    one, two = tmp_path / "one.avi", tmp_path / "two.avi"
+    one.write_bytes(b"a" * 100_000)
+    two.write_bytes(b"a" * 100_000)
+    key = content_key(one)
+    assert key == content_key(two) and len(key) == 16
+    os.utime(one, ns=(0, 0))
+    assert content_key(one) == key
+    one.write_bytes(b"a" * 50_000 + b"b" + b"a" * 49_999)  # one byte, same length
+    os.utime(one, ns=(1, 1))
+    assert content_key(one) != key
+
+
+@pytest.mark.skipif(not REAL, reason="set ACTLIB_REAL_DATA to the folder that holds UCF-101/")
+def test_real_clips_come_out_the_same_with_and_without_the_short_cut():
+    for path in sorted(Path(REAL).glob("UCF-101/*/*.avi"))[::25]:
+        indices = sample_uniform(probe_video(path).frames, 16)
+        plain = reader._pick_frames(path, np.unique(indices), decode=reader._decode_all)
+        assert np.array_equal(read_clip(path, indices), np.stack(list(map(reader.frame_converter(), plain))))
+
+
+@pytest.mark.skipif(not REAL, reason="set ACTLIB_REAL_DATA to the folder that holds UCF-101/")
+def test_packets_without_a_frame_are_made_up_for_by_the_last_frame():
+    path = Path(REAL) / "UCF-101/HorseRace/v_HorseRace_g20_c01.avi"
+    given = list(read_frames(path, size=32))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 367 and len(given) == probe_video(path).frames == 365
+    assert np.array_equal(read_clip(path, [364, 366], size=32), [given[364], given[364]])
+    with pytest.raises(VideoError, match="Expected at least 371 frames. Received: 365"):
+        read_clip(path, [370])
