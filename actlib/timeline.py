@@ -51,6 +51,7 @@ class Timeline(NamedTuple):
     seconds: np.ndarray  # float64 (S,)
     probabilities: np.ndarray  # float32 (S, K)
     classes: tuple[str, ...]
+    pooled: np.ndarray | None = None  # float (K,), the answer for the whole video; None: the mean of the steps
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:

@@ -21,6 +21,7 @@ from traitlets import TraitError
 import actlib.widgets
 from actlib.dataset.ucf101 import list_videos
 from actlib.evaluation import evaluate
+from actlib.specs import READOUTS
 from actlib.timeline import Timeline
 from actlib.video import sample_uniform, write_video
 from actlib.widgets import (
@@ -79,7 +80,7 @@ def judge(videos, shift, seed=0):
     logits = rng.random((len(videos), 4, 2)) + 3 * said[:, None]
     results = evaluate(logits, np.arange(len(videos)), videos, classes=classes, num_bootstrap=10)
     clips = [(row, np.arange(4)) for row in range(len(videos))]
-    return results, build_timelines(logits, clips, videos, classes=classes, num_frames=4)
+    return results, build_timelines(logits, clips, videos, classes=classes, readout="mean", num_frames=4)
 
 
 # What is sent
@@ -217,7 +218,7 @@ def test_overlapping_windows_are_averaged():
     videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
     logits = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]], [[0.1, 0.9], [0.2, 0.8]]]))
     clips = [(0, np.array([0, 4])), (0, np.array([4, 8]))]
-    timeline = build_timelines(logits, clips, videos, classes=("x", "y"))["a.avi"]
+    timeline = build_timelines(logits, clips, videos, classes=("x", "y"), readout="mean")["a.avi"]
     np.testing.assert_allclose(timeline.seconds, [0.05, 0.45, 0.85])
     np.testing.assert_allclose(timeline.probabilities, [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]], atol=1e-6)
 
@@ -226,15 +227,44 @@ def test_frames_are_found_again_from_seconds():
     for fps in (25.0, 29.97, 30000 / 1001, 12.5):
         videos = pd.DataFrame({"name": ["a.avi"], "frames": [233], "fps": [fps]})
         logits = np.zeros((1, 16, 2))
-        timeline = build_timelines(logits, [(0, np.arange(16))], videos, classes=("x", "y"), num_frames=16)["a.avi"]
+        timeline = build_timelines(
+            logits, [(0, np.arange(16))], videos, classes=("x", "y"), readout="mean", num_frames=16
+        )["a.avi"]
         drawn = judge_clip("", timeline, timeline.classes, fps=fps)
         assert drawn["frames"] == sample_uniform(233, 16).tolist()
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_a_player_says_what_the_results_say(videos, readout):
+    """Two clips a video whose classes cross over, so that the read-outs disagree with each other and with the mean."""
+    rng, classes, owners = np.random.default_rng(4), videos.attrs["classes"], np.repeat(np.arange(4), 2)
+    logits = rng.normal(0, 3, (8, 4, 2))
+    logits[0], logits[1] = [[9, 0], [0, 1], [0, 1], [0, 2]], [[0, 1], [3, 0], [0, 2], [0, 0.5]]
+    results = evaluate(logits, owners, videos, readout=readout, classes=classes, num_bootstrap=5)
+    clips = [(row, np.arange(4) + 4 * (number % 2)) for number, row in enumerate(owners)]
+    order = rng.permutation(8)  # the clips may come in any order
+    timelines = build_timelines(
+        logits[order], [clips[i] for i in order], videos, classes=classes, readout=readout, num_frames=8
+    )
+    for row, expected in enumerate(results.predictions.itertuples()):
+        timeline = timelines[expected.name]
+        (model,) = ClipPlayer(videos.iloc[row], timeline=timeline).clip["models"]
+        assert (model["predicted"], model["correct"]) == (expected.predicted_class, expected.correct)
+        assert model["probability"] == pytest.approx(expected.probability, abs=1e-6)
+        shown = ConfusionExplorer(results, videos, timelines={expected.name: timeline})
+        assert shown.describe(row)["models"][0]["predicted"] == model["predicted"]
+
+
+def test_a_timeline_without_a_readout_is_its_mean(videos):
+    timeline = Timeline(np.array([0.1, 0.2]), np.array([[0.9, 0.1], [0.3, 0.7]]), ("Sit", "Stand"))
+    (model,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["models"]
+    assert model["predicted"] == "Sit" and model["probability"] == pytest.approx(0.6)
 
 
 def test_scores_and_clips_must_match():
     videos = pd.DataFrame({"name": ["a.avi"], "frames": [10], "fps": [10.0]})
     with pytest.raises(ValueError, match=r"Expected logits of 0 clips. Received: 1"):
-        build_timelines(np.zeros((1, 2, 2)), [], videos, classes=("x", "y"))
+        build_timelines(np.zeros((1, 2, 2)), [], videos, classes=("x", "y"), readout="mean")
 
 
 def test_lines_of_101_classes_are_few_and_the_right_ones():

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from actlib.evaluation import softmax
+from actlib.evaluation import pool_clips, pool_videos, softmax
 from actlib.timeline import Timeline
 from actlib.video import sample_uniform
 
 NUM_LINES = 5  # classes drawn in one timeline
 
 
-def build_timelines(logits, clips, videos, *, classes, num_frames=None):
+def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None):
     """Turn logits of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
 
     Args:
@@ -17,10 +17,11 @@ def build_timelines(logits, clips, videos, *, classes, num_frames=None):
         clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
         videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
         classes: K names.
+        readout: how the steps of a clip become one answer, as for `evaluate`: its verdict is the timeline's too.
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
 
     Returns:
-        {name: Timeline}; its seconds are the middles of the frames.
+        {name: Timeline}; its seconds are the middles of the frames, its `pooled` what `evaluate` finds for the video.
 
     Raises:
         ValueError: there are not as many clips as logits.
@@ -29,30 +30,36 @@ def build_timelines(logits, clips, videos, *, classes, num_frames=None):
         >>> import pandas as pd
         >>> videos = pd.DataFrame({"name": ["v_Sit_g01_c01.avi"], "frames": [40], "fps": [10.0]})
         >>> clips = [(0, np.arange(4))]
-        >>> timelines = build_timelines(np.zeros((1, 4, 2)), clips, videos, classes=("Sit", "Stand"), num_frames=4)
+        >>> options = {"classes": ("Sit", "Stand"), "readout": "last", "num_frames": 4}
+        >>> timelines = build_timelines(np.zeros((1, 4, 2)), clips, videos, **options)
         >>> timelines["v_Sit_g01_c01.avi"].seconds
         array([0.55, 1.55, 2.55, 3.55])
     """
     logits = np.asarray(logits)
     if len(logits) != len(clips):
         raise ValueError(f"Expected logits of {len(clips)} clips. Received: {len(logits)}. Use batches.clips(0).")
+    rows, index = np.unique([row for row, _ in clips], return_inverse=True)
+    pooled = pool_videos(pool_clips(logits, readout), index)  # (V, K)
     said = {}  # row -> [(frames, probabilities), ...]
     for (row, places), probabilities in zip(clips, softmax(logits), strict=True):
         length = int(videos["frames"].iloc[row])
         stored = np.arange(length) if num_frames is None else sample_uniform(length, num_frames)
         said.setdefault(int(row), []).append((stored[np.asarray(places)], probabilities))
     names, fps = videos["name"].tolist(), videos["fps"].tolist()
-    return {names[row]: _average(parts, fps[row], tuple(classes)) for row, parts in said.items()}
+    return {
+        names[row]: _average(said[row], fps[row])._replace(classes=tuple(classes), pooled=answer)
+        for row, answer in zip(rows.tolist(), pooled, strict=True)
+    }
 
 
-def _average(parts, fps, classes):
+def _average(parts, fps):
     frames = np.concatenate([frames for frames, _ in parts])
     probabilities = np.concatenate([probabilities for _, probabilities in parts])  # (all, K)
     unique, places = np.unique(frames, return_inverse=True)
     sums = np.zeros((len(unique), probabilities.shape[1]))
     np.add.at(sums, places, probabilities)
     means = sums / np.bincount(places)[:, None]
-    return Timeline((unique + 0.5) / fps, means.astype(np.float32), classes)
+    return Timeline((unique + 0.5) / fps, means.astype(np.float32), ())
 
 
 def choose_lines(probabilities, *, label=None, predicted=None):
@@ -111,7 +118,7 @@ def judge_clip(model, timeline, classes, *, fps, true_name=None, said=None):
         classes: K names.
         fps: of the video.
         true_name: the true class, or None.
-        said: (predicted label, its probability), or None for the largest mean of the timeline.
+        said: (predicted label, its probability), or None for the timeline's own.
 
     Returns:
         dict with name, predicted, probability, correct, frames and lines.
@@ -121,8 +128,8 @@ def judge_clip(model, timeline, classes, *, fps, true_name=None, said=None):
         False
     """
     if said is None:
-        mean = np.asarray(timeline.probabilities).mean(axis=0)
-        said = int(mean.argmax()), float(mean.max())
+        pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled
+        said = int(np.argmax(pooled)), float(np.max(pooled))
     label = classes.index(true_name) if true_name in classes else None
     drawn = {"frames": [], "lines": []}
     if timeline is not None:
