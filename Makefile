@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 tour: $(STAMP)
-	$(RUN) -m actlib tour --out runs/tour
+	$(RUN) tools/tour.py --out runs/tour
 
 lab: $(STAMP)
 	$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
@@ -39,7 +39,7 @@ lint: $(STAMP)
 
 # Run every lesson on the sample set and keep its outputs in notebooks/ (before a commit that changes a lesson).
 lessons: $(STAMP)
-	$(RUN) -m actlib tour --out runs/tour --keep
+	$(RUN) tools/tour.py --out runs/tour --keep
 
 clean:
 	rm -rf .venv runs data/cache data/sample

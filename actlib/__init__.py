@@ -1,16 +1,40 @@
 """actlib: activity recognition in video, small enough to read, the same in Keras and in PyTorch.
 
-The flow, and the one direction in which modules import each other::
+The map, in the one direction in which modules import each other.
 
-    specs -> videos -> synthetic -> clips -> batches -> caches -> checkpoints -> runs
-          -> keras | torch -> evaluation -> pictures -> timeline -> annotate -> experiments -> widgets
+The core, what a reader reads::
+
+    specs.py        every number that the two frameworks share: networks, training, presets
+    paths.py        environment variables and file names, each once
+    files.py        write whole or not at all; lock; content hash
+    video/          metadata, reader, writer, sampling
+    sample/         the sample set: drawn people doing seven activities
+    dataset/        list of videos, splits, caches of frames and features, batches
+    checkpoints.py  weights in safetensors, with a card in JSON
+    saliency.py     the arithmetic that both frameworks share
+    runs/           a training's state, history and progress
+    keras/          vgg, lrcn, weights, training, saliency
+    torch/          the same files, names and arguments
+    evaluation/     metrics, intervals, comparison, calibration, neighbours
+
+The show, what draws, fetches and plays::
+
+    plots/          figures
+    animation.py    GIF and APNG
+    timeline.py     a model over the time of a video
+    annotate/       films with a model's predictions in them
+    experiment/     choices -> a trained model and its results: what lessons and the command line share
+    widgets/        players and explorers for JupyterLab
+    download/       UCF-101 and ImageNet's weights
+    doctor.py       what is there, what is missing
+    __main__.py     train | evaluate | annotate | fetch | doctor
 
 The letters for axes, everywhere in code, comments and docstrings:
 
     N clips, T frames of a clip, H rows, W columns, C colours (RGB, 3), D features, K classes, F frames of a video
 
-Frames are ``uint8`` RGB in 0..255 until they are inside a model; logits are what a model says before the softmax.
-Neither framework is imported until ``actlib.keras`` or ``actlib.torch`` is.
+Frames are `uint8` RGB in 0..255 until they are inside a model; logits are what a model gives before the softmax.
+Neither framework is imported until `actlib.keras` or `actlib.torch` is.
 """
 
 __version__ = "0.1.0"

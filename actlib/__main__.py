@@ -151,23 +151,6 @@ def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks
     typer.echo(load("doctor").doctor(ask_frameworks=frameworks))
 
 
-@app.command()
-def tour(
-    out: Annotated[Path, typer.Option(help="Folder for executed lessons, index.html and results.json.")] = Path(
-        "runs/tour"
-    ),
-    only: Annotated[list[str] | None, typer.Option(help="Beginnings of lessons' names: --only 04 --only 06.")] = None,
-    keep: Annotated[bool, typer.Option(help="Write the executed lessons back into notebooks/.")] = False,
-):
-    """Run every lesson in order and leave an index of what they show."""
-    summary = load("lessons").run_lessons(out, only=only, keep=keep)
-    failed = [lesson for lesson in summary["lessons"] if not lesson["ok"]]
-    for lesson in failed:
-        typer.echo(f"{lesson['name']} was stopped by an error:\n{lesson['error']}", err=True)
-    typer.echo(f"{len(summary['lessons'])} lessons in {summary['seconds']} s: {out / 'index.html'}")
-    raise typer.Exit(code=bool(failed))
-
-
 def main():
     """Run a command; what went wrong is said in a line, without a traceback."""
     try:

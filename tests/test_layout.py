@@ -30,7 +30,6 @@ FLOW = (
     ("widgets",),
     ("download",),
     ("doctor",),
-    ("lessons",),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(FLOW) for name in names}

@@ -7,10 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from actlib import lessons
+from tools import tour
 
 ROOT = Path(__file__).resolve().parent.parent
-LESSONS = lessons.list_lessons(ROOT / "notebooks")
+LESSONS = tour.list_lessons()
 READ = {path: nbformat.read(path, as_version=4) for path in LESSONS}
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
@@ -114,7 +114,7 @@ def test_tidy_notebook_drops_widget_views_and_keeps_pictures():
         "data": {"image/png": "x", "application/vnd.jupyter.widget-view+json": {}},
     }
     cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.from_dict(output)])
-    notebook = lessons.tidy_notebook(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}}))
+    notebook = tour.tidy_notebook(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}}))
     assert set(notebook.cells[0].outputs[0].data) == {"image/png"}
     assert "widgets" not in notebook.metadata
 
@@ -123,31 +123,53 @@ def test_tidy_notebook_drops_progress_bars():
     bar = {"text/plain": "decoding: 0%", "application/vnd.jupyter.widget-view+json": {}}
     outputs = [nbformat.v4.new_output("display_data", bar), nbformat.v4.new_output("stream", text="done")]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)])
-    assert [output.output_type for output in lessons.tidy_notebook(notebook).cells[0].outputs] == ["stream"]
+    assert [output.output_type for output in tour.tidy_notebook(notebook).cells[0].outputs] == ["stream"]
 
 
-def test_a_lesson_that_fails_is_told_and_the_others_run(tmp_path, monkeypatch):
-    folder, out = tmp_path / "notebooks", tmp_path / "out"
-    folder.mkdir()
-    monkeypatch.setenv("ACTLIB_RUNS", str(tmp_path / "models"))
-    monkeypatch.setattr(lessons.sample, "data_folder", lambda: folder)
-    monkeypatch.setattr(lessons, "list_lessons", lambda: sorted(folder.glob("*.ipynb")))
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with two lessons, one of which fails."""
+    monkeypatch.setenv("ACTLIB_RUNS", "restored afterwards")
+    monkeypatch.setattr(tour, "ROOT", tmp_path)
+    monkeypatch.setattr(tour, "data_folder", lambda: tmp_path)
+    (tmp_path / "notebooks").mkdir()
     for name, source in (("00_bad", "1 / 0"), ("01_good", "print('well')")):
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), folder / f"{name}.ipynb")
-    summary = lessons.run_lessons(out)
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        nbformat.write(notebook, tmp_path / f"notebooks/{name}.ipynb")
+    return tmp_path
+
+
+def test_a_lesson_that_fails_is_told_and_the_others_run(project):
+    summary = tour.run_tour(project / "out", keep=True)
     assert [lesson["ok"] for lesson in summary["lessons"]] == [False, True]
     assert "ZeroDivisionError" in summary["lessons"][0]["error"]
-    assert json.loads((out / "results.json").read_text()) == summary
-    assert "stopped by an error" in (out / "index.html").read_text()
+    assert json.loads((project / "out/results.json").read_text()) == summary
+    assert "stopped by an error" in (project / "out/index.html").read_text()
+    kept = [nbformat.read(path, 4).cells[0].execution_count for path in sorted((project / "notebooks").iterdir())]
+    assert kept == [None, 1]  # what failed is not written back
 
 
-def test_a_whole_tour_trains_anew_and_a_part_of_it_does_not(tmp_path, monkeypatch):
-    monkeypatch.setenv("ACTLIB_RUNS", "so that it is as it was afterwards")
-    monkeypatch.setattr(lessons.sample, "data_folder", lambda: tmp_path)
-    monkeypatch.setattr(lessons, "list_lessons", lambda: [])
-    old = tmp_path / "models" / "of_before"
-    for only, is_left in ((["03"], True), (None, False)):
+def test_a_whole_tour_trains_from_scratch_and_a_part_of_it_does_not(project, monkeypatch):
+    monkeypatch.setattr(tour, "run_lesson", lambda path: (nbformat.v4.new_notebook(), None))
+    old = project / "out/models/earlier"
+    for only, is_left in ((["01"], True), (None, False)):
         monkeypatch.delenv("ACTLIB_RUNS")
         old.mkdir(parents=True, exist_ok=True)
-        lessons.run_lessons(tmp_path, only=only)
+        tour.run_tour(project / "out", only=only)
         assert old.exists() == is_left
+
+
+@pytest.mark.parametrize("only", [["nosuch"], ["00", "77"]])
+def test_a_lesson_that_does_not_exist_is_an_error(project, only):
+    with pytest.raises(ValueError, match=f"00_bad, 01_good. Received: {only[-1]}"):
+        tour.run_tour(project / "out", only=only)
+    assert not (project / "out").exists()
+
+
+def test_a_tour_without_lessons_is_an_error(project, monkeypatch, capsys):
+    for path in (project / "notebooks").iterdir():
+        path.unlink()
+    monkeypatch.setattr("sys.argv", ["tour.py", "--out", str(project / "out")])
+    with pytest.raises(SystemExit, match="2"):
+        tour.main()
+    assert "none" in capsys.readouterr().err

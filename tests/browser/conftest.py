@@ -52,7 +52,7 @@ def trained(lab):
     """The models that lesson 07 judges: those of the tour, or trained now by lessons 04 and 06."""
     if lab["runs"] == lab["home"] / "runs":
         choose = "[path for path in lessons.list_lessons() if path.name[:2] in ('04', '06')]"
-        code = f"from actlib import lessons; print([lessons.run_lesson(path)[1] for path in {choose}])"
+        code = f"from tools import tour; print([tour.run_lesson(path)[1] for path in {choose}])"
         environment = {**os.environ, "ACTLIB_RUNS": str(lab["runs"]), "PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert "[None, None]" in done.stdout, done.stdout
