@@ -1,5 +1,7 @@
 """Every picture at few and at many classes: small enough for a lesson, described, and saying what the data say."""
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from actlib.evaluation import calibration
 from actlib.plots import style
 
 MANY = tuple(f"ClassNumber{number:03d}" for number in range(101))
+VERDICTS = (plots.CORRECT, plots.WRONG)
 BOTH = pytest.mark.parametrize("classes", [specs.SEVEN_CLASSES, MANY], ids=["7", "101"])
 
 
@@ -157,10 +160,10 @@ def test_reliability_skips_empty_bins():
 
 def test_contact_sheets():
     frames = [*make_frames(5), *make_frames(2, height=30, width=90)]  # of two sizes
-    sheet = check(plots.show_frames(frames, titles=list("abcdefg"), right=[True, False] * 3 + [True], columns=4))
+    sheet = check(plots.show_frames(frames, titles=list("abcdefg"), correct=[True, False] * 3 + [True], columns=4))
     assert "✓ a" in texts_of(sheet) and "✗ b" in texts_of(sheet)
     check(plots.show_frames(frames[:1], title="a frame alone"))
-    clips = check(plots.show_clips({"Jump": make_frames(4), "Run": make_frames(4)}, right=[True, False]))
+    clips = check(plots.show_clips({"Jump": make_frames(4), "Run": make_frames(4)}, correct=[True, False]))
     assert "✗ Run" in texts_of(clips) and "frame of the clip" in texts_of(clips)
     with pytest.raises(ValueError, match=r"\{'Jump': 4, 'Run': 3\}"):
         plots.show_clips({"Jump": make_frames(4), "Run": make_frames(3)})
@@ -230,12 +233,46 @@ def test_the_style_is_the_same_whatever_the_reader_has_set():
         assert matplotlib.rcParams["font.size"] == 30  # and theirs stays theirs
 
 
-def test_right_and_wrong_are_told_apart_without_colour_vision():
-    """By lightness in the three dichromacies (Viénot, Brettel and Mollon, 1999), and by sign."""
-    linear = [(np.array(matplotlib.colors.to_rgb(colour)) ** 2.2) for colour in (plots.RIGHT, plots.WRONG)]
-    protan = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
-    deutan = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
-    for seen in (protan, deutan):
-        right, wrong = (np.clip(seen @ colour, 0, 1) ** (1 / 2.2) for colour in linear)
-        assert np.linalg.norm(right - wrong) > 0.5
+# What protanopes, deuteranopes (Viénot, Brettel and Mollon, 1999) and everybody else make of linear RGB.
+SIGHTS = (
+    np.eye(3),
+    np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]),
+    np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]),
+)
+
+
+def linear(color):
+    """Linear RGB of a color."""
+    return np.array(matplotlib.colors.to_rgb(color)) ** 2.2
+
+
+def contrast(first, second):
+    """The ratio of luminances of the Web Content Accessibility Guidelines, 1 to 21."""
+    darker, lighter = sorted(0.05 + linear(color) @ (0.2126, 0.7152, 0.0722) for color in (first, second))
+    return lighter / darker
+
+
+def test_colors_are_told_apart_however_they_are_seen():
+    for sight in SIGHTS:
+        seen = [np.clip(sight @ linear(color), 0, 1) ** (1 / 2.2) for color in (*plots.CLASS_COLORS, *VERDICTS)]
+        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 0.08
+        assert np.linalg.norm(seen[-2] - seen[-1]) > 0.5  # right and wrong
     assert style.SIGNS[True] != style.SIGNS[False]
+
+
+def test_right_and_wrong_are_read_on_white_and_on_dark():
+    assert all(contrast(color, "white") >= 4.5 and contrast(color, "#11141A") >= 3 for color in VERDICTS)
+    assert all(contrast(color, "#1C2026") >= 4.5 for color in (style.CORRECT_ON_DARK, style.WRONG_ON_DARK))
+    assert all(min(contrast(color, "white"), contrast(color, "#11141A")) > 2 for color in plots.CLASS_COLORS)
+
+
+def test_a_timeline_has_each_curve_at_its_height_and_frame():
+    ground, curve = (255, 255, 255), (0, 114, 178)
+    drawn = plots.draw_timeline([([1.0, 0.0], "#0072B2")], [0, 9], 10, width=101, height=101, grid=None)
+    found = np.argwhere((drawn == curve).all(axis=-1))
+    assert np.abs(found[:, 0] - found[:, 1]).max() <= 3 and len(found) > 200  # from the top left to the bottom right
+    area = plots.draw_timeline([([0.5, 0.25], "#0072B2", "area")], [0, 3], 4, width=4, height=40, grid=None)
+    assert (area == curve).all(axis=-1).sum(axis=0).tolist() == [20, 17, 13, 10]
+    hatched = plots.draw_timeline([([1.0], "#0072B2", "hatched")], [0], 1, width=12, height=12, grid=None)
+    assert (hatched == curve).all(axis=-1).mean() == pytest.approx(2 / 3)
+    assert ((hatched == ground) | (hatched == curve)).all()

@@ -15,4 +15,5 @@ from actlib.plots.data import plot_classes, plot_lengths, plot_sampling, show_cl
 from actlib.plots.predictions import plot_predictions, plot_timeline
 from actlib.plots.results import plot_comparison, plot_confusion, plot_per_class
 from actlib.plots.saliency import plot_contributions, plot_projection, plot_states, show_filters, show_grad_cam
-from actlib.plots.style import COLOURS, RIGHT, STYLE, WRONG, Picture, styled
+from actlib.plots.style import CLASS_COLORS, CORRECT, SIGNS, WRONG, Figure, fit_text, load_font, styled
+from actlib.plots.timeline import draw_timeline

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from actlib.plots.layout import head, in_percent
-from actlib.plots.style import COLOURS, MUTED, Picture, styled
+from actlib.plots.layout import in_percent, set_title
+from actlib.plots.style import CLASS_COLORS, MUTED, Figure, styled
 
 
 @styled
-def plot_history(history: dict, *, title: str | None = None) -> Picture:
+def plot_history(history: dict, *, title: str | None = None) -> Figure:
     """Draw the curves of one training, or of several in the same axes.
 
     Args:
@@ -18,14 +18,14 @@ def plot_history(history: dict, *, title: str | None = None) -> Picture:
         title: a heading, or None.
 
     Returns:
-        The picture: loss at the left, accuracy at the right, the best validated epoch marked.
+        The figure: loss at the left, accuracy at the right, the best validated epoch marked.
     """
     runs = {"": history} if "loss" in history else history
     names = " of " + ", ".join(runs) if len(runs) > 1 else ""
-    picture = Picture(2.9, alt=f"Loss and accuracy{names} over {max(len(run['loss']) for run in runs.values())} epochs")
-    for axis, key in zip(picture.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for (name, run), colour in zip(runs.items(), COLOURS, strict=False):
-            _draw_curves(axis, run, key=key, name=name, colour=colour)
+    figure = Figure(2.9, alt=f"Loss and accuracy{names} over {max(len(run['loss']) for run in runs.values())} epochs")
+    for axis, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for (name, run), color in zip(runs.items(), CLASS_COLORS, strict=False):
+            _draw_curves(axis, run, key=key, name=name, color=color)
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.set_title("loss (cross-entropy, nats)" if key == "loss" else "accuracy", fontsize=9, fontweight="normal")
@@ -37,25 +37,25 @@ def plot_history(history: dict, *, title: str | None = None) -> Picture:
         if any("val_loss" in run for run in runs.values()):
             axis.plot([], [], "o", color=MUTED, markersize=7, label="lowest validation loss")
         axis.legend()
-    head(picture, title)
-    return picture
+    set_title(figure, title)
+    return figure
 
 
-def _draw_curves(axis, run: dict, *, key: str, name: str, colour: str) -> None:
+def _draw_curves(axis, run: dict, *, key: str, name: str, color: str) -> None:
     """Training dashed, validation solid, and a dot at the epoch of the lowest validation loss."""
     epochs = np.arange(1, len(run[key]) + 1)
-    axis.plot(epochs, run[key], "--", color=colour, linewidth=1.2, alpha=0.8, label=f"{name} training".strip())
+    axis.plot(epochs, run[key], "--", color=color, linewidth=1.2, alpha=0.8, label=f"{name} training".strip())
     validated = run.get(f"val_{key}")
     if validated is None or not len(validated):
         return
-    axis.plot(epochs, validated, color=colour, label=f"{name} validation".strip())
+    axis.plot(epochs, validated, color=color, label=f"{name} validation".strip())
     if not np.isnan(run["val_loss"]).all():
         best = int(np.nanargmin(run["val_loss"]))
-        axis.plot(epochs[best], validated[best], "o", color=colour, markeredgecolor="white", markersize=8)
+        axis.plot(epochs[best], validated[best], "o", color=color, markeredgecolor="white", markersize=8)
 
 
 @styled
-def plot_reliability(tables, *, title: str | None = None) -> Picture:
+def plot_reliability(tables, *, title: str | None = None) -> Figure:
     """Show how often a model is right when it says it is so sure: on the diagonal, it can be believed.
 
     Args:
@@ -63,23 +63,23 @@ def plot_reliability(tables, *, title: str | None = None) -> Picture:
         title: a heading, or None.
 
     Returns:
-        The picture: the reliability diagram and, at the right, how many answers were how sure.
+        The figure: the reliability diagram and, at the right, how many answers were how sure.
     """
     tables = {"": tables} if isinstance(tables, pd.DataFrame) else tables
-    picture = Picture(3.6, alt=f"Reliability diagram{' of ' + ', '.join(tables) if len(tables) > 1 else ''}")
-    axis, counts = picture.subplots(1, 2, width_ratios=(1, 1.1))
+    figure = Figure(3.6, alt=f"Reliability diagram{' of ' + ', '.join(tables) if len(tables) > 1 else ''}")
+    axis, counts = figure.subplots(1, 2, width_ratios=(1, 1.1))
     axis.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1.2)
     axis.text(0.04, 0.97, "more often right than it says", fontsize=7.5, color=MUTED, va="top")
     axis.text(0.99, 0.03, "less often right than it says", fontsize=7.5, color=MUTED, ha="right")
-    for number, ((name, table), colour) in enumerate(zip(tables.items(), COLOURS, strict=False)):
+    for number, ((name, table), color) in enumerate(zip(tables.items(), CLASS_COLORS, strict=False)):
         filled = table[table["videos"] > 0]
-        axis.plot(filled["confidence"], filled["accuracy"], "-", color=colour, linewidth=1.2, alpha=0.6)
+        axis.plot(filled["confidence"], filled["accuracy"], "-", color=color, linewidth=1.2, alpha=0.6)
         size = 15 + 250 * filled["videos"] / table["videos"].sum()
         axis.scatter(
-            filled["confidence"], filled["accuracy"], s=size, color=colour, edgecolor="white", label=name, zorder=3
+            filled["confidence"], filled["accuracy"], s=size, color=color, edgecolor="white", label=name, zorder=3
         )
         width = (table["high"] - table["low"]) / (len(tables) + 0.4)
-        counts.bar(table["low"] + (number + 0.7) * width, table["videos"], width, color=colour, label=name)
+        counts.bar(table["low"] + (number + 0.7) * width, table["videos"], width, color=color, label=name)
     axis.set(
         xlim=(0, 1.03),
         ylim=(-0.02, 1.03),
@@ -91,5 +91,5 @@ def plot_reliability(tables, *, title: str | None = None) -> Picture:
     in_percent(axis.xaxis, axis.yaxis, counts.xaxis)
     if len(tables) > 1:
         counts.legend(loc="upper left")
-    head(picture, title)
-    return picture
+    set_title(figure, title)
+    return figure

@@ -1,16 +1,16 @@
-"""Where things go in a picture: rows of classes, sheets of frames, headings, legends, percent."""
+"""Where things go in a figure: rows of classes, sheets of frames, headings, legends, percent."""
 
 import math
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from actlib.plots.style import Picture
+from actlib.plots.style import Figure
 
 MAX_ROWS = 34  # classes below each other; more go into further columns
 
 
-def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") -> tuple[Picture, list, list[slice]]:
+def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") -> tuple[Figure, list, list[slice]]:
     """Lay out a chart with one row a class; many classes go into columns side by side.
 
     Args:
@@ -19,17 +19,17 @@ def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") ->
         alt: what is to be seen, in a sentence.
 
     Returns:
-        (picture, axes, parts): the classes ``parts[i]`` belong into ``axes[i]``, at y = 0, 1, ... from the top.
+        (figure, axes, parts): the classes ``parts[i]`` belong into ``axes[i]``, at y = 0, 1, ... from the top.
     """
     columns = math.ceil(num_classes / MAX_ROWS)
     rows = math.ceil(num_classes / columns)
-    picture = Picture(1.0 + row_height * max(rows, 3), alt=alt)
-    axes = picture.subplots(1, columns, sharex=True, squeeze=False)[0].tolist()
+    figure = Figure(1.0 + row_height * max(rows, 3), alt=alt)
+    axes = figure.subplots(1, columns, sharex=True, squeeze=False)[0].tolist()
     for axis in axes:
         axis.set_ylim(rows - 0.4, -0.6)
         axis.grid(axis="y", visible=False)
         axis.spines["left"].set_visible(False)
-    return picture, axes, [slice(start, start + rows) for start in range(0, num_classes, rows)]
+    return figure, axes, [slice(start, start + rows) for start in range(0, num_classes, rows)]
 
 
 def name_rows(axis, names) -> None:
@@ -87,23 +87,23 @@ def in_percent(*axes) -> None:
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
-def head(picture: Picture, title: str | None) -> None:
-    """Write a heading at the top left of a picture with several axes.
+def set_title(figure: Figure, title: str | None) -> None:
+    """Write a heading at the top left of a figure with several axes.
 
     Args:
-        picture: the picture.
+        figure: the figure.
         title: the heading, or None.
     """
     if title:
-        picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
 
-def legend_above(picture: Picture, axis) -> None:
-    """Put an axis' legend in one line at the top right of the picture.
+def legend_above(figure: Figure, axis) -> None:
+    """Put an axis' legend in one line at the top right of the figure.
 
     Args:
-        picture: the picture.
+        figure: the figure.
         axis: matplotlib axes with labelled artists.
     """
     handles, labels = axis.get_legend_handles_labels()
-    picture.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)
+    figure.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)

@@ -6,17 +6,17 @@ import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
 
 from actlib.evaluation import LEVELS, Results
-from actlib.plots.layout import class_panels, head, hide_frame, in_percent, legend_above, name_rows
-from actlib.plots.style import COLOURS, FAINT, INK, MUTED, RIGHT, WRONG, Picture, styled
+from actlib.plots.layout import class_panels, hide_frame, in_percent, legend_above, name_rows, set_title
+from actlib.plots.style import CLASS_COLORS, CORRECT, FAINT, INK, MUTED, WRONG, Figure, styled
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
-RIGHT_SHADES = LinearSegmentedColormap.from_list("right", ["#F4F8FB", RIGHT])
+CORRECT_SHADES = LinearSegmentedColormap.from_list("right", ["#F4F8FB", CORRECT])
 WRONG_SHADES = LinearSegmentedColormap.from_list("wrong", ["#FCEADF", "#F2B98F", WRONG])
 
 
 @styled
-def plot_confusion(results: Results, *, title: str | None = None) -> Picture:
-    """Show which classes are taken for which: right answers in one colour, wrong ones in another.
+def plot_confusion(results: Results, *, title: str | None = None) -> Figure:
+    """Show which classes are taken for which: right answers in one color, wrong ones in another.
 
     Up to 25 classes every cell has its number of videos; above, the pairs most often confused are numbered in the
     matrix and named beside it (``results.most_confused()`` is the same as a table).
@@ -26,7 +26,7 @@ def plot_confusion(results: Results, *, title: str | None = None) -> Picture:
         title: a heading; by default the number of right videos.
 
     Returns:
-        The picture. Shades are shares of the true class.
+        The figure. Shades are shares of the true class.
     """
     right = int(np.trace(results.confusion))
     heading = title or f"{right:,} of {results.video.count:,} videos right"
@@ -42,7 +42,7 @@ def _shade(axis, confusion: np.ndarray, **options) -> None:
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     diagonal = np.eye(len(confusion), dtype=bool)
     options = {"vmin": 0, "cbar": False, "ax": axis, **options}
-    sns.heatmap(share, mask=~diagonal, cmap=RIGHT_SHADES, vmax=1, **options)
+    sns.heatmap(share, mask=~diagonal, cmap=CORRECT_SHADES, vmax=1, **options)
     sns.heatmap(share, mask=diagonal | (confusion == 0), cmap=WRONG_SHADES, vmax=0.5, **options)
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
@@ -50,12 +50,12 @@ def _shade(axis, confusion: np.ndarray, **options) -> None:
     axis.grid(visible=False)
 
 
-def _draw_small_confusion(results: Results, heading: str, alt: str) -> Picture:
+def _draw_small_confusion(results: Results, heading: str, alt: str) -> Figure:
     """Every cell with its number of videos, every row with the share that was found."""
     size = len(results.classes)
     fontsize = 9 if size <= 12 else 6.5
-    picture = Picture(1.4 + (0.42 if size <= 12 else 0.26) * size, alt=alt)
-    axis = picture.subplots()
+    figure = Figure(1.4 + (0.42 if size <= 12 else 0.26) * size, alt=alt)
+    axis = figure.subplots()
     _shade(axis, results.confusion, linewidths=1.5, linecolor="white")
     _write_counts(axis, results.confusion, fontsize)
     axis.set_xticklabels(results.classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=fontsize)
@@ -65,7 +65,7 @@ def _draw_small_confusion(results: Results, heading: str, alt: str) -> Picture:
         text = f"{recall:.0%} of {videos:.0f}".replace("%", " %") if videos else "no videos"
         axis.text(size + 0.1, row + 0.5, text, va="center", fontsize=fontsize, color=MUTED)
     axis.text(size + 0.1, -0.15, "found", va="bottom", fontsize=fontsize, color=MUTED)
-    return picture
+    return figure
 
 
 def _write_counts(axis, confusion: np.ndarray, fontsize: float) -> None:
@@ -73,14 +73,14 @@ def _write_counts(axis, confusion: np.ndarray, fontsize: float) -> None:
     for (row, column), count in np.ndenumerate(confusion):
         if count:
             dark = count / confusion[row].sum() > (0.7 if row == column else 0.45)
-            colour = "white" if dark else INK
-            axis.text(column + 0.5, row + 0.5, count, color=colour, fontsize=fontsize, ha="center", va="center")
+            color = "white" if dark else INK
+            axis.text(column + 0.5, row + 0.5, count, color=color, fontsize=fontsize, ha="center", va="center")
 
 
-def _draw_large_confusion(results: Results, heading: str, alt: str) -> Picture:
+def _draw_large_confusion(results: Results, heading: str, alt: str) -> Figure:
     """The matrix without numbers; beside it the most confused pairs, numbered in both."""
-    picture = Picture(5.2, alt=alt)
-    axis, beside = picture.subplots(1, 2, width_ratios=(1.55, 1))
+    figure = Figure(5.2, alt=alt)
+    axis, beside = figure.subplots(1, 2, width_ratios=(1.55, 1))
     _shade(axis, results.confusion, square=True)
     ticks = np.linspace(0, len(results.classes) - 1, 12).round().astype(int)
     names = [results.classes[tick] for tick in ticks]
@@ -95,7 +95,7 @@ def _draw_large_confusion(results: Results, heading: str, alt: str) -> Picture:
         away, side = ((5, 4), "left") if x > y else ((-5, -9), "right")  # from the diagonal
         axis.annotate(str(number), (x, y), away, textcoords="offset points", ha=side, fontsize=7, fontweight="bold")
     _list_pairs(beside, pairs)
-    return picture
+    return figure
 
 
 def _list_pairs(axis, pairs: pd.DataFrame) -> None:
@@ -120,7 +120,7 @@ def _list_pairs(axis, pairs: pd.DataFrame) -> None:
 
 
 @styled
-def plot_per_class(results, *, metric: str = "recall", title: str | None = None) -> Picture:
+def plot_per_class(results, *, metric: str = "recall", title: str | None = None) -> Figure:
     """Show how well each class is recognised, the worst first; several models side by side.
 
     Args:
@@ -129,24 +129,24 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
         title: a heading, or None.
 
     Returns:
-        The picture. A class that has nothing to judge has no mark.
+        The figure. A class that has nothing to judge has no mark.
     """
     models = {"": results} if isinstance(results, Results) else results
     table = pd.DataFrame({name: model.per_class[metric] for name, model in models.items()})
     table = table.sort_values(list(table.columns), kind="stable", na_position="last")
     heading = title or f"{metric} of each class"
     alt = f"{heading}, lowest: {', '.join(table.index[:3])}"
-    picture, axes, panels = class_panels(len(table), row_height=0.2 if len(models) == 1 else 0.22, alt=alt)
+    figure, axes, panels = class_panels(len(table), row_height=0.2 if len(models) == 1 else 0.22, alt=alt)
     lowest = 0 if len(models) == 1 else max(0, np.floor(10 * table.min(axis=None)) / 10 - 0.03)  # bars start at 0
     for axis, panel in zip(axes, panels, strict=True):
         _draw_classes(axis, table.iloc[panel])
         axis.set_xlim(lowest, 1.03)
         in_percent(axis.xaxis)
         axis.set_xlabel("recall (share of the class found)" if (metric, len(axes)) == ("recall", 1) else metric)
-    head(picture, heading)
+    set_title(figure, heading)
     if len(models) > 1:
-        legend_above(picture, axes[0])
-    return picture
+        legend_above(figure, axes[0])
+    return figure
 
 
 def _draw_classes(axis, table: pd.DataFrame) -> None:
@@ -154,16 +154,16 @@ def _draw_classes(axis, table: pd.DataFrame) -> None:
     rows = np.arange(len(table))
     name_rows(axis, table.index)
     if table.shape[1] == 1:
-        axis.barh(rows, table.iloc[:, 0], height=0.7, color=RIGHT)
+        axis.barh(rows, table.iloc[:, 0], height=0.7, color=CORRECT)
         return
     axis.hlines(rows, table.min(axis=1), table.max(axis=1), color=FAINT, linewidth=4)
     heights = np.linspace(-0.14, 0.14, table.shape[1])
-    for name, height, colour, marker in zip(table.columns, heights, COLOURS, "osD^vP", strict=False):
-        axis.plot(table[name], rows + height, marker, color=colour, markeredgecolor="white", markersize=6, label=name)
+    for name, height, color, marker in zip(table.columns, heights, CLASS_COLORS, "osD^vP", strict=False):
+        axis.plot(table[name], rows + height, marker, color=color, markeredgecolor="white", markersize=6, label=name)
 
 
 @styled
-def plot_comparison(results: dict, *, title: str | None = None) -> Picture:
+def plot_comparison(results: dict, *, title: str | None = None) -> Figure:
     """Put models side by side at all three levels, each with its 95 % interval over groups.
 
     Args:
@@ -171,16 +171,16 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Picture:
         title: a heading, or None.
 
     Returns:
-        The picture: one panel a level, one row a model; the dotted line is chance, one in K.
+        The figure: one panel a level, one row a model; the dotted line is chance, one in K.
     """
     best = max(results, key=lambda name: results[name].video.value)
-    picture = Picture(1.25 + 0.3 * len(results), alt=f"Accuracies of {', '.join(results)}; best at video level: {best}")
-    axes = picture.subplots(1, 3, sharey=True, sharex=True)
+    figure = Figure(1.25 + 0.3 * len(results), alt=f"Accuracies of {', '.join(results)}; best at video level: {best}")
+    axes = figure.subplots(1, 3, sharey=True, sharex=True)
     lowest = min(getattr(model, level).low for model in results.values() for level in LEVELS)
     chance = 1 / len(next(iter(results.values())).classes)
     for axis, level in zip(axes, LEVELS, strict=True):
-        for row, (model, colour) in enumerate(zip(results.values(), COLOURS * len(results), strict=False)):
-            _draw_interval(axis, row, getattr(model, level), colour)
+        for row, (model, color) in enumerate(zip(results.values(), CLASS_COLORS * len(results), strict=False)):
+            _draw_interval(axis, row, getattr(model, level), color)
         axis.axvline(chance, color=MUTED, linestyle=":", linewidth=1)
         axis.text(chance, -0.65, " chance", color=MUTED, fontsize=7.5, va="top")
         axis.set_xlabel(f"{level} accuracy")
@@ -189,12 +189,12 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Picture:
     axes[0].set_xlim(min(chance, lowest) - 0.05, 1.05)
     axes[0].set_ylim(len(results) - 0.4, -0.7)
     axes[0].set_yticks(range(len(results)), results)
-    head(picture, title)
-    return picture
+    set_title(figure, title)
+    return figure
 
 
-def _draw_interval(axis, row: int, accuracy, colour: str) -> None:
+def _draw_interval(axis, row: int, accuracy, color: str) -> None:
     """A dot on its interval, and the number above it."""
-    axis.hlines(row, accuracy.low, accuracy.high, color=colour, linewidth=3, alpha=0.45)
-    axis.plot(accuracy.value, row, "o", color=colour, markeredgecolor="white", markersize=8)
+    axis.hlines(row, accuracy.low, accuracy.high, color=color, linewidth=3, alpha=0.45)
+    axis.plot(accuracy.value, row, "o", color=color, markeredgecolor="white", markersize=8)
     axis.text(accuracy.value, row - 0.2, f"{100 * accuracy.value:.1f}", ha="center", va="bottom", fontsize=7.5)

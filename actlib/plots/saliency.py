@@ -5,22 +5,22 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from actlib.plots.layout import head, hide_frame, tile
-from actlib.plots.style import COLOURS, MUTED, RIGHT, WIDTH, WRONG, Picture, styled
+from actlib.plots.layout import hide_frame, set_title, tile
+from actlib.plots.style import CLASS_COLORS, CORRECT, MUTED, WIDTH, WRONG, Figure, styled
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
 @styled
-def show_filters(filters: np.ndarray, *, title: str | None = None) -> Picture:
-    """Show the first layer's filters as small pictures in colour.
+def show_filters(filters: np.ndarray, *, title: str | None = None) -> Figure:
+    """Show the first layer's filters as small pictures in color.
 
     Args:
         filters: float (k, h, w, 3), RGB; each is stretched over its own range.
         title: a heading, or None.
 
     Returns:
-        The picture.
+        The figure.
     """
     low, high = (limit(filters, axis=(1, 2, 3), keepdims=True) for limit in (np.min, np.max))
     shades = (255 * (filters - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
@@ -29,16 +29,16 @@ def show_filters(filters: np.ndarray, *, title: str | None = None) -> Picture:
     sheet = tile(enlarged, columns=columns, gap=4)
     scale = min(1.0, columns / 16 + 0.25)
     alt = f"{len(filters)} filters of {filters.shape[1]} by {filters.shape[2]} pixels"
-    picture = Picture(scale * WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3, alt=alt)
-    axis = picture.subplots()
+    figure = Figure(scale * WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3, alt=alt)
+    axis = figure.subplots()
     axis.imshow(sheet, interpolation="nearest")
     hide_frame(axis)
     axis.set_title(title or "")
-    return picture
+    return figure
 
 
 @styled
-def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: str | None = None) -> Picture:
+def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: str | None = None) -> Figure:
     """Show where a model looked: the frames above, the same under their heat below.
 
     Args:
@@ -48,29 +48,29 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
         title: a heading, or None.
 
     Returns:
-        The picture.
+        The figure.
     """
     overlay = np.stack([_overlay(frame, warm) for frame, warm in zip(frames, heat, strict=True)])
     gap = max(2, frames.shape[2] // 40)
     sheet = tile([*frames, *overlay], columns=len(frames), gap=gap)
     height = WIDTH * sheet.shape[0] / sheet.shape[1]
     alt = ", ".join([f"Grad-CAM of {len(frames)} frames", *(titles or [])])
-    picture = Picture(min(height, 7) + 0.7, alt=alt)
-    axis = picture.subplots()
+    figure = Figure(min(height, 7) + 0.7, alt=alt)
+    axis = figure.subplots()
     axis.imshow(sheet)
     hide_frame(axis)
     for index, text in enumerate(titles or []):
         axis.text(index * (frames.shape[2] + gap), -gap, text, fontsize=7.5, va="bottom")
     axis.set_title(title or "", pad=18 if titles else 8)
     shades = matplotlib.cm.ScalarMappable(cmap="inferno")
-    bar = picture.colorbar(shades, ax=axis, orientation="horizontal", aspect=60, fraction=0.04, pad=0.02)
+    bar = figure.colorbar(shades, ax=axis, orientation="horizontal", aspect=60, fraction=0.04, pad=0.02)
     bar.set_ticks([0, 1], labels=["did not matter", "mattered most"])
     bar.outline.set_visible(False)
-    return picture
+    return figure
 
 
 def _overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3): the frame in grey where it was cold, under the colour of heat where it was warm."""
+    """uint8 (H, W, 3): the frame in grey where it was cold, under the color of heat where it was warm."""
     grey = frame.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     warm = 255 * matplotlib.colormaps["inferno"](heat)[..., :3]
     weight = 0.25 + 0.5 * heat[..., None]
@@ -78,7 +78,7 @@ def _overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 @styled
-def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: str | None = None) -> Picture:
+def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: str | None = None) -> Figure:
     """Show what each frame of a clip adds to a decision or takes from it.
 
     Args:
@@ -87,24 +87,24 @@ def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: 
         title: a heading, or None.
 
     Returns:
-        The picture: the frames, a bar under each.
+        The figure: the frames, a bar under each.
     """
     strongest = int(np.abs(contributions).argmax()) + 1
-    picture = Picture(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}")
-    above, axis = picture.subplots(2, 1, height_ratios=(1, 2))
+    figure = Figure(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}")
+    above, axis = figure.subplots(2, 1, height_ratios=(1, 2))
     above.imshow(tile(frames, columns=len(frames), gap=2), aspect="auto")
     hide_frame(above)
     numbers = np.arange(1, len(frames) + 1)
-    axis.bar(numbers, contributions, width=0.8, color=np.where(np.asarray(contributions) >= 0, RIGHT, WRONG))
+    axis.bar(numbers, contributions, width=0.8, color=np.where(np.asarray(contributions) >= 0, CORRECT, WRONG))
     axis.axhline(0, color=MUTED, linewidth=0.8)
     axis.set(xlim=(0.5, len(frames) + 0.5), xticks=numbers, xlabel="frame of the clip", ylabel="added to the score")
     axis.grid(axis="x", visible=False)
-    head(picture, title)
-    return picture
+    set_title(figure, title)
+    return figure
 
 
 @styled
-def plot_states(states: np.ndarray, *, title: str | None = None) -> Picture:
+def plot_states(states: np.ndarray, *, title: str | None = None) -> Figure:
     """Show an LSTM's memory over a clip, the units in the order in which they are most active.
 
     Args:
@@ -112,13 +112,13 @@ def plot_states(states: np.ndarray, *, title: str | None = None) -> Picture:
         title: a heading, or None.
 
     Returns:
-        The picture: one row a unit, one column a step.
+        The figure: one row a unit, one column a step.
     """
     order = np.lexsort((-np.abs(states).max(axis=0), np.abs(states).argmax(axis=0)))
-    picture = Picture(
+    figure = Figure(
         1.2 + min(3.5, 0.09 * states.shape[1]), alt=f"{states.shape[1]} LSTM units over {len(states)} steps"
     )
-    axis = picture.subplots()
+    axis = figure.subplots()
     limit = max(1e-6, float(np.abs(states).max()))
     extent = (0.5, len(states) + 0.5, states.shape[1] + 0.5, 0.5)
     shown = axis.imshow(
@@ -126,10 +126,10 @@ def plot_states(states: np.ndarray, *, title: str | None = None) -> Picture:
     )
     axis.grid(visible=False)
     axis.set(xlabel="step of the clip", ylabel="unit (by when it peaks)")
-    bar = picture.colorbar(shown, ax=axis, label="state", pad=0.01)
+    bar = figure.colorbar(shown, ax=axis, label="state", pad=0.01)
     bar.outline.set_visible(False)
     axis.set_title(title or "")
-    return picture
+    return figure
 
 
 @styled
@@ -140,7 +140,7 @@ def plot_projection(
     *,
     thumbnails=None,
     title: str | None = None,
-) -> Picture:
+) -> Figure:
     """Lay all clips out in the plane, so that those a model takes for alike lie together.
 
     Args:
@@ -151,15 +151,15 @@ def plot_projection(
         title: a heading, or None.
 
     Returns:
-        The picture; up to 8 classes are told apart by colour and sign, more are named where they lie, if there is room.
+        The figure; up to 8 classes are told apart by color and sign, more are named where they lie, if there is room.
     """
     points, labels = np.asarray(points, float), np.asarray(labels)
     present = np.unique(labels)
-    few = len(present) <= len(COLOURS)
+    few = len(present) <= len(CLASS_COLORS)
     middles = np.array([np.median(points[labels == label], axis=0) for label in present])
-    picture = Picture(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes")
-    axis = picture.subplots()
-    colours = {label: COLOURS[order % len(COLOURS[:7])] for order, label in enumerate(present)}
+    figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes")
+    axis = figure.subplots()
+    colors = {label: CLASS_COLORS[order % len(CLASS_COLORS[:7])] for order, label in enumerate(present)}
     for label, marker in zip(present, "osD^vPXh" * len(present), strict=False):
         look = {
             "marker": marker,
@@ -168,23 +168,23 @@ def plot_projection(
             "linewidth": 0.5 if few else 0,
             "zorder": 3,
         }
-        axis.scatter(*points[labels == label].T, color=colours[label], label=classes[label], **look)
+        axis.scatter(*points[labels == label].T, color=colors[label], label=classes[label], **look)
     axis.set(xticks=[], yticks=[])
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.margins(0.06)
     axis.set_title(title or "")
     if few:
-        picture.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
-    picture.draw_without_rendering()  # so that it is known what would overlap
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
+    figure.draw_without_rendering()  # so that it is known what would overlap
     if thumbnails is not None:
         central = np.argsort(np.linalg.norm(points - middles[np.searchsorted(present, labels)], axis=1), kind="stable")
         for index in central[_keep_apart(axis, points[central], apart=(58, 46))]:
-            _pin(axis, thumbnails[index], points[index], colours[labels[index]])
+            _pin(axis, thumbnails[index], points[index], colors[labels[index]])
     if not few:
         for order in _keep_apart(axis, middles, apart=(95, 11)):
             name = classes[present[order]]
             axis.annotate(name, middles[order], ha="center", va="center", fontsize=6.5, path_effects=HALO, zorder=4)
-    return picture
+    return figure
 
 
 def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int]:
@@ -197,10 +197,10 @@ def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int
     return kept
 
 
-def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, colour) -> None:
-    """Put a small frame above its point, framed in its class's colour."""
+def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, color) -> None:
+    """Put a small frame above its point, framed in its class's color."""
     width = 50  # points of type
     image = OffsetImage(thumbnail, zoom=width / thumbnail.shape[1])
     above = (0, width * thumbnail.shape[0] / thumbnail.shape[1] / 2)
     look = {"boxcoords": "offset points", "pad": 0.1, "zorder": 2}
-    axis.add_artist(AnnotationBbox(image, point, above, bboxprops={"edgecolor": colour, "linewidth": 2}, **look))
+    axis.add_artist(AnnotationBbox(image, point, above, bboxprops={"edgecolor": color, "linewidth": 2}, **look))

@@ -1,34 +1,35 @@
-"""The one style of all pictures, and the figure that carries its own description."""
+"""The one style of all figures: colors, font, and the figure that carries its own description."""
 
 import base64
 import functools
 import io
+from pathlib import Path
 
 import matplotlib
+import matplotlib.figure
+import matplotlib.style
 import numpy as np
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageFont
 
-# Okabe and Ito's colours: told apart with every common kind of colour blindness.
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-AMBER, SKY, INK, YELLOW = "#E69F00", "#56B4E9", "#333333", "#F0E442"
-COLOURS = (BLUE, AMBER, GREEN, VERMILION, SKY, PURPLE, INK, YELLOW)
-RIGHT, WRONG = BLUE, VERMILION
-SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without colour
-PARTS = {"train": BLUE, "validation": SKY, "test": AMBER}
-MUTED, FAINT = "#8A8A8A", "#E4E4E4"
-WIDTH = 8.0  # inches, of every picture
+# Chosen so that no two, nor any of them and CORRECT or WRONG, are alike to anybody, however they see colors.
+CLASS_COLORS = ("#832DB6", "#44AA99", "#E69F00", "#EE3377", "#8A5A44", "#17BECF", "#AA3377", "#ADAD7D")
+CORRECT, WRONG = "#0072B2", "#C04A00"  # of no class; dark enough for text on white, light enough for shapes on black
+CORRECT_ON_DARK, WRONG_ON_DARK = "#62B8EC", "#FF9A4D"  # the same two as text on a dark ground
+SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without color
+SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
+INK, MUTED, FAINT = "#333333", "#8A8A8A", "#E4E4E4"
+WIDTH = 8.0  # inches, of every figure
 DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
-MAX_BYTES = 100_000  # of one picture in a notebook
-PHOTO = 12_000  # colours; a drawing has fewer
+MAX_BYTES = 100_000  # of one figure in a notebook
+PHOTO = 12_000  # colors; a drawing has fewer
 
 STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that pictures are the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
     "font.size": 9,
     "text.color": INK,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": matplotlib.cycler(color=CLASS_COLORS),
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -56,39 +57,50 @@ STYLE = {
     "image.interpolation": "antialiased",
 }
 
+styled = matplotlib.style.context(STYLE, after_reset=True)
+"""Decorator: the function draws in the one style, whatever the reader has set."""
 
-def styled(draw):
-    """Make a function draw in the one style, wherever it is called from.
+
+@functools.cache
+def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Load DejaVu Sans, which comes with matplotlib and has the signs for right and wrong.
 
     Args:
-        draw: a function that makes or draws a Picture.
+        size: pixels.
+        bold: the bold cut.
 
     Returns:
-        The same function, in the style.
+        A Pillow font.
     """
-
-    @functools.wraps(draw)
-    def draw_styled(*args, **options):
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()  # whatever the reader has set
-            matplotlib.rcParams.update(STYLE)
-            return draw(*args, **options)
-
-    return draw_styled
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
 
 
-class Picture(Figure):
+@functools.lru_cache(maxsize=1024)
+def fit_text(text: str, font, width: float) -> str:
+    """Shorten a text with an ellipsis until it is at most so many pixels wide; empty where no two letters fit.
+
+    Example:
+        >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)
+        'v_Divi…'
+    """
+    if font.getlength(text) <= width:
+        return text
+    cut = next((n for n in range(len(text) - 1, 1, -1) if font.getlength(text[:n] + "…") <= width), 0)
+    return text[:cut].rstrip() + "…" if cut else ""
+
+
+class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that shows itself once in a notebook, with a text for those who cannot see it.
 
-    It is known to no window system and needs no ``plt.show``: it is displayed where it is a cell's last value, and kept
-    with ``picture.savefig(path)``.
+    It needs no ``plt.show``: it is displayed where it is a cell's last value, and kept with ``figure.savefig(path)``.
 
     Args:
-        height: inches; the width is the same for all pictures.
+        height: inches; the width is the same for all figures.
         alt: what is to be seen, in a sentence.
 
     Example:
-        >>> Picture(2, alt="nothing yet").alt
+        >>> Figure(2, alt="nothing yet").alt
         'nothing yet'
     """
 
@@ -99,30 +111,27 @@ class Picture(Figure):
 
     @styled
     def encode(self) -> tuple[str, bytes]:
-        """Draw the picture small enough for a notebook: at most some 100 kB, white above and below cut off.
+        """Draw the figure small enough for a notebook: white above and below cut off, at most some 100 kB.
 
         Returns:
-            ("image/png", bytes) with a palette of 256 colours or, for photos, ("image/jpeg", bytes).
+            ("image/png", bytes) with a palette of 256 colors or, for photos, ("image/jpeg", bytes).
         """
         self.canvas.draw()
-        pixels = trim_white(np.asarray(self.canvas.buffer_rgba())[..., :3])
-        drawn = Image.fromarray(pixels)
-        if len(drawn.resize((drawn.width // 2, drawn.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
-            return "image/png", _save(drawn.quantize(256, dither=Image.Dither.NONE), format="PNG", optimize=True)
-        jpegs = [_save(drawn, format="JPEG", quality=quality) for quality in (90, 80, 65, 50)]
+        pixels = np.asarray(self.canvas.buffer_rgba())[..., :3]
+        inked = np.flatnonzero((pixels < 255).any(axis=(1, 2)))
+        first, last = (inked[0], inked[-1]) if len(inked) else (0, len(pixels))
+        image = Image.fromarray(np.ascontiguousarray(pixels[max(0, first - 6) : last + 7]))
+        if len(image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
+            return "image/png", _save(image.quantize(256, dither=Image.Dither.NONE), format="PNG", optimize=True)
+        jpegs = [_save(image, format="JPEG", quality=quality) for quality in (90, 80, 65, 50)]
         return "image/jpeg", next((jpeg for jpeg in jpegs if len(jpeg) <= MAX_BYTES), jpegs[-1])
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        """What a notebook shows and keeps: the picture, and the description as its alternative text."""
-        kind, content = self.encode()
-        width = round(96 * self.get_figwidth())  # CSS pixels; the height follows
-        data = {kind: base64.b64encode(content).decode(), "text/plain": self.alt or "picture"}
-        return data, {kind: {"alt": self.alt, "width": width}}
 
     def _ipython_display_(self):
         """Show this and nothing else: matplotlib's own way of showing figures would add a second, larger copy."""
-        data, metadata = self._repr_mimebundle_()
-        display(data, metadata=metadata, raw=True)
+        kind, content = self.encode()
+        width = round(96 * WIDTH)  # CSS pixels; the height follows
+        data = {kind: base64.b64encode(content).decode(), "text/plain": self.alt or "figure"}
+        display(data, metadata={kind: {"alt": self.alt, "width": width}}, raw=True)
 
 
 def _save(image: Image.Image, **options) -> bytes:
@@ -130,23 +139,3 @@ def _save(image: Image.Image, **options) -> bytes:
     file = io.BytesIO()
     image.save(file, **options)
     return file.getvalue()
-
-
-def trim_white(pixels: np.ndarray, *, margin: int = 6) -> np.ndarray:
-    """Cut white rows off above and below.
-
-    Args:
-        pixels: uint8 (H, W, 3).
-        margin: white rows to keep on either side.
-
-    Returns:
-        uint8 (h, W, 3), a contiguous copy.
-
-    Example:
-        >>> trim_white(np.pad(np.zeros((5, 9, 3), np.uint8), ((20, 3), (0, 0), (0, 0)), constant_values=255)).shape
-        (14, 9, 3)
-    """
-    inked = np.flatnonzero((pixels < 255).any(axis=(1, 2)))
-    if not len(inked):
-        return pixels
-    return np.ascontiguousarray(pixels[max(0, inked[0] - margin) : inked[-1] + 1 + margin])
