@@ -3,15 +3,59 @@
 import os
 from pathlib import Path
 
+BEST = "best.safetensors"  # of a run: the weights of its best epoch, with a card best.json beside them
+STATE = "state.safetensors"  # of a run: what the next epoch goes on from
+HISTORY, HISTORY_TABLE = "history.json", "history.csv"  # of a run: one record an epoch
+RESULTS, RESULTS_SHUFFLED = "results.json", "results_shuffled.json"  # of a run: its evaluation
+VGG16 = "vgg16_imagenet.safetensors"
+SAMPLE_CARD = "sample.json"  # in the folder of the sample set
+
+SETTINGS = {
+    "ACTLIB_HOME": "folder of data/, runs/ and pretrained/; where the project was cloned to",
+    "ACTLIB_DATA": "folder of the videos to work on; the sample set",
+    "ACTLIB_CACHE": "folder of all that is made from videos; data/cache at home",
+    "ACTLIB_RUNS": "folder of the lessons' models; runs/lessons at home",
+    "ACTLIB_WEIGHTS": "file of VGG-16's ImageNet weights; in pretrained/ at home",
+    "ACTLIB_UCF101_URL": "where UCF-101's videos are fetched from",
+    "ACTLIB_UCF101_LISTS_URL": "where UCF-101's splits are fetched from",
+    "ACTLIB_VGG16_URL": "where VGG-16's weights are fetched from",
+    "ACTLIB_TRACEBACK": "set: the command line shows where an error comes from",
+    "ACTLIB_REAL_DATA": "folder that holds UCF-101/, for tests and benchmarks",
+}  # name: what it says; what holds where it is not set
+
+
+def read_setting(name) -> str | None:
+    """Return the value of a variable of SETTINGS, or None where it is not set or empty."""
+    if name not in SETTINGS:
+        raise KeyError(f"Expected one of {', '.join(SETTINGS)}. Received: {name!r}.")
+    return os.environ.get(name) or None
+
 
 def home_folder() -> Path:
-    """Folder that holds `data/` and `runs/`: ACTLIB_HOME, or where the project was cloned to."""
-    return Path(os.environ.get("ACTLIB_HOME") or Path(__file__).resolve().parent.parent)
+    """Return the folder that holds `data/`, `runs/` and `pretrained/`."""
+    return Path(read_setting("ACTLIB_HOME") or Path(__file__).resolve().parent.parent)
 
 
 def cache_folder() -> Path:
-    """Folder for all that is made from videos (indexes, caches, copies): ACTLIB_CACHE, or `data/cache` at home.
+    """Return the folder for all that is made from videos; data folders are only ever read, so may be read-only."""
+    return Path(read_setting("ACTLIB_CACHE") or home_folder() / "data" / "cache")
 
-    Data folders are only ever read, so they may be read-only.
-    """
-    return Path(os.environ.get("ACTLIB_CACHE") or home_folder() / "data" / "cache")
+
+def data_folder_setting() -> Path | None:
+    """Return the folder of videos that the user set, or None for the sample set."""
+    return Path(folder) if (folder := read_setting("ACTLIB_DATA")) else None
+
+
+def runs_root() -> Path:
+    """Return the folder under which lessons keep their models."""
+    return Path(read_setting("ACTLIB_RUNS") or home_folder() / "runs" / "lessons")
+
+
+def vgg16_file() -> Path:
+    """Return the file of VGG-16's ImageNet weights, whether or not it is there."""
+    return Path(read_setting("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / VGG16)
+
+
+def show_progress() -> bool:
+    """Tell whether progress bars may be shown: not with TQDM_DISABLE, which tqdm itself forgets in notebooks."""
+    return "TQDM_DISABLE" not in os.environ

@@ -49,7 +49,10 @@ def imports_of(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ((node.module or "", alias.name) for alias in node.names)
+            package = ("actlib", *path.relative_to(LIBRARY).parts[:-1])
+            start = package[: len(package) + 1 - node.level] if node.level else ()  # one dot: the file's own package
+            module = ".".join(filter(None, (*start, node.module)))
+            yield from ((module, alias.name) for alias in node.names)
 
 
 def parts_imported(path):
@@ -73,6 +76,11 @@ def test_imports_go_one_way(path):
         )
 
 
+def test_relative_imports_are_seen(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda path: "from ..plots import style\nfrom . import reader\n")
+    assert list(parts_imported(LIBRARY / "video" / "new.py")) == ["plots", "video"]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
 def test_a_framework_is_imported_only_in_its_own_half(path):
     allowed = FRAMEWORKS.get(part_of(path), set())
@@ -87,10 +95,37 @@ def test_keras_half_uses_keras_alone_in_its_models():
 
 
 def test_importing_the_library_loads_no_framework():
-    modules = ", ".join(f"actlib.{name}" for name in LEVEL if name not in ("keras", "torch", "__main__", "files"))
+    modules = ", ".join(f"actlib.{name}" for name in LEVEL if name not in ("keras", "torch", "__main__"))
     code = f"import sys, {modules}; print(sorted(set(sys.modules) & {ALL_FRAMEWORKS!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# keras/__init__.py sets what Keras and TensorFlow read; the others are still to ask actlib.paths.
+READ_ENVIRONMENT = {
+    "paths.py",
+    "keras/__init__.py",
+    "__main__.py",
+    "dataset/array_cache.py",
+    "doctor.py",
+    "download/fetching.py",
+    "download/pretrained.py",
+    "experiment/settings.py",
+    "sample/dataset.py",
+}
+
+
+def test_the_environment_is_read_in_one_place():
+    readers = {
+        str(path.relative_to(LIBRARY))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
+        or isinstance(node, ast.alias)
+        and node.name in ("environ", "getenv")
+    }
+    assert readers == READ_ENVIRONMENT  # take out of the list what no longer reads it
 
 
 def test_no_drawers_for_odds_and_ends():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import av
 from tqdm.auto import tqdm
 
+from actlib.paths import show_progress
+
 LOCAL_ONLY = {"protocol_whitelist": "file"}  # a playlist named .avi must not fetch anything over the network
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 
@@ -84,7 +86,7 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     stats = {path: [(stat := path.stat()).st_size, stat.st_mtime_ns] for path in files}
     known = {path: index.get(_key(path), [None]) for path in files}
     new = [path for path in files if known[path][:2] != stats[path]]
-    silent = not (progress and new) or "TQDM_DISABLE" in os.environ  # tqdm forgets it in notebooks
+    silent = not (progress and new) or not show_progress()
     with ThreadPoolExecutor(8) as pool:
         answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False))
     for path, answer in zip(new, answers, strict=True):
