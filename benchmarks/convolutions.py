@@ -1,6 +1,7 @@
 """How near do VGG-16's convolutions come to the fastest this machine can multiply? Both in bfloat16, in one run.
 
-Prints the rate of `actlib.torch`'s `convolve` (pixels in, features out) as a share of that of one large matrix product.
+Prints the rate of `actlib.torch`'s `extract_features` (pixels in, features out) as a share of one large
+matrix product's.
 Weights are random, which does not change the speed. The best of several rounds counts: other work only slows down.
 
     python benchmarks/convolutions.py
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from actlib import runs, specs
-from actlib.torch.training import build_model, convolve
+from actlib.torch.training import build_model, extract_features
 
 ROUNDS = 8
 NUM_FRAMES = 32
@@ -45,8 +46,8 @@ def main():
     work = NUM_FRAMES * count_multiplications(specs.VGG16)
     actions = {
         "matrix product": (lambda: torch.mm(left, right), SIDE**3),
-        "bfloat16": (lambda: convolve(model, frames), work),
-        "float32": (lambda: convolve(model, frames[: NUM_FRAMES // 4], mixed_precision=False), work / 4),
+        "bfloat16": (lambda: extract_features(model, frames), work),
+        "float32": (lambda: extract_features(model, frames[: NUM_FRAMES // 4], mixed_precision=False), work / 4),
     }
     for action, _ in actions.values():
         action()  # the first call prepares kernels

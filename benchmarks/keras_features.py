@@ -1,9 +1,9 @@
 """How fast are VGG-16's features in Keras, against a plain `tf.function` around `keras.applications.VGG16`? In one run.
 
-The plain loop is timed in float32 and in mixed_bfloat16; its best is what `actlib.keras`' `convolve`, pixels in,
-features out, is compared with: at least 0.9 of it is wanted. Weights are random: they do not change the speed. All take
-turns, and the best of several rounds counts, as other work on the machine only slows things down. CPU time is given
-too, which other work changes less.
+The plain loop is timed in float32 and in mixed_bfloat16; its best is what `actlib.keras`' `extract_features`, pixels
+in, features out, is compared with: at least 0.9 of it is wanted. Weights are random: they do not change the speed. All
+take turns, and the best of several rounds counts, as other work on the machine only slows things down. CPU time is
+given too, which other work changes less.
 
     python benchmarks/keras_features.py
 """
@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from actlib import runs, specs
-from actlib.keras.training import build_model, convolve
+from actlib.keras.training import build_model, extract_features
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 import tensorflow as tf  # isort: skip
@@ -44,7 +44,7 @@ def main():
     ways = {
         "plain tf.function, float32": make_plain("float32"),
         "plain tf.function, mixed_bfloat16": make_plain("mixed_bfloat16"),
-        "actlib.keras convolve": lambda frames: convolve(model, frames, batch_size=BATCH_SIZE),
+        "actlib.keras extract_features": lambda frames: extract_features(model, frames, batch_size=BATCH_SIZE),
     }
     seconds = {name: [] for name in ways}
     for _ in range(ROUNDS + 1):

@@ -16,7 +16,7 @@ import numpy as np
 
 from actlib import specs
 from actlib.dataset import ClipBatches
-from actlib.torch.training import build_model, convolve, train
+from actlib.torch.training import build_model, extract_features, train
 from actlib.video import make_sampler
 
 NUM_VIDEOS = 3
@@ -53,7 +53,7 @@ def keep_features(model, videos, folder):
     """Convolves each frame once; gives the memory-mapped features and the seconds it took."""
     started = time.perf_counter()
     for number, frames in enumerate(videos):
-        np.save(folder / f"{number}.npy", convolve(model, frames))
+        np.save(folder / f"{number}.npy", extract_features(model, frames))
     seconds = time.perf_counter() - started
     return [np.load(folder / f"{number}.npy", mmap_mode="r") for number in range(len(videos))], seconds
 
@@ -64,7 +64,7 @@ def main():
     videos = [rng.integers(0, 256, (NUM_FRAMES, 224, 224, 3), dtype=np.uint8) for _ in range(NUM_VIDEOS)]
     labels = np.arange(NUM_VIDEOS) % 2
     model = build_model(replace(specs.PRESETS["study_lrcn"].model, num_frames=16), 2)
-    convolve(model, videos[0][:16])  # the first call prepares kernels
+    extract_features(model, videos[0][:16])  # the first call prepares kernels
     plain = time_epoch(model, videos, labels, 1)
     with tempfile.TemporaryDirectory() as folder:
         features, once = keep_features(model, videos, Path(folder))

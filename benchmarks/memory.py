@@ -45,10 +45,10 @@ def run_pass(frames, labels):
 
 def run_features(frames, labels):
     """Trains the head of an LRCN on features of overlapping windows."""
-    from actlib.torch.training import build_model, convolve, train
+    from actlib.torch.training import build_model, extract_features, train
 
     model = build_model(specs.LRCNSpec("bench", NETWORK, lstm=(32,)), int(labels.max()) + 1)
-    cache = FeatureCache(frames, partial(convolve, model), key="bench", progress=False)
+    cache = FeatureCache(frames, partial(extract_features, model), key="bench", progress=False)
     train(
         model,
         ClipBatches(cache, labels, make_sampler("windows", 8, stride=4), shuffle=True),

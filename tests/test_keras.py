@@ -9,7 +9,7 @@ import pytest
 from tiny_training import FRAMES, LRCN, TINY, make_videos
 
 from actlib import checkpoints, specs
-from actlib.keras import computing, training, weights
+from actlib.keras import precision, training, weights
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -41,7 +41,7 @@ from tiny_training import *
 from actlib.keras import training
 model = training.build_model(LRCN, 3)
 training.train(model, *make_batches(), specs.TrainSpec(num_epochs=1, compile=True), monitor=send_at_batch(0, None))
-training.convolve(model, make_videos()[0][0])
+training.extract_features(model, make_videos()[0][0])
 print("torch" in sys.modules, training.keras.backend.backend())
 """
     assert run_python(code) == "False tensorflow\n"
@@ -180,21 +180,23 @@ def test_a_checkpoint_that_describes_no_model_is_refused(tmp_path):
 def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypatch):
     model = training.build_model(FRAMES, 3)
     frames = np.concatenate(make_videos()[0][:3])  # (18, 16, 16, 3)
-    monkeypatch.setattr(computing.runs, "has_fast_bf16", lambda: True)
-    exact = training.convolve(model, frames, batch_size=5, mixed_precision=False)
-    np.testing.assert_array_equal(exact, training.convolve(model, frames, mixed_precision=False))
-    half = training.convolve(model, frames)
+    monkeypatch.setattr(precision.runs, "has_fast_bf16", lambda: True)
+    exact = training.extract_features(model, frames, batch_size=5, mixed_precision=False)
+    np.testing.assert_array_equal(exact, training.extract_features(model, frames, mixed_precision=False))
+    half = training.extract_features(model, frames)
     assert half.dtype == np.float16 and not np.array_equal(half, exact)
     np.testing.assert_allclose(half, exact, atol=0.03 * np.abs(exact).max())
     weights.set_weights(model, {"block1_conv1/bias": np.full(4, 5.0)}, partial=True)
-    assert not np.allclose(training.convolve(model, frames), half)  # the kept twin takes the model's new weights
-    assert training.convolve(model, frames[:0]).shape == (0, TINY.num_features)
+    assert not np.allclose(
+        training.extract_features(model, frames), half
+    )  # the kept twin takes the model's new weights
+    assert training.extract_features(model, frames[:0]).shape == (0, TINY.num_features)
 
 
 def test_layers_compute_in_bfloat16_only_inside_the_with(monkeypatch):
-    monkeypatch.setattr(computing.runs, "has_fast_bf16", lambda: True)
+    monkeypatch.setattr(precision.runs, "has_fast_bf16", lambda: True)
     model = training.build_model(LRCN, 3)
-    with computing.compute_in_bf16(model, True):
+    with precision.compute_in_bf16(model, True):
         assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.logits.compute_dtype == "float32"
         assert model.convolutions.stack[0].compute_dtype == "float32"  # the mean is subtracted exactly
     assert {layer.compute_dtype for part in (model.convolutions, model.head) for layer in part.layers} == {"float32"}

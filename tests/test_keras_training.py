@@ -98,7 +98,7 @@ def test_features_train_the_head_and_reach_what_frames_reach():
     model = training.build_model(replace(FRAMES, dropout=0.0), 3, seed=1)
     start = weights.get_weights(model)
     spec = replace(TRAINING, frozen=("convolutions",), num_epochs=3)
-    features = [training.convolve(model, frames, mixed_precision=False) for frames in videos]
+    features = [training.extract_features(model, frames, mixed_precision=False) for frames in videos]
     assert features[0].dtype == np.float16 and features[0].shape == (6, 96)
     by_features = training.train(
         model, *(ClipBatches(features, labels, make_sampler("uniform", 4)),) * 2, spec, monitor=SILENT

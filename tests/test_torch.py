@@ -10,7 +10,7 @@ import torch
 
 from actlib import checkpoints, specs
 from actlib.torch.lrcn import LRCN
-from actlib.torch.training import build_model, convolve, count_parameters, freeze, predict
+from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict
 from actlib.torch.vgg import VGG, FrameClassifier
 from actlib.torch.weights import get_weights, load_model, read_state_dict, save_model, set_weights
 
@@ -252,10 +252,10 @@ def test_features_are_the_same_however_they_are_cut():
     model, weights = make(FRAMES)
     frames = random_frames(7)
     expected = convolve_in_numpy(weights, TINY, frames)
-    small = convolve(model, frames, batch_size=2, mixed_precision=False)
+    small = extract_features(model, frames, batch_size=2, mixed_precision=False)
     assert small.dtype == np.float16 and small.shape == (7, TINY.num_features)
     np.testing.assert_allclose(small, expected, rtol=2e-3, atol=2e-3)
-    mixed = convolve(model, frames, mixed_precision=True)
+    mixed = extract_features(model, frames, mixed_precision=True)
     assert np.linalg.norm(mixed - expected) < 0.02 * np.linalg.norm(expected)
 
 
@@ -286,8 +286,8 @@ def test_imagenet_features_are_the_same_in_bfloat16_within_its_precision():
     rows, columns = np.mgrid[:224, :224] / 223
     frame = np.stack([rows, columns, (rows + columns) / 2], -1) * 255  # a smooth picture
     frames = np.stack([frame, 255 - frame, np.random.default_rng(0).integers(0, 256, (224, 224, 3))]).astype(np.uint8)
-    exact = convolve(model, frames, mixed_precision=False).astype(np.float64)
-    mixed = convolve(model, frames, mixed_precision=True).astype(np.float64)
+    exact = extract_features(model, frames, mixed_precision=False).astype(np.float64)
+    mixed = extract_features(model, frames, mixed_precision=True).astype(np.float64)
     assert np.isfinite(exact).all() and (exact > 0).any(1).all()
     error = np.linalg.norm(mixed - exact, axis=1) / np.linalg.norm(exact, axis=1)
     assert (error < 0.03).all()  # 13 layers of 8-bit mantissas; 0 on a machine that does not gain from bfloat16

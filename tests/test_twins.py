@@ -217,9 +217,9 @@ def test_imagenet_weights_give_the_features_of_keras_applications_on_real_frames
     expected = reference(keras.applications.vgg16.preprocess_input(frames.astype("float32")))
     expected = keras.ops.convert_to_numpy(expected).reshape(2, -1)
     np.testing.assert_allclose(ours.convolutions(frames), expected, atol=1e-4 * expected.max())
-    fast = keras_training.convolve(ours, frames)  # in bfloat16, where the machine gains from it
+    fast = keras_training.extract_features(ours, frames)  # in bfloat16, where the machine gains from it
     assert np.linalg.norm(fast - expected) < 0.02 * np.linalg.norm(expected)
-    theirs = torch_training.convolve(
+    theirs = torch_training.extract_features(
         torch_training.build_model(specs.STUDY_FRAMES, 7, weights=read_weights(path)), frames
     )
     assert np.linalg.norm(theirs - expected) < 0.02 * np.linalg.norm(expected)

@@ -73,7 +73,7 @@ class Predictor:
         training, clips = load_backend(self.framework).training, np.asarray(clips)
         if self.mixed_precision:
             frames = clips.reshape(-1, *clips.shape[2:])  # (N * T, H, W, 3)
-            clips = training.convolve(self.model, frames).reshape(*clips.shape[:2], -1)  # (N, T, D)
+            clips = training.extract_features(self.model, frames).reshape(*clips.shape[:2], -1)  # (N, T, D)
         return training.predict(self.model, SingleBatch(clips))
 
 

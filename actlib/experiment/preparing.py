@@ -106,7 +106,9 @@ def cache_features(table, model, experiment):
     weights = twin.weights.get_weights(model)
     convolutions = {name: array for name, array in weights.items() if name.startswith(("block", "preprocess"))}
     key = f"{experiment.framework}-{experiment.preset.model.vgg.name}-{checkpoints.weights_key(convolutions)}"
-    return FeatureCache(cache_frames(table, experiment, keep=False), partial(twin.training.convolve, model), key=key)
+    return FeatureCache(
+        cache_frames(table, experiment, keep=False), partial(twin.training.extract_features, model), key=key
+    )
 
 
 def make_batches(table, model, experiment, *, train):

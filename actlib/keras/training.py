@@ -8,9 +8,9 @@ from keras import ops
 
 from actlib import runs, specs
 from actlib.keras import lrcn, vgg
-from actlib.keras.computing import are_features, bf16_twin, compute_in_bf16, has_fast_bf16
 from actlib.keras.dataset import ClipDataset, raise_original
 from actlib.keras.optimizers import make_optimizer
+from actlib.keras.precision import are_features, bf16_twin, compute_in_bf16, has_fast_bf16
 from actlib.keras.trainer import TrainingCallback
 from actlib.keras.weights import get_weights, set_weights
 
@@ -79,7 +79,7 @@ def count_parameters(model) -> tuple[int, int]:
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables), total
 
 
-def convolve(model, frames, *, batch_size=32, mixed_precision=True) -> np.ndarray:
+def extract_features(model, frames, *, batch_size=32, mixed_precision=True) -> np.ndarray:
     """Turns frames into features, once, as fast as the machine can.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from actlib import saliency
-from actlib.torch.computing import FRAMES_AT_ONCE, frame_features, to_device
+from actlib.torch.precision import FRAMES_AT_ONCE, frame_features, to_device
 from actlib.torch.weights import get_weights
 
 

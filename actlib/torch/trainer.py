@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from actlib import runs
 from actlib.checkpoints import read_weights, spec_to_json, weights_key
-from actlib.torch.computing import are_features, compile_all, frame_features, precision, to_device
 from actlib.torch.optimizers import make_optimizer, make_plateau, optimizer_arrays, restore_optimizer
+from actlib.torch.precision import are_features, compile_all, frame_features, precision, to_device
 from actlib.torch.weights import get_weights, save_model, set_weights
 
 

@@ -5,8 +5,8 @@ import torch
 
 from actlib import runs
 from actlib.specs import FROZEN_PARTS, LRCNSpec
-from actlib.torch.computing import are_features, frame_features, precision, to_device
 from actlib.torch.lrcn import LRCN
+from actlib.torch.precision import are_features, frame_features, precision, to_device
 from actlib.torch.trainer import Trainer
 from actlib.torch.vgg import FrameClassifier
 from actlib.torch.weights import get_weights, set_weights
@@ -71,7 +71,7 @@ def count_parameters(model):
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), total
 
 
-def convolve(model, frames, *, batch_size=32, mixed_precision=True):
+def extract_features(model, frames, *, batch_size=32, mixed_precision=True):
     """Turns frames into the features that the head reads; done once, they are kept by `caches.FeatureCache`.
 
     Args:
