@@ -12,7 +12,7 @@ The core, what a reader reads::
     dataset/        list of videos, splits, caches of frames and features, batches
     checkpoints.py  weights in safetensors, with a card in JSON
     saliency.py     the arithmetic that both frameworks share
-    runs/           a training's state, history and progress
+    run.py          a training's initial weights, state, history and progress
     keras/          vgg, lrcn, weights, training, saliency
     torch/          the same files, names and arguments
     evaluation/     metrics, intervals, comparison, calibration, neighbours

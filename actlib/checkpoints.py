@@ -19,7 +19,6 @@ logits/kernel, /bias                  (in, K), (K,)            the last layer
 import dataclasses
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from actlib import specs
+from actlib.files import write_whole
 
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB; what Keras' VGG-16 weights want subtracted
 
@@ -85,11 +85,10 @@ def save_checkpoint(path, weights, card) -> Path:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected a path that ends in .safetensors. Received: {path}. Change its ending.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
     text = json.dumps(card, indent=1)
-    replace_file(path, save(arrays, metadata={"card": text}))
-    replace_file(path.with_suffix(".json"), text.encode())
+    write_whole(path, save(arrays, metadata={"card": text}))
+    write_whole(path.with_suffix(".json"), text.encode())
     return path
 
 
@@ -174,25 +173,6 @@ def spec_from_json(data):
         raise ValueError(f"Expected a type among {sorted(kinds)}. Received: {data.get('type')!r}. Check the card.")
     fields = {name: _field_from_json(value) for name, value in data.items() if name != "type"}
     return kinds[data["type"]](**fields)
-
-
-def replace_file(path, content) -> None:
-    """Writes a file so that readers, and a kill at any moment, find the old one or the new one.
-
-    Args:
-        path: the file.
-        content: its bytes.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _field_from_json(value):

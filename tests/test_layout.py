@@ -19,7 +19,7 @@ FLOW = (
     ("dataset",),
     ("checkpoints",),
     ("saliency",),
-    ("runs",),
+    ("run",),
     ("keras", "torch"),
     ("evaluation",),
     ("plots",),

@@ -16,7 +16,7 @@ from actlib.dataset import ClipBatches
 from actlib.keras import training as keras_training
 from actlib.keras import weights as keras_weights
 from actlib.keras.vgg import VGG
-from actlib.runs import init_weights
+from actlib.run import init_weights
 from actlib.torch import training as torch_training
 from actlib.torch import vgg as torch_vgg
 from actlib.torch import weights as torch_weights

@@ -1,6 +1,5 @@
 """The choices behind a run, and the defaults that suit the data at hand."""
 
-import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,8 +70,7 @@ def runs_folder(folder):
     Returns:
         ``runs/lessons/sample`` or ``runs/lessons/<folder's name>``; ``ACTLIB_RUNS`` replaces ``runs/lessons``.
     """
-    root = Path(os.environ.get("ACTLIB_RUNS") or paths.home_folder() / "runs" / "lessons")
-    return root / ("sample" if sample.is_sample(folder) else Path(folder).name)
+    return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).name)
 
 
 def find_weights(weights):
@@ -89,9 +87,8 @@ def find_weights(weights):
     """
     if weights == "none":
         return None
-    path = Path(os.environ.get("ACTLIB_WEIGHTS") or paths.home_folder() / "pretrained" / "vgg16_imagenet.safetensors")
-    path = path if weights == "imagenet" else Path(weights)
-    path = path / "best.safetensors" if path.is_dir() else path
+    path = paths.vgg16_file() if weights == "imagenet" else Path(weights)
+    path = path / paths.BEST if path.is_dir() else path
     if not path.exists():
         raise FileNotFoundError(
             f"Expected weights in {path}. Received: no such file. "

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 from keras import ops
 
-from actlib import runs
+from actlib import run
 from actlib.keras import vgg
 
 
@@ -29,7 +29,7 @@ def has_fast_bf16():
         True on a GPU, and on a CPU that multiplies bfloat16 in hardware.
     """
     on_cpu = "cpu" in str(ops.zeros(1).device).lower()  # every backend's arrays say where they are
-    return runs.has_fast_bf16() if on_cpu else True
+    return run.has_fast_bf16() if on_cpu else True
 
 
 @contextlib.contextmanager

@@ -6,9 +6,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import checkpoints, runs
+from actlib import checkpoints
 from actlib.keras.optimizers import make_callbacks
 from actlib.keras.weights import get_weights, save_model, set_weights
+from actlib.run import (
+    COLUMNS,
+    ProgressBar,
+    Run,
+    TensorBoardWriter,
+    best_epoch,
+    describe_batches,
+    epoch_seed,
+    trainable_weights,
+)
 
 
 class TrainingCallback(keras.callbacks.Callback):
@@ -20,7 +30,7 @@ class TrainingCallback(keras.callbacks.Callback):
         first: the first (x, labels) of the training batches.
         frozen: the parts that training does not change.
         seed: of the dropout; each epoch has its own, so that a run can be taken up at any of them.
-        monitor: like `runs.ProgressBar`.
+        monitor: like `run.ProgressBar`.
     """
 
     def __init__(self, model, training, *, first, frozen, seed, monitor):
@@ -36,12 +46,12 @@ class TrainingCallback(keras.callbacks.Callback):
             batches: what is trained on.
             validation: what chooses the best epoch, or None.
         """
-        self.run = runs.Run(folder, self._settings(batches, validation))
+        self.run = Run(folder, self._settings(batches, validation))
         self.best = None  # the changing weights of the best epoch
         if self.run.resume(self._changing()):
-            set_weights(self.whole, _pick(self.run.arrays, "weights/"), partial=True)
-            self.best = runs.trainable_weights(checkpoints.read_weights(self.run.best), self.frozen)
-        self.curves = runs.CurvesLog(self.run.folder and self.run.folder / "tensorboard", self.run.history)
+            set_weights(self.whole, self.run.weights, partial=True)
+            self.best = trainable_weights(checkpoints.read_weights(self.run.best_path), self.frozen)
+        self.curves = TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
         self.judges = make_callbacks(self.training, "loss" if validation is None else "val_loss")
         self.num_batches = len(batches)
 
@@ -52,7 +62,7 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def close_monitor(self):
         """Takes the progress bar away; another monitor is its owner's."""
-        if isinstance(self.monitor, runs.ProgressBar):
+        if isinstance(self.monitor, ProgressBar):
             self.monitor.close()
 
     def end_with_best(self):
@@ -60,8 +70,8 @@ class TrainingCallback(keras.callbacks.Callback):
         if self.best is not None:
             set_weights(self.whole, self.best, partial=True)
         self.whole.card = self.whole.card | self._describe()
-        if self.best is None and self.run.best:
-            save_model(self.run.best, self.whole)
+        if self.best is None and self.run.best_path:
+            save_model(self.run.best_path, self.whole)
 
     def on_train_begin(self, logs=None):
         """Shows the other callbacks the epochs of before, and gives the optimizer its state back."""
@@ -69,7 +79,7 @@ class TrainingCallback(keras.callbacks.Callback):
         for epoch, row in enumerate(rows):
             for judge in self.judges:
                 judge.on_epoch_end(epoch, dict(zip(self.run.history, row, strict=True)))
-        for name, array in _pick(self.run.arrays, "optimizer/").items():
+        for name, array in self.run.optimizer.items():
             variable = self.model.optimizer.variables[int(name)]
             variable.assign(array.astype(variable.dtype))
 
@@ -78,7 +88,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self.started, self.rate = time.perf_counter(), float(f"{float(self.model.optimizer.learning_rate):.7g}")
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
-            generator.state.assign(np.array([runs.epoch_seed(self.seed, epoch), number], "uint32"))
+            generator.state.assign(np.array([epoch_seed(self.seed, epoch), number], "uint32"))
 
     def on_train_batch_end(self, batch, logs=None):
         """Tells the monitor, and stops where it says so or where training has failed."""
@@ -94,44 +104,39 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch down: best weights, and all that is needed to go on."""
-        values = {name: float(logs[name]) if name in logs else None for name in runs.COLUMNS[1:5]}
+        values = {name: float(logs[name]) if name in logs else None for name in COLUMNS[1:5]}
         row = {"epoch": epoch + 1, **values, "learning_rate": self.rate, "seconds": time.perf_counter() - self.started}
         if self.run.add_epoch(**row):
             self.best = self._changing()
-            if self.run.best:
-                save_model(self.run.best, self.whole, card=self._describe())
+            if self.run.best_path:
+                save_model(self.run.best_path, self.whole, card=self._describe())
         self.run.finished = self.model.stop_training or self.num_epochs == self.training.num_epochs
         variables = self.model.optimizer.variables
-        self.run.keep(self._changing(), {str(i): ops.convert_to_numpy(v) for i, v in enumerate(variables)}, {})
+        self.run.save_state(self._changing(), {str(i): ops.convert_to_numpy(v) for i, v in enumerate(variables)}, {})
         self.curves.add(row)
         self.monitor.on_epoch(row)
 
     def _changing(self):
-        return runs.trainable_weights(get_weights(self.whole), self.frozen)
+        return trainable_weights(get_weights(self.whole), self.frozen)
 
     def _settings(self, batches, validation):
         """What has to be the same to go on."""
         weights = get_weights(self.whole)
-        changing = runs.trainable_weights(weights, self.frozen)
+        changing = trainable_weights(weights, self.frozen)
         constant = {name: array for name, array in weights.items() if name not in changing}
-        first = None if validation is None else runs.first_batch(validation)
         return {
             "framework": "keras",
             "model": checkpoints.spec_to_json(self.whole.spec),
             "num_classes": self.whole.num_classes,
             "training": checkpoints.spec_to_json(self.training),
             "seed": self.seed,
-            "batches": runs.describe_batches(batches, self.first),
-            "validation": runs.describe_batches(validation, first),
+            "batches": describe_batches(batches),
+            "validation": describe_batches(validation),
             "frozen weights": checkpoints.weights_key(constant),
         }
 
     def _describe(self):
         """Facts for the card: how it was trained, and how good its best epoch was."""
-        best = runs.best_epoch(self.run.history)
+        best = best_epoch(self.run.history)
         metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
         return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
-
-
-def _pick(arrays, prefix):
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

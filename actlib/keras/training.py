@@ -6,13 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import runs, specs
+from actlib import specs
 from actlib.keras import lrcn, vgg
 from actlib.keras.dataset import ClipDataset, raise_original
 from actlib.keras.optimizers import make_optimizer
 from actlib.keras.precision import are_features, bf16_twin, compute_in_bf16, has_fast_bf16
 from actlib.keras.trainer import TrainingCallback
 from actlib.keras.weights import get_weights, set_weights
+from actlib.run import ProgressBar, class_weights, first_batch, init_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0):
@@ -36,7 +37,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
     """
     model = (lrcn.LRCN if isinstance(spec, specs.LRCNSpec) else vgg.FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, runs.init_weights(shapes, seed=seed), partial=True)
+    set_weights(model, init_weights(shapes, seed=seed), partial=True)
     if weights is not None:
         set_weights(model, weights, partial=True)
     return model
@@ -114,7 +115,7 @@ def predict(model, batches, *, features=None) -> np.ndarray:
     Returns:
         float32 (N, T, K), in the order of the batches.
     """
-    x, _ = runs.first_batch(batches)
+    x, _ = first_batch(batches)
     part = model.head if (are_features(x) if features is None else features) else model
     if isinstance(model, lrcn.LRCN):
         part = _answer_every_step(part, x.shape[1:], x.dtype.name)
@@ -142,24 +143,24 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         batches: a `ClipBatches` that shuffles.
         validation: a `ClipBatches` that does not; None: the training loss chooses the best epoch.
         training: a `TrainSpec`.
-        run: a folder for checkpoint, state, history and TensorBoard; None keeps nothing. See `actlib.runs`.
+        run: a folder for checkpoint, state, history and TensorBoard; None keeps nothing. See `actlib.run`.
         seed: of the dropout.
-        monitor: follows training, see `runs.ProgressBar`, which is the default.
+        monitor: follows training, see `run.ProgressBar`, which is the default.
 
     Returns:
-        The history: name of a column in `runs.COLUMNS` -> list, a number an epoch.
+        The history: name of a column in `run.COLUMNS` -> list, a number an epoch.
 
     Raises:
         ValueError: the run's folder holds a training with other settings.
         FloatingPointError: the loss is no longer finite.
         Exception: whatever reading the data raised.
     """
-    first = runs.first_batch(batches)
+    first = first_batch(batches)
     features = are_features(first[0])
     frozen = sorted({*training.frozen, *(("convolutions",) if features else ())})
     freeze(model, frozen)
     follower = TrainingCallback(
-        model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or runs.ProgressBar()
+        model, training, first=first, frozen=frozen, seed=seed, monitor=monitor or ProgressBar()
     )
     follower.open(run, batches, validation)
     try:
@@ -184,9 +185,7 @@ def _fit(part, batches, validation, training, follower):
     )
     part.optimizer.build(part.trainable_variables)
     repeat = getattr(part.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
-    weights = (
-        runs.balance_classes(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
-    )
+    weights = class_weights(batches.labels[batches.videos(0)], part.num_classes) if training.class_weights else None
     data = ClipDataset(batches, repeat=repeat, class_weights=weights, epoch=follower.num_epochs)
     checks = None if validation is None else ClipDataset(validation, repeat=repeat, fixed=True)
     with raise_original(data, checks):

@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 from keras import ops
 
-from actlib import checkpoints, runs
+from actlib import checkpoints
 from actlib.keras import lrcn, vgg
+from actlib.run import package_versions
 
 _KINDS = {vgg.FrameClassifier: "frames", lrcn.LRCN: "lrcn"}
 
@@ -95,7 +96,7 @@ def save_model(path, model, *, card=None) -> Path:
         "spec": checkpoints.spec_to_json(model.spec),
         "num_classes": model.num_classes,
         "framework": "keras",
-        "versions": runs.versions("actlib", "keras", keras.backend.backend(), "numpy"),
+        "versions": package_versions("actlib", "keras", keras.backend.backend(), "numpy"),
     }
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | facts | (card or {}))
 

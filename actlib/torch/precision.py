@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actlib import runs
+from actlib.run import has_fast_bf16
 from actlib.torch.vgg import VGG
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
@@ -37,7 +37,7 @@ def precision(device, mixed):
     Returns:
         A context for `with`.
     """
-    gains = device.type == "cuda" or runs.has_fast_bf16()
+    gains = device.type == "cuda" or has_fast_bf16()
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and gains)
 
 

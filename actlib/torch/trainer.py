@@ -7,8 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from actlib import runs
 from actlib.checkpoints import read_weights, spec_to_json, weights_key
+from actlib.run import (
+    TensorBoardWriter,
+    best_epoch,
+    class_weights,
+    describe_batches,
+    epoch_seed,
+    epochs_since_best,
+    trainable_weights,
+)
 from actlib.torch.optimizers import make_optimizer, make_plateau, optimizer_arrays, restore_optimizer
 from actlib.torch.precision import are_features, compile_all, frame_features, precision, to_device
 from actlib.torch.weights import get_weights, save_model, set_weights
@@ -37,7 +45,7 @@ class Trainer:
         self.class_weights = None
         if training.class_weights:
             labels = np.asarray(batches.labels)[batches.videos(0)]  # (number of clips,)
-            self.class_weights = torch.tensor(runs.balance_classes(labels, model.num_classes), device=self.device)
+            self.class_weights = torch.tensor(class_weights(labels, model.num_classes), device=self.device)
         networks = model.convolutions, model.head
         self.convolutions, self.head = compile_all(networks) if training.compile else networks
         self.best = None  # the changing weights of the best epoch
@@ -46,11 +54,11 @@ class Trainer:
         """Goes through the epochs that are left.
 
         Args:
-            record: The `runs.Run`.
+            record: The `run.Run`.
             validation: Batches, or None.
-            monitor: As `runs.ProgressBar`.
+            monitor: As `run.ProgressBar`.
         """
-        curves = runs.CurvesLog(record.folder and record.folder / "tensorboard", record.history)
+        curves = TensorBoardWriter(record.folder and record.folder / "tensorboard", record.history)
         while not record.finished and len(record.history["epoch"]) < self.training.num_epochs:
             started, rate = time.perf_counter(), self.optimizer.param_groups[0]["lr"]
             epoch = len(record.history["epoch"])
@@ -81,7 +89,7 @@ class Trainer:
             self.model.convolutions.eval()  # frozen batch normalisation keeps its statistics too
         sums, done, total = np.zeros(3), epoch * len(self.batches), self.training.num_epochs * len(self.batches)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(runs.epoch_seed(self.seed, epoch))  # dropout, the same after a resume
+            torch.manual_seed(epoch_seed(self.seed, epoch))  # dropout, the same after a resume
             for x, labels in self.batches.epoch(epoch):
                 loss, hits, count = self.forward(x, labels, self.class_weights)
                 self.step(loss)
@@ -163,20 +171,20 @@ class Trainer:
         """Writes down an epoch: its weights if they are the best, and all that is needed to go on.
 
         Args:
-            record: The `runs.Run`.
+            record: The `run.Run`.
             row: The epoch's numbers.
         """
         weights = self.changing()
         if record.add_epoch(**row):
             self.best = weights
-            if record.best:
-                save_model(record.best, self.model, card=self.describe(record))
+            if record.best_path:
+                save_model(record.best_path, self.model, card=self.describe(record))
         if self.plateau:
             self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
-        waited, patience = runs.epochs_since_best(record.history), self.training.patience
+        waited, patience = epochs_since_best(record.history), self.training.patience
         record.finished = row["epoch"] == self.training.num_epochs or (patience is not None and waited >= patience)
         rate, plateau = self.optimizer.param_groups[0]["lr"], self.plateau and self.plateau.state_dict()
-        record.keep(
+        record.save_state(
             weights, optimizer_arrays(self.optimizer, self.parameters), {"learning_rate": rate, "plateau": plateau}
         )
 
@@ -184,36 +192,32 @@ class Trainer:
         """Takes up where the last finished epoch ended.
 
         Args:
-            record: The `runs.Run`, resumed.
+            record: The `run.Run`, resumed.
         """
-        parts = {"weights": {}, "optimizer": {}}
-        for key, array in record.arrays.items():
-            part, name = key.split("/", 1)
-            parts[part][name] = array
-        set_weights(self.model, parts["weights"], partial=True)
-        restore_optimizer(self.optimizer, self.parameters, parts["optimizer"])
-        self.optimizer.param_groups[0]["lr"] = record.facts["learning_rate"]
+        set_weights(self.model, record.weights, partial=True)
+        restore_optimizer(self.optimizer, self.parameters, record.optimizer)
+        self.optimizer.param_groups[0]["lr"] = record.metadata["learning_rate"]
         if self.plateau:
-            self.plateau.load_state_dict(record.facts["plateau"])
-        self.best = runs.trainable_weights(read_weights(record.best), self.frozen)
+            self.plateau.load_state_dict(record.metadata["plateau"])
+        self.best = trainable_weights(read_weights(record.best_path), self.frozen)
 
     def end_with_best(self, record):
         """Leaves the best weights in the model, and a checkpoint even if no epoch was finished.
 
         Args:
-            record: The `runs.Run`.
+            record: The `run.Run`.
         """
         if self.best is not None:
             set_weights(self.model, self.best, partial=True)
         self.model.card = self.model.card | self.describe(record)
         self.model.eval()
-        if self.best is None and record.best:
-            save_model(record.best, self.model)
+        if self.best is None and record.best_path:
+            save_model(record.best_path, self.model)
 
     def changing(self):
         """The weights that training changes."""
         part = self.model.head if "convolutions" in self.frozen else self.model  # spares copying what is frozen
-        return runs.trainable_weights(get_weights(part), self.frozen)
+        return trainable_weights(get_weights(part), self.frozen)
 
     def settings(self, validation):
         """Lists what has to be the same to go on.
@@ -225,14 +229,15 @@ class Trainer:
             A dict for JSON.
         """
         weights = get_weights(self.model)
-        changing = runs.trainable_weights(weights, self.frozen)
+        changing = trainable_weights(weights, self.frozen)
         return {
+            "framework": "torch",
             "model": spec_to_json(self.model.spec),
             "num_classes": self.model.num_classes,
             "training": spec_to_json(self.training),
             "seed": self.seed,
-            "batches": runs.describe_batches(self.batches, self.first),
-            "validation": runs.describe_batches(validation, validation and runs.first_batch(validation)),
+            "batches": describe_batches(self.batches),
+            "validation": describe_batches(validation),
             "frozen weights": weights_key({name: array for name, array in weights.items() if name not in changing}),
         }
 
@@ -240,11 +245,11 @@ class Trainer:
         """Says how the model was trained, and how good its best epoch was.
 
         Args:
-            record: The `runs.Run`.
+            record: The `run.Run`.
 
         Returns:
             Facts for its card.
         """
-        best = runs.best_epoch(record.history)
+        best = best_epoch(record.history)
         metrics = {name: values[best] for name, values in record.history.items()} if best is not None else {}
         return {"training": spec_to_json(self.training), "seed": self.seed, "metrics": metrics}

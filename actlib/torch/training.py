@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from actlib import runs
+from actlib.run import ProgressBar, Run, first_batch, init_weights
 from actlib.specs import FROZEN_PARTS, LRCNSpec
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import are_features, frame_features, precision, to_device
@@ -19,7 +19,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
         weights: Neutral name -> array; what fits is taken (convolutions, hidden layers), the rest starts at random.
-        seed: For what starts at random, see `runs.init_weights`: the same numbers in both frameworks.
+        seed: For what starts at random, see `run.init_weights`: the same numbers in both frameworks.
 
     Returns:
         A `FrameClassifier` or an `LRCN`.
@@ -35,7 +35,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0):
     with torch.random.fork_rng(devices=[]):  # PyTorch draws numbers too; these are replaced
         model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
     shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, runs.init_weights(shapes, seed=seed), partial=True)
+    set_weights(model, init_weights(shapes, seed=seed), partial=True)
     if weights is not None:
         set_weights(model, weights, partial=True)
     return model
@@ -123,30 +123,30 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         training: A `TrainSpec`.
         run: A folder for checkpoints and curves; a training that was killed there goes on. None keeps nothing.
         seed: Of dropout; batches have their own.
-        monitor: Told of each batch and epoch as `runs.ProgressBar` is, which None stands for.
+        monitor: Told of each batch and epoch as `run.ProgressBar` is, which None stands for.
 
     Returns:
-        The history: name -> list, one value an epoch; names are `runs.COLUMNS`. Ctrl-C ends training early: the history
+        The history: name -> list, one value an epoch; names are `run.COLUMNS`. Ctrl-C ends training early: the history
         is then shorter, and the same call goes on later.
 
     Raises:
         ValueError: The run began with other settings; there are no batches.
         FloatingPointError: The loss is no longer finite.
     """
-    first = runs.first_batch(batches)
+    first = first_batch(batches)
     frozen = sorted({*training.frozen, *(["convolutions"] if are_features(first[0]) else [])})
     freeze(model, frozen)
     trainer = Trainer(model, batches, training, first=first, frozen=frozen, seed=seed)
-    record = runs.Run(run, trainer.settings(validation))
+    record = Run(run, trainer.settings(validation))
     if record.resume(trainer.changing()):
         trainer.restore(record)
-    monitor = monitor or runs.ProgressBar()
+    monitor = monitor or ProgressBar()
     try:
         trainer.run(record, validation, monitor)
     except KeyboardInterrupt:
         print(f"Training stopped after {len(record.history['epoch'])} epochs; the same call goes on from there.")
     finally:
-        if isinstance(monitor, runs.ProgressBar):
+        if isinstance(monitor, ProgressBar):
             monitor.close()
     trainer.end_with_best(record)
     return record.history

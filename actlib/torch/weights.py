@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from actlib import checkpoints, runs
+from actlib import checkpoints
+from actlib.run import package_versions
 from actlib.specs import VGG16
 from actlib.torch.lrcn import LRCN
 from actlib.torch.vgg import FrameClassifier, Preprocess
@@ -127,7 +128,7 @@ def _describe(model):
         "spec": checkpoints.spec_to_json(model.spec),
         "num_classes": model.num_classes,
         "framework": "torch",
-        "versions": runs.versions("actlib", "torch", "numpy"),
+        "versions": package_versions("actlib", "torch", "numpy"),
     }
 
 

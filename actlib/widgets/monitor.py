@@ -9,7 +9,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from actlib.plots import plot_history
-from actlib.runs import ProgressBar
+from actlib.run import ProgressBar
 from actlib.widgets.reruns import close_on_rerun
 from actlib.widgets.serving import bundle_still, free_replies, join_files
 from actlib.widgets.stills import INK, add_caption, join_pictures

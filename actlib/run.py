@@ -1,0 +1,253 @@
+"""A training run as far as both frameworks share it: initial weights, history, state to resume from, progress, curves.
+
+A run's folder holds::
+
+    best.safetensors, best.json    the model with the best validation loss so far, and its card
+    state.safetensors              the last finished epoch: weights, optimizer, history, settings; replaced in one step
+    history.json, history.csv      a row an epoch
+    tensorboard/train, validation  the same curves for TensorBoard, both parts in one plot
+"""
+
+import contextlib
+import json
+import math
+import sys
+import time
+import zlib
+from importlib import metadata as packages
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter  # these three import no TensorFlow
+from tqdm import tqdm
+
+from actlib import paths
+from actlib.checkpoints import read_card, read_weights, save_checkpoint, weights_key
+from actlib.files import write_whole
+
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+_PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
+
+
+class Run:
+    """What a training leaves in a folder (None: nothing) after each epoch, and finds when it starts again.
+
+    ``settings``, a dict that JSON can hold, have to be the same to resume.
+    """
+
+    def __init__(self, folder, settings):
+        self.folder = None if folder is None else Path(folder)
+        self.settings = json.loads(json.dumps(settings))
+        self.history = {name: [] for name in COLUMNS}
+        self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array
+        self.metadata = {}  # the twin's own: learning rate, counters
+        self.finished = False
+        self._keys = {}  # weights_key of the trainable weights: at the start, last, best
+
+    @property
+    def best_path(self):
+        """The path of the best checkpoint, or None."""
+        return self.folder and self.folder / paths.BEST
+
+    def resume(self, weights):
+        """Read the training that the folder holds; return whether there was one.
+
+        Args:
+            weights: The trainable weights as the model holds them now: name -> array.
+
+        Raises:
+            ValueError: It had other settings or started from other weights; says which.
+        """
+        self._keys = {"start": weights_key(weights)}
+        path = self.folder and self.folder / paths.STATE
+        if path is None or not path.is_file():
+            return False
+        card = read_card(path)
+        self._check_settings(card, self._keys["start"])
+        self.history, self.metadata, self.finished = card["history"], card["metadata"], card["finished"]
+        self._keys = card["keys"]
+        for name, array in read_weights(path).items():
+            part, name = name.split("/", 1)
+            (self.weights if part == "weights" else self.optimizer)[name] = array
+        return True
+
+    def add_epoch(self, **record):
+        """Append a number for each of `COLUMNS`; return whether its validation loss is the best so far."""
+        for name in COLUMNS:
+            self.history[name].append(record[name])
+        return epochs_since_best(self.history) == 0
+
+    def save_state(self, weights, optimizer, metadata):
+        """Write trainable weights, the optimizer's arrays and the twin's own numbers after an epoch, in one step."""
+        if self.folder is None:
+            return
+        self._keys["last"] = weights_key(weights)
+        if epochs_since_best(self.history) == 0:
+            self._keys["best"] = self._keys["last"]
+        arrays = {f"weights/{name}": array for name, array in weights.items()}
+        arrays |= {f"optimizer/{name}": array for name, array in optimizer.items()}
+        card = {"settings": self.settings, "keys": self._keys, "history": self.history, "metadata": metadata}
+        save_checkpoint(self.folder / paths.STATE, arrays, card | {"finished": self.finished})
+        write_whole(self.folder / paths.HISTORY, json.dumps(self.history, indent=1).encode())
+        write_whole(self.folder / paths.HISTORY_TABLE, pd.DataFrame(self.history).to_csv(index=False).encode())
+
+    def _check_settings(self, card, key):
+        old, new = (pd.json_normalize(s).to_dict("records")[0] for s in (card["settings"], self.settings))
+        changed = [
+            f"{k}: {old.get(k, 'unset')} then, {new.get(k, 'unset')} now"
+            for k in sorted(old | new)
+            if old.get(k) != new.get(k)
+        ]
+        if key not in card["keys"].values():
+            changed.append("starting weights: others")
+        if changed:
+            raise ValueError(
+                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
+                "Choose another folder, or delete this one to train anew."
+            )
+
+
+class ProgressBar:
+    """The monitor that `train` uses when it is given none; any monitor whose `stop` becomes True ends training."""
+
+    stop = False
+    bar = None
+
+    def on_batch(self, done, total, loss):
+        """Move the bar to `done` of `total` batches, counted over all epochs."""
+        if self.bar is None:
+            self.bar = tqdm(total=total, initial=done - 1, unit="batch", file=sys.stderr, mininterval=0.5, leave=False)
+        self.bar.update(done - self.bar.n)
+
+    def on_epoch(self, record):
+        """Show an epoch's numbers, a row of the history, beside the bar."""
+        if self.bar is not None:
+            numbers = {n: f"{record[n]:.3f}" for n in ("loss", "val_loss", "val_accuracy") if record[n] is not None}
+            self.bar.set_description(f"epoch {record['epoch']}", refresh=False)
+            self.bar.set_postfix(numbers)
+
+    def close(self):
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+class TensorBoardWriter:
+    """Writes a history, and what is added to it, into a folder (None: nowhere) for `tensorboard --logdir runs`."""
+
+    def __init__(self, folder, history):
+        self.paths = {}  # prefix of the history's names -> file
+        for prefix, subset in {"": "train", "val_": "validation"}.items() if folder else ():
+            self.paths[prefix] = path = Path(folder, subset, f"events.out.tfevents.{time.time():.0f}.actlib")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for old in path.parent.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._append(path, file_version="brain.Event:2")
+        for row in zip(*history.values(), strict=True):
+            self.add(dict(zip(history, row, strict=True)))
+
+    def add(self, record):
+        """Append one epoch, a row of the history."""
+        for prefix, path in self.paths.items():
+            values = {tag: record.get(prefix + tag) for tag in ("loss", "accuracy", "learning_rate")}
+            scalars = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items() if value is not None]
+            self._append(path, step=record["epoch"], summary=Summary(value=scalars))
+
+    def _append(self, path, **event):
+        with open(path, "ab") as file:
+            RecordWriter(file).write(Event(wall_time=time.time(), **event).SerializeToString())
+
+
+def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
+    """Draw initial weights by NumPy, the same in both frameworks: Keras' defaults, He's for convolutions before a ReLU.
+
+    Args:
+        shapes: Neutral name -> shape, see `checkpoints`; each name has random numbers of its own.
+        seed: Any int from 0.
+    """
+    return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
+
+
+def _init(name, shape, seed):
+    layer, kind = name.split("/")
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "kernel":  # (..., in, out)
+        fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
+        limit = np.sqrt(6 / fan_in) if layer.startswith("block") else np.sqrt(6 / (fan_in + fan_out))  # He, or Glorot
+        return (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
+    if kind == "recurrent_kernel":  # (u, 4u), with orthonormal rows
+        q, r = np.linalg.qr(rng.standard_normal(shape[::-1]))
+        return (q * np.sign(np.diag(r))).T
+    if kind in ("gamma", "moving_variance", "std"):
+        return np.ones(shape)
+    zeros = np.zeros(shape)
+    if layer.startswith("lstm"):  # (4u,): input, forget, cell, output
+        zeros[shape[0] // 4 : shape[0] // 2] = 1  # the forget gate starts open
+    return zeros
+
+
+def trainable_weights(weights, frozen):
+    """Return the weights outside of the frozen parts, see `specs.FROZEN_PARTS`; preprocessing never changes."""
+    prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
+    return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
+
+
+def best_epoch(history):
+    """Return the place, from 0, of the lowest validation loss (training loss without validation), or None."""
+    losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
+    order = [(math.isnan(loss), loss) for loss in losses]  # NaN is worse than any number
+    return order.index(min(order)) if order else None
+
+
+def epochs_since_best(history):
+    """Count the epochs after the best one; the history has one at least."""
+    return len(history["val_loss"]) - 1 - best_epoch(history)
+
+
+def epoch_seed(seed, epoch):
+    """Return a seed below 2**32 for an epoch, so that a training can be resumed at any of them."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def class_weights(labels, num_classes):
+    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share.
+
+    Example:
+        >>> class_weights([0, 0, 1, 0, 0, 0], 2).tolist()
+        [0.6000000238418579, 3.0]
+    """
+    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
+    return (len(labels) / (num_classes * counts)).astype(np.float32)
+
+
+def has_fast_bf16():
+    """Tell whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); False where it does not tell."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def package_versions(*names):
+    """Return name -> version of those of these packages that are installed."""
+    installed = {}
+    for name in names:
+        with contextlib.suppress(packages.PackageNotFoundError):
+            installed[name] = packages.version(name)
+    return installed
+
+
+def first_batch(batches):
+    """Return the first (x, labels) of epoch 0, or raise ValueError where there is none."""
+    for x, labels in batches.epoch(0):
+        return x, labels
+    raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
+
+
+def describe_batches(batches):
+    """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
+    if batches is None:
+        return None
+    x, labels = first_batch(batches)
+    return {"number": len(batches), "first": f"{x.dtype} {x.shape}", "labels": np.asarray(labels).tolist()}
