@@ -1,12 +1,13 @@
 """The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
 
 import importlib
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from actlib import paths
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -156,7 +157,7 @@ def main():
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if "ACTLIB_TRACEBACK" in os.environ:
+        if paths.read_setting("ACTLIB_TRACEBACK"):
             raise
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise SystemExit(1) from None

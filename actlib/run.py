@@ -33,10 +33,7 @@ _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  #
 
 
 class Run:
-    """What a training leaves in a folder (None: nothing) after each epoch, and finds when it starts again.
-
-    ``settings``, a dict that JSON can hold, have to be the same to resume.
-    """
+    """What a training with these settings (for JSON) leaves in a folder, or nowhere for None, and resumes from."""
 
     def __init__(self, folder, settings):
         self.folder = None if folder is None else Path(folder)
