@@ -5,7 +5,7 @@ from PIL import Image
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
 CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
-PLACES = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # corners and centre: share of the room (y, x)
+POSITIONS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # corners and centre, as shares of what is cut off (y, x)
 
 
 def augment_clip(clip, *, rng, size=None):
@@ -20,7 +20,7 @@ def augment_clip(clip, *, rng, size=None):
         uint8 (T, height, width, 3).
 
     Raises:
-        ValueError: the clip is not pixels.
+        ValueError: the clip is not of frames.
 
     Source:
         Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times the
@@ -33,12 +33,12 @@ def augment_clip(clip, *, rng, size=None):
     clip = np.asarray(clip)
     if clip.dtype != np.uint8 or clip.ndim != 4:
         raise ValueError(
-            f"Expected pixels, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}. "
+            f"Expected frames, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}. "
             "Features cannot be augmented: set augment=False, or read frames from a FrameCache."
         )
     height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
-    place_y, place_x = PLACES[rng.integers(len(PLACES))]
-    top, left = round((clip.shape[1] - height) * place_y), round((clip.shape[2] - width) * place_x)
+    y, x = POSITIONS[rng.integers(len(POSITIONS))]
+    top, left = round((clip.shape[1] - height) * y), round((clip.shape[2] - width) * x)
     rows, columns = clip.shape[1:3] if size is None else np.broadcast_to(size, 2).tolist()
     box = (left, top, left + width, top + height)
     resized = [Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR, box) for frame in clip]

@@ -1,19 +1,14 @@
-"""Clips -> seeded batches of NumPy arrays: pixels stay uint8, stored features stay float16.
+"""Clips -> seeded batches of NumPy arrays: frames stay uint8, features stay float16.
 
 The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
 """
 
-import os
 import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
 from actlib.dataset.augmentation import augment_clip
-
-MAX_AUGMENTERS = 4  # threads; as many batches are in memory
 
 
 @dataclass
@@ -25,12 +20,13 @@ class ClipBatches:
     Args:
         source: sequence of (F, ...) arrays, one a video: a cache, or a list; F may differ.
         labels: int (num_videos,).
-        rule: which frames make a clip: what `make_sampler` gives, or a function of your own.
+        sampler: which frames make a clip: what `make_sampler` gives, or a function of your own.
         batch_size: N, clips; the last batch of an epoch may be smaller.
         shuffle: put the clips of each epoch in another order.
-        seed: of all that is random: rules, order, augmentation.
-        augment: False, True for `augment_clip` at the frames' own size, or `function(clip, *, rng)`; for pixels only.
+        seed: of all that is random: sampling, order, augmentation.
+        augment: False, True for `augment_clip` at the frames' own size, or `function(clip, *, rng)`; for frames only.
         shuffle_frames: put the frames of each clip in random order (the control: what is order worth?).
+        kind: "frames" or "features"; None asks a cache for its own, and takes a list for frames.
 
     Example:
         >>> from actlib.video import make_sampler
@@ -42,13 +38,14 @@ class ClipBatches:
 
     source: object
     labels: object
-    rule: object
+    sampler: object
     _: KW_ONLY
     batch_size: int = 16
     shuffle: bool = False
     seed: int = 0
     augment: object = False
     shuffle_frames: bool = False
+    kind: str | None = None
 
     def __post_init__(self):
         self.labels = np.asarray(self.labels, dtype=np.int64)
@@ -57,34 +54,30 @@ class ClipBatches:
                 f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
                 f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
             )
-        self._lengths, self._plans, self._lock = None, {}, threading.Lock()
+        self.kind = self.kind or getattr(self.source, "kind", "frames")
+        self._lengths, self._epochs, self._lock = None, {}, threading.Lock()
 
     def __getstate__(self):
         self.clips(0)  # fills a cache before it goes to another process
-        return {name: value for name, value in self.__dict__.items() if name not in ("_plans", "_lock")}
+        return self.__dict__ | {"_epochs": {}, "_lock": None}
 
     def __setstate__(self, state):
-        self.__dict__.update(state, _plans={}, _lock=threading.Lock())
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def __len__(self):
-        return -(-len(self.clips(0)) // self.batch_size)
+        return self._num_batches(0)
 
     def epoch(self, number=0):
-        """Give an epoch's batches in order; the next ones are made while one is used.
+        """Give an epoch's batches in order.
 
         Args:
             number: epoch, from 0.
 
         Yields:
-            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+            (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
         """
-        num_batches = -(-len(self.clips(number)) // self.batch_size)
-        ahead, coming = min(MAX_AUGMENTERS, os.cpu_count() or 1) if self.augment else 1, deque()
-        with ThreadPoolExecutor(ahead) as pool:
-            for index in range(num_batches + ahead):
-                coming += [pool.submit(self.batch, number, index)] if index < num_batches else []
-                if index >= ahead and coming:
-                    yield coming.popleft().result()
+        for index in range(self._num_batches(number)):
+            yield self.batch(number, index)
 
     def batch(self, number, index):
         """Make one batch of an epoch; safe to call from several threads.
@@ -94,19 +87,19 @@ class ClipBatches:
             index: batch, from 0.
 
         Returns:
-            (clips, labels): (N, T, ...) in the type of the source, and int64 (N,).
+            (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
 
         Raises:
             IndexError: the epoch has no such batch.
         """
-        chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
-        if index < 0 or not chosen:
+        if not 0 <= index < self._num_batches(number):
             raise IndexError(f"Expected a batch in 0..{len(self) - 1}. Received: {index}. See len(batches).")
-        rng = np.random.default_rng((self.seed, number, 3, index))
+        chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
         if not self.augment:
             return _gather(self.source, chosen), labels
         augment = augment_clip if self.augment is True else self.augment
+        rng = np.random.default_rng((self.seed, number, 3, index))
         return np.stack([augment(_gather(self.source, [clip])[0], rng=rng) for clip in chosen]), labels
 
     def clips(self, number=0):
@@ -116,13 +109,13 @@ class ClipBatches:
             number: epoch, from 0.
 
         Returns:
-            List of (video, indices): the video's place in the source, and int64 (T,), the frames of the clip.
+            List of (video, indices): the video's row in the source, and int64 (T,), the frames of the clip.
         """
         with self._lock:
-            key = (number, self.rule, self.seed, self.shuffle, self.shuffle_frames)
-            if key not in self._plans:  # this epoch's and another's are kept: len asks for epoch 0
-                self._plans = dict([*self._plans.items()][-1:]) | {key: self._draw_epoch(number)}
-            return self._plans[key]
+            key = (number, self.sampler, self.seed, self.shuffle, self.shuffle_frames)
+            if key not in self._epochs:  # this epoch's and another's are remembered: len asks for epoch 0
+                self._epochs = dict([*self._epochs.items()][-1:]) | {key: self._draw_epoch(number)}
+            return self._epochs[key]
 
     def videos(self, number=0):
         """Give the video of every clip, in the order of the clips.
@@ -131,45 +124,42 @@ class ClipBatches:
             number: epoch, from 0.
 
         Returns:
-            int64 (num_clips,), places in the source.
+            int64 (num_clips,), rows in the source.
         """
         return np.array([video for video, _ in self.clips(number)], dtype=np.int64)
 
+    def _num_batches(self, number):
+        return -(-len(self.clips(number)) // self.batch_size)
+
     def _draw_epoch(self, number):
-        rules, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
+        sampling, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
         if self._lengths is None:
             self._lengths = _count_frames(self.source)
-        drawn = [
+        clips = [
             (video, indices)
             for video in np.flatnonzero(self._lengths).tolist()
-            for indices in np.atleast_2d(self.rule(int(self._lengths[video]), rules))  # (M, T)
+            for indices in np.atleast_2d(self.sampler(int(self._lengths[video]), sampling))  # (M, T)
         ]
-        self._check(drawn)
-        if self.shuffle_frames:
-            drawn = [(video, frames.permutation(indices)) for video, indices in drawn]
-        return [drawn[place] for place in order.permutation(len(drawn))] if self.shuffle else drawn
-
-    def _check(self, drawn):
-        """Refuse clips of different lengths or of frames that are not there, which a rule of one's own may give."""
-        for video, indices in drawn:
-            if len(indices) != len(drawn[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
+        for video, indices in clips:  # a sampler of one's own may give anything
+            if len(indices) != len(clips[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
                 raise ValueError(
-                    f"Expected clips of {len(drawn[0][1])} frames in 0..{self._lengths[video] - 1}. "
-                    f"Received: {indices.tolist()} for video {video}. Correct the rule."
+                    f"Expected clips of {len(clips[0][1])} frames in 0..{self._lengths[video] - 1}. "
+                    f"Received: {indices.tolist()} for video {video}. Correct the sampler."
                 )
+        if self.shuffle_frames:
+            clips = [(video, frames.permutation(indices)) for video, indices in clips]
+        return [clips[row] for row in order.permutation(len(clips))] if self.shuffle else clips
 
 
 def _gather(source, chosen):
     """Copy the chosen (video, indices) into one new array (N, T, ...)."""
     frames = source[chosen[0][0]]
     clips = np.empty((len(chosen), len(chosen[0][1]), *frames.shape[1:]), frames.dtype)
-    for place, (video, indices) in enumerate(chosen):
-        np.take(source[video], indices, axis=0, out=clips[place], mode="clip")  # other modes copy twice
+    for row, (video, indices) in enumerate(chosen):
+        np.take(source[video], indices, axis=0, out=clips[row], mode="clip")  # other modes copy twice
     return clips
 
 
 def _count_frames(source):
-    """Number of frames of each video; fills a cache first, which finds the broken ones."""
-    if not hasattr(source, "lengths"):
-        return [len(frames) for frames in source]
-    return source.fill().lengths
+    """Return the number of frames of each video; fills a cache first, which finds the broken ones."""
+    return source.fill().lengths if hasattr(source, "lengths") else [len(frames) for frames in source]

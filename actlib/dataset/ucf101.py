@@ -29,7 +29,7 @@ class Split(NamedTuple):
 
 
 def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd.DataFrame:
-    """Lists the videos of a UCF-101 folder, one row each; only new and changed files are looked into.
+    """List the videos of a UCF-101 folder, one row each; only new and changed files are looked into.
 
     Args:
         folder: what holds `UCF-101/` and `ucfTrainTestlist/`, or the class folders themselves.
@@ -50,16 +50,22 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     files = _find_files(root, classes)
     index_file = cache_folder() / "index" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
     infos, broken = probe_files(files, index_file=index_file, progress=progress)
-    if broken:
-        message = f"{len(broken)} of {len(files)} videos cannot be used:\n  " + "\n  ".join(broken)
-        if not skip_broken:
-            raise VideoError(message + "\nReplace them, or leave them out with skip_broken=True.")
-        warnings.warn(message, stacklevel=2)
+    report_broken(broken, len(files), skip_broken=skip_broken)
     names = tuple(classes) if classes is not None else tuple(sorted({path.parent.name for path in files}))
     table = pd.DataFrame([_row(path, info, names) for path, info in infos.items()], columns=COLUMNS)
     table = table.sort_values("name", ignore_index=True)
     table.attrs.update(classes=names, folder=str(Path(folder).resolve()))
     return table
+
+
+def report_broken(messages, num_videos, *, skip_broken):
+    """Raise a VideoError that lists what is wrong with broken videos, or only warn of them."""
+    if not messages:
+        return
+    message = f"{len(messages)} of {num_videos} videos cannot be used:\n  " + "\n  ".join(messages)
+    if not skip_broken:
+        raise VideoError(message + "\nReplace them, or leave them out with skip_broken=True.")
+    warnings.warn(message, stacklevel=3)
 
 
 def _class_root(folder):
@@ -68,7 +74,7 @@ def _class_root(folder):
 
 
 def _find_files(root, classes):
-    """Paths of the videos named `*_gNN_cNN` in the class folders; says so where a class has none."""
+    """Return the paths of videos named `*_gNN_cNN` in the class folders; a class that was asked for has some."""
     present = sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
     wanted = present if classes is None else list(classes)
     if isinstance(classes, str) or len(set(wanted)) < len(wanted):
@@ -97,7 +103,7 @@ def _row(path, info, classes):
 
 
 def read_split(folder, *, split=1) -> Split:
-    """Reads an official split: which videos train, which test.
+    """Read an official split: which videos train, which test.
 
     Args:
         folder: what holds `ucfTrainTestlist/`, or lies beside it, or holds the lists themselves.
@@ -112,119 +118,17 @@ def read_split(folder, *, split=1) -> Split:
     Source: Soomro, Zamir and Shah, CRCV-TR-12-01, "three train/test splits"; groups never stand on both sides.
     """
     folder = Path(folder).resolve()
-    places = (folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist", folder)
-    for place in places:
-        lists = [place / f"{side}list{split:02d}.txt" for side in ("train", "test")]
+    candidates = (folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist", folder)
+    for candidate in candidates:
+        lists = [candidate / f"{side}list{split:02d}.txt" for side in ("train", "test")]
         if all(path.is_file() for path in lists):
             return Split(*map(_read_names, lists))
     raise FileNotFoundError(
-        f"Expected {lists[0].name} and {lists[1].name} in {places[0]}. Received: no such files there, nor beside the "
-        "folder. Unpack UCF101TrainTestSplits-RecognitionTask.zip next to UCF-101/, and ask for split 1, 2 or 3."
+        f"Expected {lists[0].name} and {lists[1].name} in {candidates[0]}. Received: no such files there, nor beside "
+        "the folder. Unpack UCF101TrainTestSplits-RecognitionTask.zip next to UCF-101/, and ask for split 1, 2 or 3."
     )
 
 
 def _read_names(path):
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return tuple(line.split()[0].replace("\\", "/") for line in lines if line.strip())
-
-
-def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0, missing="report") -> pd.DataFrame:
-    """Says of each video whether it trains, validates or tests.
-
-    Args:
-        videos: table of `list_videos`.
-        folder: as for `read_split`.
-        split: official split, 1 to 3.
-        validation_groups: how many group numbers leave training for validation, the same ones in every class.
-        seed: draws those groups.
-        missing: "report" warns of listed videos that the table lacks, "raise" stops.
-
-    Returns:
-        The listed videos with a column `subset`: "train", "validation" or "test". `attrs` gains `split`, `missing`
-        (how many videos of these classes are listed but absent) and `missing_names`.
-
-    Raises:
-        ValueError: listed videos are absent and missing="raise", or too few groups are left to train on.
-    """
-    lists = read_split(folder, split=split)
-    part_of = {name.lower(): part for part, names in zip(("train", "test"), lists, strict=True) for name in names}
-    parts = videos["name"].str.lower().map(part_of)
-    table = videos.assign(subset=parts)[parts.notna()].reset_index(drop=True)
-    table.loc[_held_out(table, validation_groups, seed), "subset"] = "validation"
-    absent = _find_absent(videos, lists)
-    table.attrs.update(videos.attrs, split=split, missing=len(absent), missing_names=absent)
-    _say_differences(len(videos) - len(table), absent, missing, split=split)
-    return table
-
-
-def _held_out(table, validation_groups, seed):
-    """-> bool a row: whether it is a training video of a group drawn for validation."""
-    training = table["subset"] == "train"
-    groups = sorted(table.loc[training, "group"].unique())
-    if validation_groups >= len(groups) > 0:
-        raise ValueError(
-            f"Expected validation_groups below {len(groups)}, the groups in training. Received: {validation_groups}. "
-            "Lower it."
-        )
-    order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())
-    return training & table["group"].isin(order[:validation_groups])
-
-
-def _find_absent(videos, lists):
-    here, classes = set(videos["name"].str.lower()), set(videos["class_name"])
-    listed = (*lists.train, *lists.test)
-    return tuple(name for name in listed if name.split("/")[0] in classes and name.lower() not in here)
-
-
-def _say_differences(num_unlisted, absent, missing, *, split):
-    if num_unlisted:
-        warnings.warn(f"{num_unlisted} videos are in no list of split {split}: left out.", stacklevel=3)
-    if absent:
-        first = ", ".join(absent[:3]) + " ..." * (len(absent) > 3)
-        message = f"{len(absent)} videos of split {split} are not in the table: {first}"
-        if missing == "raise":
-            raise ValueError(f'{message}. Copy them into the folder, or go on without them with missing="report".')
-        warnings.warn(message, stacklevel=3)
-
-
-def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
-    """Finds groups (clips of one recording: same people, same place) that stand on both sides of a split.
-
-    Args:
-        train: table with columns `class_name` and `group`.
-        test: likewise.
-        allow: return the shared groups rather than refuse.
-
-    Returns:
-        DataFrame of the shared groups, columns `class_name` and `group`; empty when the split is clean.
-
-    Raises:
-        ValueError: there are shared groups and `allow` is False.
-    """
-    keys = ["class_name", "group"]
-    shared = train[keys].drop_duplicates().merge(test[keys].drop_duplicates()).sort_values(keys, ignore_index=True)
-    if len(shared) and not allow:
-        first = ", ".join(f"{row.class_name} g{row.group:02d}" for row in shared.head(3).itertuples())
-        first += " ..." * (len(shared) > 3)
-        raise ValueError(
-            f"Expected no group on both sides. Received: {len(shared)} shared ({first}). "
-            "Use an official split, or pass allow=True to see what a split with siblings pretends."
-        )
-    return shared
-
-
-def split_hash(videos) -> str:
-    """Names a split by its content: which videos stand in which subset.
-
-    Args:
-        videos: table with columns `name` and `subset`.
-
-    Returns:
-        12 hexadecimal digits, the same for the same videos in any order.
-
-    Example:
-        >>> split_hash(pd.DataFrame({"name": ["A/v_A_g01_c01.avi"], "subset": ["train"]}))
-        '5c29ca692581'
-    """
-    lines = sorted(f"{name} {part}\n" for name, part in zip(videos["name"], videos["subset"], strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
