@@ -1,78 +1,64 @@
-"""A row of videos -> one kept array each, made by threads that read ahead and shared with other processes."""
+"""Videos -> one array each, made once and from then on read from disk.
+
+Files are whole or not there. Whoever makes one holds its lock, so that processes that fill one cache share the work and
+do none twice; a process that is killed leaves nothing that stops the next.
+"""
 
 import os
-import threading
-import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from actlib.dataset.keeping import Claims, open_array, remove_old_drafts, save_array
+from actlib import files
+from actlib.dataset.ucf101 import report_broken
+from actlib.paths import show_progress
 from actlib.video import VideoError
+
+LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while it holds a lock
 
 
 class ArrayCache:
-    """One array a video, made when first asked for, from then on read from disk.
+    """One array a video, made when first asked for, from then on memory-mapped from disk.
 
-    A subclass says how it is made: `count(place)`, `file_name(place)`, `_read(place)`, which may run ahead in a thread,
-    and `_finish(what was read)`, which runs in the caller's own.
-
-    Args:
-        videos: anything with a length, one item a video.
-        folder: where arrays are kept.
-        progress: show a bar while many are made.
-        skip_broken: `fill` warns of broken videos rather than raise; they then have no frames.
+    A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `count(index)`, `file_name(index)`,
+    `_read(index)`, which runs ahead in threads, and `_convert(what was read)`, which runs in the caller's own.
     """
-
-    verb = "making"
-    max_readers = 1  # threads that read ahead
 
     def __init__(self, videos, folder, *, progress, skip_broken):
         self.videos, self.folder = videos, Path(folder)
         self.progress, self.skip_broken = progress, skip_broken
-        self.broken = {}  # place in videos -> what is wrong with the file
-        self._claims, self._lock, self._filled = Claims(self.folder), threading.Lock(), False
-
-    def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name not in ("_claims", "_lock")}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state, _claims=Claims(state["folder"]), _lock=threading.Lock())
+        self.broken, self._filled = {}, False  # index of a video -> what is wrong with its file
 
     def __len__(self):
         return len(self.videos)
 
-    def __getitem__(self, place):
-        path = self.path(place)
-        array = open_array(path)
-        if array is None:
-            self.make([place])
+    def __getitem__(self, index):
+        path = self.path(index)
+        if (array := open_array(path)) is None:
+            self._make([index])
             array = open_array(path)
         if array is None:
-            raise VideoError(self.broken[place])
+            raise VideoError(self.broken[index])
         return array
 
-    def path(self, place):
-        """Name the file that keeps the array of one video.
+    @property
+    def lengths(self):
+        """int64 (num_videos,): number of frames of each video; 0 for those that `fill` found broken."""
+        counts = [0 if index in self.broken else self.count(index) for index in range(len(self))]
+        return np.array(counts, dtype=np.int64)
 
-        Args:
-            place: which video, from 0.
-
-        Returns:
-            Path, of a file that may not be there yet.
-
-        Raises:
-            VideoError: the video cannot be used.
-        """
-        if not 0 <= place < len(self):
-            raise IndexError(f"Expected a video in 0..{len(self) - 1}. Received: {place}. See len(cache).")
-        return self.folder / self.file_name(place)
+    def path(self, index):
+        """Return the path of a video's array, which may not be there yet; a VideoError if the video is unusable."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected a video in 0..{len(self) - 1}. Received: {index}. See len(cache).")
+        return self.folder / self.file_name(index)
 
     def fill(self):
-        """Make and keep all that is missing; reading runs ahead in threads, and two processes share the work.
+        """Make all that is missing; reading runs ahead in threads, and processes share the work.
 
         Returns:
             The cache.
@@ -82,74 +68,77 @@ class ArrayCache:
             OSError: the disk is full; what is complete stays.
         """
         if not self._filled:
-            remove_old_drafts(self.folder)
-            self.make([place for place in range(len(self)) if self._is_missing(place)])
-            self._say_broken()
+            files.remove_partials(self.folder)
+            self._make([index for index in range(len(self)) if self._is_missing(index)])
+            report_broken(self.broken.values(), len(self), skip_broken=self.skip_broken)
             self._filled = True
         return self
 
-    def make(self, places):
-        """Make and keep the arrays of some videos; what is wrong with broken ones is noted in `broken`.
-
-        Args:
-            places: which videos, from 0.
-
-        Raises:
-            OSError: the disk is full; what is complete stays.
-        """
-        silent = not self.progress or len(places) < 2 or "TQDM_DISABLE" in os.environ  # tqdm forgets it in notebooks
-        with self._lock, tqdm(total=len(places), desc=self.verb, unit="video", disable=silent) as bar:
-            try:
-                busy = self._make(places, bar, ahead=min(self.max_readers, max(1, len(places))), wait=False)
-                self._make(busy, bar, ahead=1, wait=True)  # holds no claim while it waits for one
-            finally:
-                self._claims.release_all()
-
-    @property
-    def lengths(self):
-        """int64 (num_videos,): number of frames kept of each video; 0 for those that `fill` found broken."""
-        counts = [0 if place in self.broken else self.count(place) for place in range(len(self))]
-        return np.array(counts, dtype=np.int64)
-
-    def _is_missing(self, place):
+    def _is_missing(self, index):
         try:
-            return not self.path(place).exists()
+            return not self.path(index).exists()
         except VideoError as error:
-            self.broken[place] = str(error)
+            self.broken[index] = str(error)
             return False
 
-    def _make(self, places, bar, *, ahead, wait):
-        """Read ahead, finish and keep; returns the places that another process is busy with."""
-        running, busy = deque(), []
-        with ThreadPoolExecutor(ahead) as pool:
-            for place in places:
-                path = self.path(place)
-                if not self._claims.take(path.name, wait=wait):
-                    busy.append(place)
-                elif open_array(path) is not None:  # another process has made it
-                    self._claims.release(path.name)
-                    bar.update()
-                else:
-                    running.append((place, path, pool.submit(self._read, place)))
-                while len(running) >= ahead:
-                    self._keep(*running.popleft(), bar)
-            while running:
-                self._keep(*running.popleft(), bar)
+    def _make(self, indices):
+        """Make arrays, and note in `broken` what is wrong with videos that cannot be used."""
+        silent = not self.progress or len(indices) < 2 or not show_progress()
+        with tqdm(total=len(indices), desc=self.verb, unit="video", disable=silent) as bar:
+            for index in self._make_free(indices, bar):
+                self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
+
+    def _make_free(self, indices, bar, *, timeout=0.0):
+        """Make the arrays that no other process makes; return the indices of those that one does."""
+        reading, busy = deque(), []
+        num_readers = min(self.num_readers, max(1, len(indices)))
+        with ThreadPoolExecutor(num_readers) as pool, ExitStack() as locks:
+            for index in indices:
+                lock = locks.enter_context(ExitStack())
+                try:
+                    lock.enter_context(_lock(self.path(index), timeout=timeout))
+                except TimeoutError:
+                    if not timeout:
+                        busy.append(index)
+                        continue  # else its holder stands still: go on without
+                reading.append((index, lock, pool.submit(self._read_missing, index)))
+                if len(reading) == num_readers:
+                    self._write(*reading.popleft(), bar)
+            while reading:
+                self._write(*reading.popleft(), bar)
         return busy
 
-    def _keep(self, place, path, reading, bar):
-        try:
-            save_array(path, self._finish(reading.result()))
-            self.broken.pop(place, None)
-        except VideoError as error:
-            self.broken[place] = str(error)
-        self._claims.release(path.name)
+    def _read_missing(self, index):
+        return self._read(index) if open_array(self.path(index)) is None else None  # another process made it
+
+    def _write(self, index, lock, reading, bar):
+        with lock:
+            try:
+                if (array := reading.result()) is not None:
+                    array = self._convert(array)
+                    with files.open_whole(self.path(index)) as file:
+                        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+                self.broken.pop(index, None)
+            except VideoError as error:
+                self.broken[index] = str(error)
         bar.update()
 
-    def _say_broken(self):
-        if not self.broken:
-            return
-        message = f"{len(self.broken)} of {len(self)} videos cannot be used:\n  " + "\n  ".join(self.broken.values())
-        if not self.skip_broken:
-            raise VideoError(message + "\nReplace them, or leave them out with skip_broken=True.")
-        warnings.warn(message, stacklevel=3)
+    def _convert(self, array):
+        return array
+
+
+def open_array(path):
+    """Return a read-only memory map of a .npy file, or None where it is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+
+
+@contextmanager
+def _lock(path, *, timeout):
+    """Hold the lock of an array, whose file goes with it."""
+    with files.lock(path, timeout=timeout):
+        yield
+        with suppress(OSError):  # another process has it open, on Windows
+            os.unlink(f"{path}.lock")

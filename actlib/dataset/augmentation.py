@@ -5,7 +5,13 @@ from PIL import Image
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
 CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
-POSITIONS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # corners and centre, as shares of what is cut off (y, x)
+POSITIONS = (
+    (0.0, 0.0),
+    (0.0, 1.0),
+    (1.0, 0.0),
+    (1.0, 1.0),
+    (0.5, 0.5),
+)  # corners and centre, of what is cut off (y, x)
 
 
 def augment_clip(clip, *, rng, size=None):

@@ -1,0 +1,159 @@
+"""Frames and features on disk: each video decoded once, each frame through the backbone once."""
+
+import os
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from actlib import files
+from actlib.dataset.array_cache import ArrayCache, open_array
+from actlib.paths import cache_folder
+from actlib.video import probe_video, read_clip, sample_uniform
+
+READER = "area1"  # part of the name of decoded frames: change it when the same request gives other pixels
+MAX_READERS = 8  # threads that decode ahead
+MAX_READ_BYTES = 1e9  # of frames that they hold
+
+
+class FrameCache(ArrayCache):
+    """Decoded frames, each video's once: `cache[index]` is uint8 (F, H, W, 3).
+
+    Args:
+        videos: table of `list_videos`, whose column `hash` names files without opening them, or a list of paths.
+        num_frames: F, evenly spaced frames of each video, or None for all of its frames.
+        size: the side of a square or (height, width), in pixels.
+        folder: where arrays are written, or None for `frames` in the cache folder.
+        progress: show a bar while many videos are decoded.
+        skip_broken: `fill` warns of broken videos rather than raise; they then have no frames.
+        save: False decodes at each request and writes nothing.
+
+    Example:
+        >>> import tempfile
+        >>> from actlib.video import write_video
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> path = write_video(folder / "grey.mp4", np.full((20, 32, 48, 3), 128, np.uint8), fps=25)
+        >>> cache = FrameCache([path], num_frames=4, size=16, folder=folder).fill()
+        >>> cache[0].shape, cache.lengths
+        ((4, 16, 16, 3), array([4]))
+    """
+
+    kind, verb = "frames", "decoding"
+
+    def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, skip_broken=False, save=True):
+        self.num_frames, self.size, self.save = num_frames, (size, size) if np.ndim(size) == 0 else tuple(size), save
+        self.name = f"{num_frames or 'all'}-frames-{self.size[0]}x{self.size[1]}-{READER}"
+        is_table = hasattr(videos, "columns")
+        self.paths = [str(path) for path in (videos["path"] if is_table else videos)]
+        self._facts = {}  # index of a video -> its hash and number of frames
+        if is_table and "hash" in videos:
+            self._facts.update(enumerate(zip(videos["hash"], videos["frames"].tolist(), strict=True)))
+        folder = Path(folder or cache_folder() / "frames") / self.name
+        super().__init__(videos, folder, progress=progress, skip_broken=skip_broken)
+
+    def __getitem__(self, index):
+        return super().__getitem__(index) if self.save else self._read(index)
+
+    def fill(self):
+        """Decode all that is missing, see `ArrayCache.fill`; nothing where nothing is saved.
+
+        Returns:
+            The cache.
+        """
+        return super().fill() if self.save else self
+
+    @property
+    def num_readers(self):
+        """Threads that decode ahead, fewer where a video's frames take much memory."""
+        longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=0)
+        room = MAX_READ_BYTES // max(1, longest * self.size[0] * self.size[1] * 3)
+        return int(max(1, min(MAX_READERS, os.cpu_count() or 1, room)))
+
+    def count(self, index):
+        """Return F, the number of frames of a video's array."""
+        return self.num_frames or self._ask(index)[1]
+
+    def file_name(self, index):
+        """Return the name of a video's array: its content and its number of frames."""
+        return "{}-{}.npy".format(*self._ask(index))
+
+    def _ask(self, index):
+        if index not in self._facts:
+            frames = probe_video(self.paths[index]).frames
+            self._facts[index] = files.content_hash(self.paths[index]), frames
+        return self._facts[index]
+
+    def _read(self, index):
+        total = self._ask(index)[1]
+        indices = np.arange(total) if self.num_frames is None else sample_uniform(total, self.num_frames)
+        return read_clip(self.paths[index], indices, size=self.size)
+
+
+def make_feature_key(*, framework, network, weights, precision) -> str:
+    """Name features by all that they depend on beside the frames.
+
+    Args:
+        framework: "torch" or "keras".
+        network: name of the backbone, such as "vgg16".
+        weights: hash of its weights.
+        precision: in which it computes, such as "float32" or "bfloat16".
+
+    Returns:
+        Key of a `FeatureCache`.
+
+    Example:
+        >>> make_feature_key(framework="torch", network="vgg16", weights="5c29ca692581", precision="bfloat16")
+        'torch-vgg16-5c29ca692581-bfloat16'
+    """
+    return f"{framework}-{network}-{weights}-{precision}"
+
+
+class FeatureCache(ArrayCache):
+    """Features of frames, each frame through the backbone once: `cache[index]` is float16 (F, D).
+
+    Frames are read from a `FrameCache` where they are on disk, else decoded for this and not written.
+
+    Args:
+        frames: `FrameCache`.
+        extract: function, uint8 (n, H, W, 3) -> float (n, D), such as a twin's `extract_features` with its model.
+        key: what `make_feature_key` gives, or a name of your own; other features need another key.
+        folder: where arrays are written, or None for `features` in the cache folder.
+        progress: show a bar while many videos are gone through.
+
+    Example:
+        >>> import tempfile
+        >>> from actlib.video import write_video
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> path = write_video(folder / "grey.mp4", np.full((20, 32, 48, 3), 128, np.uint8), fps=25)
+        >>> frames = FrameCache([path], num_frames=4, size=16)
+        >>> FeatureCache(frames, lambda pixels: pixels.mean((1, 2)), key="mean color", folder=folder)[0].shape
+        (4, 3)
+    """
+
+    kind, verb = "features", "extracting"
+
+    def __init__(self, frames, extract, *, key, folder=None, progress=True):
+        self.frames, self.extract, self.key = frames, extract, f"{key}-{frames.name}"
+        self.num_readers, self.count, self.file_name = frames.num_readers, frames.count, frames.file_name
+        name = f"{re.sub('[^A-Za-z0-9]+', '-', self.key)[:100]}-{zlib.crc32(self.key.encode()):08x}"
+        folder = Path(folder or cache_folder() / "features") / name
+        super().__init__(frames.videos, folder, progress=progress, skip_broken=frames.skip_broken)
+
+    def __getstate__(self):
+        return self.__dict__ | {"extract": None}  # a model does not go to other processes; what is on disk does
+
+    def _read(self, index):
+        frames = open_array(self.frames.path(index))
+        return self.frames._read(index) if frames is None else frames
+
+    def _convert(self, frames):
+        if self.extract is None:
+            raise RuntimeError("Expected a filled cache in another process. Received: one with gaps. Call fill first.")
+        features = np.asarray(self.extract(frames)).reshape(len(frames), -1)  # (F, D)
+        if not (np.abs(features) < np.finfo(np.float16).max).all():
+            raise ValueError(
+                f"Expected features below 65504, to be saved in float16. Received: up to {np.abs(features).max()} "
+                f"from {self.key}. Check the weights, or scale the features."
+            )
+        return features.astype(np.float16)
