@@ -32,7 +32,7 @@ READ_AT_LEAST, STORE_AT_LEAST = 1.3, 20.0
 class OneReader(FrameCache):
     """A cache that decodes in one thread, so that the ratio is the same on machines with few and many cores."""
 
-    max_readers = 1
+    num_readers = 1
 
 
 def read_with_opencv(path, total, *, way):

@@ -56,7 +56,8 @@ def main():
     spec = specs.PRESETS["study_lrcn"].model
     with tempfile.TemporaryDirectory() as folder:
         labels = np.arange(NUM_VIDEOS) % 7
-        batches = ClipBatches(store_features(folder), labels, make_sampler("segments", spec.num_frames), shuffle=True)
+        source, sampler = store_features(folder), make_sampler("segments", spec.num_frames)
+        batches = ClipBatches(source, labels, sampler, shuffle=True, kind="features")
         for workers in (0, 2):
             head = build_model(spec, 7).head
             head.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -40,10 +40,10 @@ class Silent:
         self.seconds.append(record["seconds"])
 
 
-def time_epoch(model, source, labels, num_epochs):
+def time_epoch(model, source, labels, num_epochs, *, kind):
     """Trains and gives the seconds of the fastest epoch."""
     training = replace(specs.PRESETS["study_lrcn"].training, num_epochs=num_epochs, mixed_precision=True)
-    batches = ClipBatches(source, labels, make_sampler("windows", 16, stride=8), batch_size=4)
+    batches = ClipBatches(source, labels, make_sampler("windows", 16, stride=8), batch_size=4, kind=kind)
     monitor = Silent()
     train(model, batches, None, training, monitor=monitor)
     return min(monitor.seconds)
@@ -65,10 +65,10 @@ def main():
     labels = np.arange(NUM_VIDEOS) % 2
     model = build_model(replace(specs.PRESETS["study_lrcn"].model, num_frames=16), 2)
     extract_features(model, videos[0][:16])  # the first call prepares kernels
-    plain = time_epoch(model, videos, labels, 1)
+    plain = time_epoch(model, videos, labels, 1, kind="frames")
     with tempfile.TemporaryDirectory() as folder:
         features, once = keep_features(model, videos, Path(folder))
-        kept = time_epoch(model, features, labels, 3)
+        kept = time_epoch(model, features, labels, 3, kind="features")
     num_clips = NUM_VIDEOS * len(make_sampler("windows", 16, stride=8)(NUM_FRAMES, None))
     print(f"{NUM_VIDEOS} videos of {NUM_FRAMES} frames, {num_clips} windows of 16 frames in an epoch")
     print(f"plain epoch      {plain:8.2f} s   each window's frames convolved again")

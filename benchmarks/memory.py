@@ -1,7 +1,7 @@
 """Does memory grow with the number of videos? Peak of a process over 50 and over 300 of them, each from an empty cache.
 
-`pass`: frames at 224 px are decoded, kept, and read in batches. `features`: frames are convolved once, and the head of
-an LRCN is trained on what is kept. `pixels`: a frame classifier is trained end to end on kept frames. Both numbers of
+`pass`: frames at 224 px are decoded, saved, and read in batches. `features`: features are extracted once, and the head
+of an LRCN is trained on them. `pixels`: a frame classifier is trained end to end on saved frames. Both numbers of
 videos get the same number of training steps, as the memory of any training varies a little from step to step. Beside
 what the process took more stands what the frames more would take; a fifth of that is allowed, for noise.
 
@@ -69,7 +69,7 @@ def work(kind, count):
     """Does one kind of work over so many videos and prints the peak of this process in bytes."""
     videos = list_videos(data_folder(), progress=False)
     videos = videos.iloc[sample_uniform(len(videos), count)].reset_index(drop=True)
-    frames = FrameCache(videos, num_frames=NUM_FRAMES, size=SIZES[kind], keep=kind != "features", progress=False)
+    frames = FrameCache(videos, num_frames=NUM_FRAMES, size=SIZES[kind], progress=False)
     {"pass": run_pass, "features": run_features, "pixels": run_pixels}[kind](frames, videos["label"].to_numpy())
     unit = 1 if sys.platform == "darwin" else 1024
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

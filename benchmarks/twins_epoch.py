@@ -43,9 +43,9 @@ def main():
     for name, features in (("slim_frames", False), ("slim_lrcn", True), ("study_frames", True)):
         preset = specs.PRESETS[name]
         source, labels = make_source(preset, features=features), np.arange(NUM_VIDEOS) % 7
-        batches = ClipBatches(source, labels, make_sampler("segments", preset.clip_frames), shuffle=True)
+        kind, sampler = "features" if features else "frames", make_sampler("segments", preset.clip_frames)
+        batches = ClipBatches(source, labels, sampler, shuffle=True, kind=kind)
         keras, torch = (time_epoch(module, preset, batches) for module in (keras_training, torch_training))
-        kind = "features" if features else "pixels"
         clips = f"{NUM_VIDEOS} clips of {preset.clip_frames} frames"
         print(f"{name:13} {kind:9} {clips}: Keras {keras:.2f} s, PyTorch {torch:.2f} s, ratio {keras / torch:.2f}")
 

@@ -19,9 +19,9 @@ def numbered_videos(lengths, *, size=4):
         yield frames
 
 
-def make(rule, *, lengths=(20, 9, 33, 16, 5), **options):
+def make(sampler, *, lengths=(20, 9, 33, 16, 5), **options):
     """Batches over numbered videos, with labels 10, 11, 12, ..."""
-    return ClipBatches(list(numbered_videos(lengths)), 10 + np.arange(len(lengths)), rule, **options)
+    return ClipBatches(list(numbered_videos(lengths)), 10 + np.arange(len(lengths)), sampler, **options)
 
 
 def read(data, number=0):
@@ -32,7 +32,7 @@ def read(data, number=0):
 
 
 @pytest.mark.parametrize(
-    "rule",
+    "sampler",
     [
         make_sampler("uniform", 8),
         make_sampler("segments", 8),
@@ -40,8 +40,8 @@ def read(data, number=0):
         make_sampler("consecutive", 4, stride=2),
     ],
 )
-def test_one_clip_a_video_with_its_label(rule):
-    found, labels = read(make(rule, batch_size=2))
+def test_one_clip_a_video_with_its_label(sampler):
+    found, labels = read(make(sampler, batch_size=2))
     assert [video for video, _ in found] == [0, 1, 2, 3, 4] and labels.tolist() == [10, 11, 12, 13, 14]
     assert labels.dtype == np.int64
 
@@ -113,9 +113,9 @@ def test_shuffled_frames_are_the_same_frames_in_another_order():
 
 def test_features_stay_as_they_are_stored():
     features = np.random.default_rng(0).random((3, 10, 7)).astype(np.float16)
-    ((clips, _),) = ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5)).epoch(0)
+    ((clips, _),) = ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), kind="features").epoch(0)
     assert clips.dtype == np.float16 and np.array_equal(clips, features[:, 1::2])
-    with pytest.raises(ValueError, match="Expected pixels.*float16"):
+    with pytest.raises(ValueError, match="Expected frames.*float16"):
         list(ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), augment=True).epoch(0))
 
 
@@ -132,9 +132,9 @@ def test_labels_must_fit():
         ClipBatches(list(numbered_videos([3])), [0], make_sampler("uniform", 2), batch_size=0)
 
 
-def test_rules_can_be_sent_to_other_processes():
-    rule = pickle.loads(pickle.dumps(make_sampler("windows", 4, stride=2)))
-    assert rule(6, None).tolist() == [[0, 1, 2, 3], [2, 3, 4, 5]]
+def test_samplers_can_be_sent_to_other_processes():
+    sampler = pickle.loads(pickle.dumps(make_sampler("windows", 4, stride=2)))
+    assert sampler(6, None).tolist() == [[0, 1, 2, 3], [2, 3, 4, 5]]
 
 
 def test_all_frames_of_a_clip_are_augmented_alike():
@@ -176,10 +176,10 @@ def test_augmentation_of_your_own():
     assert clips.shape == (2, 6, 8, 8, 3)
 
 
-@pytest.mark.parametrize("rule", [lambda length, rng: np.array([0, length]), lambda length, rng: np.arange(length)])
-def test_rules_of_your_own_are_checked(rule):
-    with pytest.raises(ValueError, match="Expected clips of .* for video [01]. Correct the rule"):
-        make(rule, lengths=(6, 5)).clips()
+@pytest.mark.parametrize("sampler", [lambda length, rng: np.array([0, length]), lambda length, rng: np.arange(length)])
+def test_samplers_of_your_own_are_checked(sampler):
+    with pytest.raises(ValueError, match="Expected clips of .* for video [01]. Correct the sampler"):
+        make(sampler, lengths=(6, 5)).clips()
 
 
 def test_an_epoch_is_drawn_once_however_often_its_batches_and_the_length_are_asked_for():

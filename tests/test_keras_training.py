@@ -101,7 +101,7 @@ def test_features_train_the_head_and_reach_what_frames_reach():
     features = [training.extract_features(model, frames, mixed_precision=False) for frames in videos]
     assert features[0].dtype == np.float16 and features[0].shape == (6, 96)
     by_features = training.train(
-        model, *(ClipBatches(features, labels, make_sampler("uniform", 4)),) * 2, spec, monitor=SILENT
+        model, *(ClipBatches(features, labels, make_sampler("uniform", 4), kind="features"),) * 2, spec, monitor=SILENT
     )
     assert all(np.array_equal(start[n], w) for n, w in weights.get_weights(model).items() if n.startswith("block"))
     weights.set_weights(model, start)
@@ -190,8 +190,8 @@ def test_predictions_come_in_order_from_features_and_from_frames():
     model = training.build_model(LRCN, 3)
     features = [keras.ops.convert_to_numpy(model.convolutions(frames)) for frames in videos]
     logits = [
-        training.predict(model, ClipBatches(source, labels, make_sampler("uniform", 4), batch_size=5))
-        for source in (videos, features)
+        training.predict(model, ClipBatches(source, labels, make_sampler("uniform", 4), batch_size=5, kind=kind))
+        for source, kind in ((videos, "frames"), (features, "features"))
     ]
     assert logits[0].shape == (12, 4, 3) and logits[0].dtype == np.float32
     np.testing.assert_allclose(*logits, atol=1e-5)

@@ -49,9 +49,10 @@ def make_batches(kind="uint8", *, part="train"):
     if kind == "float16":
         means = 2 * np.eye(3).repeat(8, axis=1)  # (K, D)
         videos = [rng.normal(means[label], 0.3, (6, VGG.num_features)).astype(np.float16) for label in labels]
+    options = {"batch_size": 5, "kind": "features" if kind == "float16" else "frames"}
     if part == "train":
-        return ClipBatches(videos, labels, make_sampler("segments", 4), batch_size=5, shuffle=True, seed=3)
-    return ClipBatches(videos, labels, make_sampler("uniform", 4), batch_size=5)
+        return ClipBatches(videos, labels, make_sampler("segments", 4), shuffle=True, seed=3, **options)
+    return ClipBatches(videos, labels, make_sampler("uniform", 4), **options)
 
 
 def run_training(spec=FRAMES, training=ADAM, *, kind="uint8", run=None, seed=1, monitor=None, model=None):
@@ -110,7 +111,7 @@ def test_a_step_is_that_of_the_formula(training):
     model, labels = build_model(spec, 3, seed=7), np.array([0, 1, 1, 2, 1])
     x = np.random.default_rng(0).normal(size=(5, 1, VGG.num_features)).astype(np.float32)
     start = get_weights(model)["logits/kernel"].astype(np.float64)
-    batches = ClipBatches(list(x), labels, make_sampler("uniform", 1), batch_size=5)
+    batches = ClipBatches(list(x), labels, make_sampler("uniform", 1), batch_size=5, kind="features")
     train(model, batches, None, training, monitor=Quiet())
     x, logits = x[:, 0], x[:, 0] @ start
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)

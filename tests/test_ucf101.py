@@ -1,4 +1,4 @@
-"""From a folder to a table: what is counted, which labels, which part of which split, and what is refused."""
+"""From a folder to a table: what is counted, which labels, which subset of which split, and what is refused."""
 
 import os
 import shutil
@@ -211,18 +211,14 @@ def test_validation_takes_whole_groups_out_of_training(folder):
     groups = table.groupby("subset")["group"].unique().map(set)
     assert groups["test"] == set(range(1, 8)) and len(groups["validation"]) == 4
     assert groups["train"] | groups["validation"] == set(range(8, 26)) and not groups["train"] & groups["validation"]
-    assert table.attrs["missing"] == 0 and table.attrs["classes"] == (
-        "Basketball",
-        "BasketballDunk",
-        "HandstandPushups",
-    )
+    assert table.attrs["classes"] == ("Basketball", "BasketballDunk", "HandstandPushups")
 
 
 def test_validation_is_drawn_by_its_seed_alone(folder):
     table = list_quietly(folder)
     held = [
-        tuple(sorted(set(parts.loc[parts["subset"] == "validation", "group"])))
-        for parts in (assign_subsets(rows, folder, seed=seed) for seed in range(4) for rows in (table, table[::-1]))
+        tuple(sorted(set(subsets.loc[subsets["subset"] == "validation", "group"])))
+        for subsets in (assign_subsets(rows, folder, seed=seed) for seed in range(4) for rows in (table, table[::-1]))
     ]
     assert held[::2] == held[1::2] and len(set(held)) > 1
 
@@ -234,14 +230,11 @@ def test_validation_may_be_empty_but_not_everything(folder):
         assign_subsets(table, folder, validation_groups=18)
 
 
-def test_absent_and_unlisted_videos_are_said(folder):
+def test_absent_and_unlisted_videos_are_warned_of(folder):
     table = list_quietly(folder)
     less = table[table["group"] != 3]
     with pytest.warns(UserWarning, match="2 videos of split 1 are not in the table: Basketball/v_Basketball_g03"):
-        parts = assign_subsets(less, folder)
-    assert parts.attrs["missing"] == 2 and len(parts.attrs["missing_names"]) == 2
-    with pytest.raises(ValueError, match="not in the table"):
-        assign_subsets(less, folder, missing="raise")
+        assign_subsets(less, folder)
     write_avi(folder / "UCF-101/Basketball/v_Basketball_g01_c09.avi")
     with pytest.warns(UserWarning, match="1 videos are in no list"):
         assert len(assign_subsets(list_quietly(folder), folder)) == 51
@@ -274,20 +267,14 @@ def test_official_lists_have_their_official_lengths(split, num_train, num_test):
 
 @needs_real
 @pytest.mark.filterwarnings("ignore:.*not in the table")
-def test_real_clips_fall_into_their_official_parts():
+def test_real_clips_fall_into_their_official_subsets():
     table = list_quietly(REAL)
-    parts = assign_subsets(table, REAL)
-    counts = parts["subset"].value_counts()
+    subsets = assign_subsets(table, REAL)
+    counts = subsets["subset"].value_counts()
     assert (len(table), counts["train"] + counts["validation"], counts["test"]) == (300, 216, 84)
-    assert parts.attrs["missing"] == sum(name.split("/")[0] in set(table["class_name"]) for name in _listed()) - 300
     assert set(table["width"]) == {320} and table["frames"].min() >= 28
-    check_leakage(parts[parts["subset"] != "test"], parts[parts["subset"] == "test"])
-    check_leakage(parts[parts["subset"] == "train"], parts[parts["subset"] == "validation"])
-
-
-def _listed():
-    lists = read_split(REAL)
-    return lists.train + lists.test
+    check_leakage(subsets[subsets["subset"] != "test"], subsets[subsets["subset"] == "test"])
+    check_leakage(subsets[subsets["subset"] == "train"], subsets[subsets["subset"] == "validation"])
 
 
 @needs_real

@@ -5,13 +5,7 @@ from PIL import Image
 
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
 CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
-POSITIONS = (
-    (0.0, 0.0),
-    (0.0, 1.0),
-    (1.0, 0.0),
-    (1.0, 1.0),
-    (0.5, 0.5),
-)  # corners and centre, of what is cut off (y, x)
+POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))  # corners and centre: (y, x), shares of what is cut off
 
 
 def augment_clip(clip, *, rng, size=None):

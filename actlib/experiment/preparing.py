@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 
 from actlib import checkpoints
-from actlib.dataset import ClipBatches, FeatureCache, FrameCache, assign_subsets, check_leakage, list_videos
+from actlib.dataset import (
+    ClipBatches,
+    FeatureCache,
+    FrameCache,
+    assign_subsets,
+    check_leakage,
+    list_videos,
+    make_feature_key,
+)
 from actlib.experiment.settings import make_rule
 
 BACKENDS = ("torch", "keras")
@@ -20,14 +28,14 @@ def load_backend(framework):
         framework: "torch" or "keras".
 
     Returns:
-        A namespace with the modules ``vgg``, ``lrcn``, ``weights`` and ``training``.
+        A namespace with the modules ``vgg``, ``lrcn``, ``weights``, ``training`` and ``precision``.
 
     Raises:
         ValueError: If the framework is neither of them.
     """
     if framework not in BACKENDS:
         raise ValueError(f"Expected framework to be one of {BACKENDS}. Received: {framework!r}. Choose one of them.")
-    names = ("vgg", "lrcn", "weights", "training")
+    names = ("vgg", "lrcn", "weights", "training", "precision")
     return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
 
 
@@ -42,7 +50,7 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
         limit: At most this many videos of a class in each part, spread over its groups; None for all.
 
     Returns:
-        The table of ``list_videos`` with a column ``part``: "train", "validation" or "test".
+        The table of ``list_videos`` with a column ``subset``: "train", "validation" or "test".
 
     Raises:
         ValueError: If a group stands on both sides of the split.
@@ -74,19 +82,19 @@ def prepare_table(experiment):
     )
 
 
-def cache_frames(table, experiment, *, keep=True):
+def cache_frames(table, experiment, *, save=True):
     """Open the frames that a model looks at, decoded at its size.
 
     Args:
         table: Videos.
         experiment: The ``Experiment``: the protocol says which frames, the preset how many and how large.
-        keep: Keep the decoded frames on disk; if not, they are decoded when asked for.
+        save: Write the decoded frames to disk; if not, they are decoded when asked for.
 
     Returns:
         A ``FrameCache``: uint8 (F, H, W, 3) a video.
     """
     num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
-    return FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size, keep=keep)
+    return FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size, save=save)
 
 
 def cache_features(table, model, experiment):
@@ -105,10 +113,13 @@ def cache_features(table, model, experiment):
     twin = load_backend(experiment.framework)
     weights = twin.weights.get_weights(model)
     convolutions = {name: array for name, array in weights.items() if name.startswith(("block", "preprocess"))}
-    key = f"{experiment.framework}-{experiment.preset.model.vgg.name}-{checkpoints.weights_key(convolutions)}"
-    return FeatureCache(
-        cache_frames(table, experiment, keep=False), partial(twin.training.extract_features, model), key=key
+    key = make_feature_key(
+        framework=experiment.framework,
+        network=experiment.preset.model.vgg.name,
+        weights=checkpoints.weights_key(convolutions),
+        precision=twin.precision.feature_precision(),
     )
+    return FeatureCache(cache_frames(table, experiment), partial(twin.training.extract_features, model), key=key)
 
 
 def make_batches(table, model, experiment, *, train):
@@ -125,13 +136,13 @@ def make_batches(table, model, experiment, *, train):
     """
     preset = experiment.preset
     cache = cache_features(table, model, experiment)
-    rule = make_rule(experiment.protocol, preset.clip_frames, train=train)
+    sampler = make_rule(experiment.protocol, preset.clip_frames, train=train)
     return ClipBatches(
         cache,
         table.label.to_numpy(),
-        rule,
+        sampler,
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and preset.augment and isinstance(cache, FrameCache),
+        augment=train and preset.augment and cache.kind == "frames",
     )

@@ -32,6 +32,11 @@ def has_fast_bf16():
     return run.has_fast_bf16() if on_cpu else True
 
 
+def feature_precision() -> str:
+    """Return the precision in which `extract_features` computes on this machine: "bfloat16" or "float32"."""
+    return "bfloat16" if has_fast_bf16() else "float32"
+
+
 @contextlib.contextmanager
 def compute_in_bf16(model, enabled):
     """Has a model's layers compute in bfloat16 inside a `with`; their weights, and the logits, stay float32.
