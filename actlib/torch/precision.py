@@ -43,7 +43,7 @@ def precision(device, mixed):
 
 def feature_precision() -> str:
     """Return the precision in which `extract_features` computes on this machine: "bfloat16" or "float32"."""
-    return "bfloat16" if torch.cuda.is_available() or runs.has_fast_bf16() else "float32"
+    return "bfloat16" if torch.cuda.is_available() or has_fast_bf16() else "float32"
 
 
 def are_features(x):
