@@ -1,7 +1,7 @@
-"""A model over the time of a video: what it says at each moment, made steady, cut into segments, held to the truth.
+"""A model's predictions over the time of a video: step by step, smoothed, cut into segments, compared with the truth.
 
-A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and answers with logits (N, T, K), one row a
-step, and that knows its `classes` (K names), `size` (pixels), `num_frames` (T) and `kind` ("frames" or "lrcn").
+A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and returns logits (N, T, K), one row a step,
+and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("frames" or "lrcn") and `readout`.
 """
 
 from collections import deque
@@ -14,17 +14,17 @@ import pandas as pd
 from actlib.evaluation import softmax
 from actlib.video import open_video, stream_frames
 
-LONGEST_WINDOW = 8.0  # seconds; UCF-101's videos last 7.2 on average
+MAX_WINDOW_SECONDS = 8.0  # UCF-101's videos last 7.2 on average
 
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """How a model watches a video."""
+    """Which frames a model is given, and what is done with its probabilities."""
 
-    window_seconds: float | None = None  # time that T frames span; None: the whole video, 8 seconds at most
+    window_seconds: float | None = None  # time that T frames span; None: as trained, else the whole video, 8 s at most
     smoothing_seconds: float = 0.0  # time constant of the exponential smoothing; 0 for none
     temperature: float = 1.0  # logits are divided by it before the softmax, see `actlib.evaluation.calibration`
-    threshold: float = 0.0  # probability below which the label is "none of these", likewise
+    threshold: float = 0.0  # probability below which the prediction is "none of these", likewise
 
 
 WINDOW = WindowConfig()
@@ -39,14 +39,14 @@ class Segment(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a model says from one moment on."""
+    """A model's probabilities from one moment on."""
 
     seconds: float
     probabilities: np.ndarray  # float32 (K,)
 
 
 class Timeline(NamedTuple):
-    """What a model said over a whole video, one row a step."""
+    """A model's probabilities over a whole video, one row a step."""
 
     seconds: np.ndarray  # float64 (S,)
     probabilities: np.ndarray  # float32 (S, K)
@@ -55,15 +55,12 @@ class Timeline(NamedTuple):
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
-    """Says what a model sees in a video from beginning to end, as a table to plot or to look things up in.
+    """Predict a video from beginning to end.
 
     Args:
         video: path, or what `open_video` gave.
         model: see the top of this page.
-        window: how it watches.
-
-    Returns:
-        Timeline.
+        window: time span, smoothing and temperature.
 
     Raises:
         VideoError: the video cannot be used.
@@ -75,64 +72,40 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         'Jumping'
     """
     stream = video if hasattr(video, "fps") else open_video(video)
-    steps = list(watch(stream, model, window=window))
-    seconds, probabilities = zip(*steps, strict=True)
+    seconds, probabilities = zip(*predict_steps(stream, model, window=window), strict=True)
     return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes))
 
 
-def watch(stream, model, *, window=WINDOW):
-    """Gives what a model says of a video, step by step, as it plays; memory does not grow with its length.
+def predict_steps(stream, model, *, window=WINDOW):
+    """Predict a video step by step, as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training, so there are T steps in a window's time. The first window
     gives its T steps; an LRCN's next windows each begin half a window later and give their later half, so that a step
-    never sees frames that come after it. A model whose readout is the mean says at each step the mean up to there.
+    never sees frames that come after it. With the read-out "mean", a step's logits are the mean of its window's so far.
 
     Args:
         stream: what `open_video` gave.
         model: see the top of this page.
-        window: how it watches.
+        window: time span, smoothing and temperature.
 
     Yields:
         Step.
-
-    Raises:
-        ValueError: the model's logits have another shape than (1, T, K).
     """
-    length = model.num_frames
-    fps = length / window_seconds(stream, model, window)
-    stride = max(1, length // 2) if model.kind == "lrcn" else length
-    steps, index = _all_logits(stream_frames(stream, size=model.size, fps=fps), model, stride), 0
-    probabilities = (softmax(logits / window.temperature).astype(np.float32) for logits in steps)
+    fps = model.num_frames / _window_seconds(stream, model, window)
+    logits = _predict_logits(stream_frames(stream, size=model.size, fps=fps), model)
+    probabilities = (softmax(row / window.temperature).astype(np.float32) for row in logits)
     for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
         yield Step((index + 0.5) / fps, row)
 
 
-def window_seconds(stream, model, window) -> float:
-    """Decides which time a model's T frames span.
-
-    Args:
-        stream: what `open_video` gave.
-        model: its own `window_seconds`, if it has one, is how it was trained.
-        window: its `window_seconds` goes before.
-
-    Returns:
-        Seconds: as asked, else as trained, else the whole video up to LONGEST_WINDOW.
-    """
-    asked = window.window_seconds or getattr(model, "window_seconds", None)
-    return asked or min(max(stream.seconds, 1 / stream.fps), LONGEST_WINDOW)
-
-
 def smooth(rows, time_constant):
-    """Makes a stream steady by exponential smoothing: each answer is a share new, the rest what was said before.
+    """Smooth a stream exponentially: each row is a share of the new, the rest of the row before.
 
     After a clean change the new class takes over once 0.69 time constants have passed: steadiness is paid with delay.
 
     Args:
         rows: iterable of arrays of one shape.
         time_constant: in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
-
-    Yields:
-        Arrays like the rows.
 
     Example:
         >>> [round(float(row), 2) for row in smooth([0.0, 1.0, 1.0], 1.0)]
@@ -145,13 +118,7 @@ def smooth(rows, time_constant):
 
 
 def find_segments(labels) -> list[Segment]:
-    """Cuts a row of labels, one a frame, into stretches of one label.
-
-    Args:
-        labels: iterable of str.
-
-    Returns:
-        List of Segment, end to end.
+    """Cut a row of labels, one a frame, into stretches of one label, end to end.
 
     Example:
         >>> find_segments("aab")
@@ -164,68 +131,68 @@ def find_segments(labels) -> list[Segment]:
 
 
 def extend_segments(segments, index, label):
-    """Adds one frame's label to a list of segments in place, lengthening the last where the label stays.
-
-    Args:
-        segments: list of Segment, end to end.
-        index: number of the frame, the one after the last.
-        label: its label.
-    """
+    """Add the label of frame `index`, the one after the last, to a list of segments in place."""
     if segments and segments[-1].label == label:
         segments[-1] = segments[-1]._replace(stop=index + 1)
     else:
         segments.append(Segment(index, index + 1, label))
 
 
-def measure_delays(said, truth, *, fps, hold_frames=1) -> pd.DataFrame:
-    """Measures how long the label takes to follow each change of what is really going on.
+def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
+    """Measure how long the prediction takes to follow each change of the true label.
 
     Args:
-        said: Segments that the model gave, end to end.
-        truth: Segments that are true, end to end; each but the first begins with a change.
+        predicted: Segments, end to end.
+        truth: Segments, end to end; each but the first begins with a change.
         fps: frames a second.
-        hold_frames: frames for which the label has to stay right to count as having followed.
+        hold_frames: frames for which the prediction has to stay correct to count as having followed.
 
     Returns:
         DataFrame, a row a change: `frame` where it happens, also in `seconds`; `label` from there on; `delay_frames`
-        and `delay_seconds` until it is said (NaN where it never is before the next change).
+        and `delay_seconds` until it is predicted (NaN where it never is before the next change).
 
     Example:
-        >>> said, truth = find_segments("aaaabb"), find_segments("aabbbb")
-        >>> measure_delays(said, truth, fps=2.0).to_dict("records")
+        >>> predicted, truth = find_segments("aaaabb"), find_segments("aabbbb")
+        >>> measure_delays(predicted, truth, fps=2.0).to_dict("records")
         [{'frame': 2, 'seconds': 1.0, 'label': 'b', 'delay_frames': 2.0, 'delay_seconds': 1.0}]
     """
-    rows = [
-        (change.start, change.start / fps, change.label, delay, delay / fps)
-        for change in truth[1:]
-        for delay in [_delay(change, said, hold_frames)]
-    ]
-    return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
+    rows = [(change.start, change.label, _find_delay(change, predicted, hold_frames)) for change in truth[1:]]
+    table = pd.DataFrame(rows, columns=["frame", "label", "delay_frames"])
+    table.insert(1, "seconds", table["frame"] / fps)
+    return table.assign(delay_seconds=table["delay_frames"] / fps)
 
 
-def _delay(change, said, hold_frames):
-    """Frames until a segment's label is said and held, or NaN."""
-    for segment in said:
+def _find_delay(change, predicted, hold_frames):
+    """Frames until a segment's label is predicted and held, or NaN."""
+    for segment in predicted:
         start, stop = max(segment.start, change.start), min(segment.stop, change.stop)
         if segment.label == change.label and stop - start >= min(hold_frames, change.stop - start) and stop > start:
             return float(start - change.start)
     return float("nan")
 
 
-def _all_logits(frames, model, stride):
-    """Scores (K,) of each step in turn."""
-    for clip, steps in _slide(frames, model.num_frames, stride):
+def _window_seconds(stream, model, window):
+    """Time that a model's T frames span: as asked, else as trained, else the whole video up to the longest window."""
+    asked = window.window_seconds or getattr(model, "window_seconds", None)
+    return asked or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS)
+
+
+def _predict_logits(frames, model):
+    """Logits (K,) of each step in turn."""
+    length = model.num_frames
+    stride = max(1, length // 2) if model.kind == "lrcn" else length
+    for clip, steps in _slide_windows(frames, length, stride):
         logits = np.asarray(model(clip[None]), np.float32)
-        expected = (1, model.num_frames, len(model.classes))
+        expected = (1, length, len(model.classes))
         if logits.shape != expected:
             raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
         if getattr(model, "readout", None) == "mean":
-            logits = logits.cumsum(axis=1) / np.arange(1, model.num_frames + 1)[:, None]
+            logits = logits.cumsum(axis=1) / np.arange(1, length + 1)[:, None]
         yield from logits[0, steps]
 
 
-def _slide(frames, length, stride):
-    """Clips (T, H, W, 3) and the slice of steps in each that were not in an earlier one; the end is held if need be."""
+def _slide_windows(frames, length, stride):
+    """Clips (T, H, W, 3) and the slice of steps in each that were not in an earlier one; the last frame is repeated."""
     window, fresh, due = deque(maxlen=length), 0, length
     for frame in frames:
         window.append(frame)

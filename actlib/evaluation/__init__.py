@@ -1,15 +1,16 @@
-"""From logits and labels to an honest answer: accuracies with intervals, paired tests, and the baseline to beat.
+"""From logits and labels to accuracies with intervals, paired tests, calibration and a baseline.
 
-accuracy    logits of steps -> answers of clips and videos; the interval from a bootstrap over groups
-results     what one evaluation found, as numbers, tables and JSON
-judging     evaluate: logits and labels -> Results
-comparing   two models on the same videos; several in one table; the control with shuffled frames
-baseline    logistic regression on averaged features
-calibration probabilities that can be believed, and "none of these"
-neighbours  which clips are alike to a model
+metrics      softmax; steps pooled into clips, clips into videos
+intervals    the 95 % interval of an accuracy: a bootstrap over groups
+evaluate     logits and labels -> Results
+results      what one evaluation found, as numbers, tables and JSON
+comparison   two models on the same videos; several in one table; the control with shuffled frames
+baseline     logistic regression on averaged features
+calibration  temperature scaling, reliability, "none of these"
+neighbours   which clips lie close to each other in feature space
 """
 
-from actlib.evaluation.baseline import average_positions, logistic_baseline
+from actlib.evaluation.baseline import global_average_pool, logistic_baseline
 from actlib.evaluation.calibration import (
     NONE_OF_THESE,
     Calibration,
@@ -20,8 +21,9 @@ from actlib.evaluation.calibration import (
     fit_temperature,
     reliability_table,
 )
-from actlib.evaluation.comparison import PairedTest, compare, mcnemar, shuffle_control
+from actlib.evaluation.comparison import PairedTest, compare, format_p, paired_test, shuffle_control
 from actlib.evaluation.evaluate import evaluate
-from actlib.evaluation.metrics import Accuracy, bootstrap_groups, pool_clips, pool_videos, softmax
+from actlib.evaluation.intervals import bootstrap_groups
+from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax
 from actlib.evaluation.neighbours import embed_clips, find_neighbours, neighbour_accuracy, project_clips
-from actlib.evaluation.results import LEVELS, Results, tabulate_predictions
+from actlib.evaluation.results import LEVELS, Results

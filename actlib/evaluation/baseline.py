@@ -6,8 +6,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
-def average_positions(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
-    """Average flat convolutional features over the picture, so that what was seen stays and where it was goes.
+def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
+    """Average flat convolutional features over the picture: what was seen stays, where it was goes.
 
     Args:
         features: float (..., D), flattened in the order rows, columns, channels.
@@ -17,7 +17,7 @@ def average_positions(features: np.ndarray, feature_shape: tuple[int, int, int])
         float32 (..., channels).
 
     Example:
-        >>> average_positions(np.arange(8.0), (2, 2, 2)).tolist()
+        >>> global_average_pool(np.arange(8.0), (2, 2, 2)).tolist()
         [3.0, 4.0]
     """
     features = np.asarray(features)
@@ -25,13 +25,13 @@ def average_positions(features: np.ndarray, feature_shape: tuple[int, int, int])
 
 
 def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray, num_classes: int) -> np.ndarray:
-    """Score frames by logistic regression: the trivial baseline that a network has to beat.
+    """Fit logistic regression to the training frames and predict the test frames.
 
     Args:
-        train: float (N, T, D) or (N, D), features of the training clips' frames, such as ``average_positions`` gives.
+        train: float (N, T, D) or (N, D), features of the training clips' frames, such as ``global_average_pool`` gives.
         labels: int (N,), the label of each training clip.
-        test: float (M, T, D) or (M, D), likewise for the clips to judge.
-        num_classes: K; a class without training clips gets the lowest score.
+        test: float (M, T, D) or (M, D), likewise for the test clips.
+        num_classes: K; a class without training clips gets the lowest logit.
 
     Returns:
         float32 (M, T, K) or (M, K), logits whose softmax are the probabilities; ready for ``evaluate``.
@@ -44,7 +44,7 @@ def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray
     frame_labels = np.repeat(labels, train.size // (len(train) * train.shape[-1]))
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
-    known = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes that were trained)
-    logits = np.full((len(known), num_classes), np.log(1e-12), np.float32)
-    logits[:, model.classes_] = np.log(np.maximum(known, 1e-12))
+    probabilities = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes in training)
+    logits = np.full((len(probabilities), num_classes), np.log(1e-12), np.float32)
+    logits[:, model.classes_] = np.log(np.maximum(probabilities, 1e-12))
     return logits.reshape(*test.shape[:-1], num_classes)

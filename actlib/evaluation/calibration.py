@@ -1,6 +1,6 @@
-"""Probabilities that can be believed: temperature scaling, reliability, and when to answer "none of these"."""
+"""Calibration: temperature scaling, reliability, and a threshold below which the prediction is "none of these"."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,14 @@ NONE_OF_THESE = "none of these"
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Make probabilities more modest (temperature above 1) or bolder (below 1); their order stays.
+    """Make probabilities softer (temperature above 1) or sharper (below 1); their order stays.
 
     Args:
         probabilities: float (..., K), in 0..1.
         temperature: above 0; 1 changes nothing.
 
     Returns:
-        float (..., K): the softmax of logits divided by the temperature, for the softmax of whose logits was given.
+        float (..., K): what the softmax gives if the logits behind the probabilities are divided by the temperature.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
@@ -32,9 +32,10 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Find the temperature at which validation videos are least surprising.
+    """Find the temperature with the lowest negative log-likelihood on validation videos.
 
-    With every video right, ever bolder would be ever better; so each label counts as (n + 1) / (n + 2) sure.
+    With every video correct, an ever lower temperature would be ever better; so each label gets the probability
+    (n + 1) / (n + 2), and the other classes share the rest.
 
     Args:
         probabilities: float (n, K), of validation videos, which training has not seen.
@@ -47,9 +48,9 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     probabilities, labels = _check(probabilities, labels)
     num_videos, num_classes = probabilities.shape
-    doubt = 1 / (num_videos + 2)
-    target = np.full(probabilities.shape, doubt / max(1, num_classes - 1))
-    target[np.arange(num_videos), labels] = 1 - doubt
+    rest = 1 / (num_videos + 2)
+    target = np.full(probabilities.shape, rest / max(1, num_classes - 1))
+    target[np.arange(num_videos), labels] = 1 - rest
 
     def negative_log_likelihood(log_temperature):
         return -(target * np.log(np.maximum(apply_temperature(probabilities, np.exp(log_temperature)), 1e-300))).sum()
@@ -58,22 +59,21 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
-    """Compare how sure a model says it is with how often it is right.
+    """Compare confidence with accuracy: the numbers of a reliability diagram.
 
     Args:
         probabilities: float (n, K), in 0..1.
         labels: int (n,), the true labels.
-        num_bins: how many equal parts 0..1 is cut into.
+        num_bins: how many equal bins 0..1 is cut into.
 
     Returns:
-        One row a bin: low, high (its edges), confidence (mean probability of the answer), accuracy, videos (how many).
-        Confidence and accuracy of an empty bin are NaN.
+        One row a bin: low, high (its edges), confidence (mean probability of the predicted class), accuracy, videos
+        (how many). Confidence and accuracy of an empty bin are NaN.
     """
     probabilities, labels = _check(probabilities, labels)
     edges = np.linspace(0, 1, num_bins + 1)
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, num_bins - 1)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.digitize(confidence, edges[1:-1], right=True)
     videos = np.bincount(bins, minlength=num_bins)
     with np.errstate(invalid="ignore"):
         means = [np.bincount(bins, values, minlength=num_bins) / videos for values in (confidence, correct)]
@@ -82,15 +82,7 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> float:
-    """Average the gap between confidence and accuracy over the bins of ``reliability_table``.
-
-    Args:
-        probabilities: float (n, K), in 0..1.
-        labels: int (n,), the true labels.
-        num_bins: how many equal parts 0..1 is cut into.
-
-    Returns:
-        The error, 0 (as right as it says) to 1.
+    """Average the gap between confidence and accuracy over the videos in the bins of ``reliability_table``; 0..1.
 
     Source: Naeini et al., Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015.
 
@@ -104,15 +96,15 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
 
 
 def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, *, keep: float = 0.95) -> float:
-    """Choose the probability below which the answer is "none of these".
+    """Choose the probability below which the prediction is "none of these".
 
     Args:
-        probabilities: float (n, K), of validation videos, tempered.
+        probabilities: float (n, K), of validation videos, after temperature scaling.
         labels: int (n,), the true labels.
-        keep: share of the right answers that must stay answers, 0..1.
+        keep: share of the correct predictions that must stay, 0..1.
 
     Returns:
-        The highest threshold that keeps this share of the right answers. It is 0 where no answer is right.
+        The highest threshold that keeps this share. It is 0 where no prediction is correct.
     """
     probabilities, labels = _check(probabilities, labels)
     confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
@@ -121,70 +113,49 @@ def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, *, keep: flo
 
 @dataclass(frozen=True)
 class Calibration:
-    """What validation videos taught about a model's probabilities."""
+    """Temperature and threshold of one model, fitted on validation videos."""
 
     temperature: float
-    threshold: float  # of the tempered probability; below it the answer is "none of these"
+    threshold: float  # of the calibrated probability; below it the prediction is "none of these"
     error_before: float  # expected calibration error, 0..1, on the validation videos
-    error_after: float  # likewise, tempered
-    num_videos: int  # that it was learnt from
+    error_after: float  # likewise, calibrated
+    num_videos: int  # that it was fitted on
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Temper probabilities.
-
-        Args:
-            probabilities: float (..., K), in 0..1.
-
-        Returns:
-            float (..., K).
-        """
+        """Calibrate a model's probabilities, float (..., K)."""
         return apply_temperature(probabilities, self.temperature)
 
-    def answer(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
-        """Name the class of one video, or say that it is none of them.
+    def predict(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
+        """Name the predicted class of one video, or "none of these".
 
         Args:
-            probabilities: float (K,), as the model gives them (not tempered).
+            probabilities: float (K,), as the model gives them (not calibrated).
             classes: K names.
-
-        Returns:
-            A class name, or "none of these".
 
         Example:
             >>> calibration = Calibration(2.0, 0.8, 0.1, 0.05, 60)
-            >>> calibration.answer(np.array([0.9, 0.1]), ("Jump", "Run"))
-            'none of these'
-            >>> calibration.answer(np.array([0.99, 0.01]), ("Jump", "Run"))
-            'Jump'
+            >>> [calibration.predict(np.array([p, 1 - p]), ("Jump", "Run")) for p in (0.9, 0.99)]
+            ['none of these', 'Jump']
         """
-        tempered = self.apply(np.asarray(probabilities))
-        return classes[int(tempered.argmax())] if tempered.max() >= self.threshold else NONE_OF_THESE
-
-    def to_json(self) -> dict:
-        """Plain numbers, ready for ``json.dump`` and for a checkpoint's card; ``Calibration(**record)`` rebuilds it."""
-        return asdict(self)
+        calibrated = self.apply(np.asarray(probabilities))
+        return classes[int(calibrated.argmax())] if calibrated.max() >= self.threshold else NONE_OF_THESE
 
 
 def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
-    """Learn from validation videos how far a model's probabilities can be believed.
+    """Fit temperature and threshold to a model's predictions on validation videos.
 
     Args:
-        validation: the model's results on the validation part; never on the test part.
-        keep: share of the right answers that stay answers, 0..1, see ``choose_threshold``.
+        validation: the model's results on the validation subset; never on the test subset.
+        keep: share of the correct predictions that must stay, 0..1, see ``choose_threshold``.
 
     Returns:
-        Temperature, threshold, and the calibration error before and after, on these same videos.
+        Both numbers, and the calibration error before and after, on these same videos.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = fit_temperature(probabilities, labels)
-    tempered = apply_temperature(probabilities, temperature)
-    return Calibration(
-        temperature,
-        choose_threshold(tempered, labels, keep=keep),
-        expected_calibration_error(probabilities, labels),
-        expected_calibration_error(tempered, labels),
-        len(labels),
-    )
+    calibrated = apply_temperature(probabilities, temperature)
+    errors = [expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
+    return Calibration(temperature, choose_threshold(calibrated, labels, keep=keep), *errors, len(labels))
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,9 +166,10 @@ def _check(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
             "Expected probabilities (videos, classes) and one label a video, of at least one video. "
             f"Received: {probabilities.shape} and {labels.shape}. Give Results.probabilities and predictions['label']."
         )
-    if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+    sums = probabilities.sum(axis=1)
+    if not np.allclose(sums, 1, atol=1e-3):
         raise ValueError(
-            "Expected rows that add up to 1. Received: rows that add up to "
-            f"{probabilities.sum(axis=1).min():.3g}..{probabilities.sum(axis=1).max():.3g}. Take the softmax of logits."
+            f"Expected rows that add up to 1. Received: rows that add up to {sums.min():.3g}..{sums.max():.3g}. "
+            "Take the softmax of logits."
         )
     return probabilities, labels

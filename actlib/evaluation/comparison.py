@@ -1,67 +1,70 @@
 """Two models on the same videos, several in one table, and the same model without the order of the frames."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from actlib.evaluation.metrics import Accuracy, resample, sum_groups
+from actlib.evaluation.intervals import bootstrap_groups
+from actlib.evaluation.metrics import Accuracy
 from actlib.evaluation.results import Results
 
 
 class PairedTest(NamedTuple):
-    """What two models, judged on the same videos, have in common and what not."""
+    """How two models differ on the same videos; prints as ``+7.1 points (2.3–11.9), p = 0.016``."""
 
     difference: Accuracy  # the first's video accuracy minus the second's, -1..1, 95 % interval over groups
-    p_value: float  # of McNemar's exact test
-    both_right: int
+    p_value: float  # of the permutation test over groups
+    mcnemar_p_value: float  # of McNemar's exact test, which takes videos for independent
+    both_correct: int  # numbers of videos
     only_first: int
     only_second: int
-    both_wrong: int
+    neither: int
+
+    def __str__(self) -> str:
+        value, low, high = (100 * each for each in (self.difference.value, self.difference.low, self.difference.high))
+        return f"{value:+.1f} points ({low:+.1f} to {high:+.1f}), {format_p(self.p_value)}"
 
 
-def mcnemar(first: Results, second: Results, *, num_bootstrap: int = 2000, seed: int = 0) -> PairedTest:
-    """Ask whether two models differ by more than luck, from the videos that only one of them gets right.
+def paired_test(first: Results, second: Results) -> PairedTest:
+    """Test whether two models differ by more than chance on the same videos.
 
-    The test takes videos for independent. Siblings of one group are not, so the p-value flatters; the interval of the
-    difference, over groups, does not.
+    If they were alike, either could have given either's predictions in any group: the p-value is the share of all
+    ways to swap them, group by group, that leave at least this difference. McNemar's test swaps video by video; as
+    videos of one group are alike, its p-value is too small.
 
     Args:
         first: one model's results.
         second: another's, or the same model's on other input, on the same videos.
-        num_bootstrap: how many times groups are drawn for the interval.
-        seed: of the draw.
 
     Returns:
-        The difference, the p-value and the four counts of videos.
+        The difference and its interval, both p-values and the four counts of videos.
 
     Raises:
-        ValueError: if the results are of different videos.
+        ValueError: the results are of different videos.
 
-    Source: McNemar, Psychometrika 12, 1947; the exact form is a sign test on the pairs that differ.
+    Source: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005, section 3.3 (sign flips); McNemar,
+        Psychometrika 12, 1947.
     """
-    left, right = _pair(first, second)
-    counts = [int((a & b).sum()) for a, b in ((left, right), (left, ~right), (~left, right), (~left, ~right))]
-    differing = counts[1] + counts[2]
-    p_value = float(stats.binomtest(counts[1], differing).pvalue) if differing else 1.0
-    gained = left.astype(float) - right
-    units = first.predictions["label"] * 1_000_000 + first.predictions["group"]
-    low, high = np.quantile(resample(*sum_groups(gained, units), num_bootstrap, seed), (0.025, 0.975))
-    difference = Accuracy(float(gained.mean()), float(low), float(high), len(gained))
-    return PairedTest(difference, p_value, *counts)
+    left, right = _align(first, second)
+    gained = left.astype(int) - right
+    difference = bootstrap_groups(gained, first.groups, first.predictions["label"])
+    if not gained.any():  # no difference at all: it could lie on either side
+        difference = replace(difference, low=-difference.high)
+    both, only_first, only_second, neither = (
+        int((a & b).sum()) for a, b in ((left, right), (left, ~right), (~left, right), (~left, ~right))
+    )
+    differing = only_first + only_second
+    mcnemar_p = float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0
+    p_value = _flip_signs(np.bincount(first.groups, gained).astype(int))
+    return PairedTest(difference, p_value, mcnemar_p, both, only_first, only_second, neither)
 
 
-def _pair(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each of the first's videos is right, in both results, in the first's order."""
-    left, right = (results.predictions.set_index("name")["correct"] for results in (first, second))
-    if len(left) != len(right) or set(left.index) != set(right.index):
-        different = len(set(left.index) ^ set(right.index))
-        raise ValueError(
-            f"Expected results on the same videos. Received: {len(left)} and {len(right)} videos, {different} of them "
-            "in only one. Evaluate both on the same part of the same split."
-        )
-    return left.to_numpy(), right.loc[left.index].to_numpy()
+def format_p(p_value: float) -> str:
+    """Write a p-value for reading: "p = 0.016", or "p < 0.001" for whatever is smaller."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def compare(results: dict[str, Results]) -> pd.DataFrame:
@@ -72,21 +75,11 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
 
     Returns:
         One row a model: the accuracy of frames, clips and videos with their intervals, as text, the numbers of videos
-        and groups, and the p-value of McNemar's test against the first model ("other videos" where none can be had).
+        and groups, and the p-value of ``paired_test`` against the first model ("other videos" where there is none).
     """
     first = next(iter(results.values()))
     rows = {name: _row(model, first) for name, model in results.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
-
-
-def _row(model: Results, first: Results) -> dict[str, str | int]:
-    """One row of ``compare``."""
-    try:
-        p_value = "–" if model is first else f"{mcnemar(model, first).p_value:.2g}"
-    except ValueError:
-        p_value = "other videos"
-    levels = {f"{level} accuracy": str(getattr(model, level)) for level in ("frame", "clip", "video")}
-    return {**levels, "videos": model.video.count, "groups": model.num_groups, "p against the first": p_value}
 
 
 def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
@@ -97,16 +90,47 @@ def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
         shuffled: results of the same model on the same clips from ``ClipBatches(..., shuffle_frames=True)``.
 
     Returns:
-        One row a class and a last row "all": videos, the share of right ones in both cases, and lost, their difference.
+        One row a class and a last row "all": videos, the accuracy in both cases, and lost, their difference.
 
     Raises:
-        ValueError: if the results are of different videos.
+        ValueError: the results are of different videos.
     """
-    left, right = _pair(ordered, shuffled)
-    table = pd.DataFrame({"ordered": left.astype(float), "shuffled": right.astype(float)})
-    class_names = ordered.predictions["class_name"].to_numpy()
-    per_class = table.groupby(class_names).mean().reindex([name for name in ordered.classes if name in class_names])
-    per_class.insert(0, "videos", pd.Series(class_names).value_counts())
-    per_class.loc["all"] = [len(table), *table.mean()]
-    per_class["lost"] = per_class["ordered"] - per_class["shuffled"]
-    return per_class.astype({"videos": int}).rename_axis("class_name")
+    left, right = _align(ordered, shuffled)
+    names = ordered.predictions["class_name"].to_numpy()
+    table = pd.DataFrame({"class_name": names, "videos": 1, "ordered": left, "shuffled": right})
+    table = pd.concat([table, table.assign(class_name="all")])
+    rows = [*(name for name in ordered.classes if name in names), "all"]
+    table = table.groupby("class_name").agg({"videos": "sum", "ordered": "mean", "shuffled": "mean"}).loc[rows]
+    return table.assign(lost=table["ordered"] - table["shuffled"])
+
+
+def _align(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each of the first's videos is correct in both results, in the first's order."""
+    left, right = (results.predictions.set_index("name")["correct"] for results in (first, second))
+    if len(left) != len(right) or set(left.index) != set(right.index):
+        different = len(set(left.index) ^ set(right.index))
+        raise ValueError(
+            f"Expected results on the same videos. Received: {len(left)} and {len(right)} videos, {different} of them "
+            "in only one. Evaluate both on the same subset of the same split."
+        )
+    return left.to_numpy(), right.loc[left.index].to_numpy()
+
+
+def _flip_signs(gained: np.ndarray) -> float:
+    """Share of all 2^G choices of signs for which the sum is at least as far from 0; exact, whatever G is."""
+    sizes = np.abs(gained[gained != 0])
+    chances = np.ones(1)  # chances[s]: that the groups left positive sum to s
+    for size in sizes:
+        chances = (np.pad(chances, (0, size)) + np.pad(chances, (size, 0))) / 2
+    sums = 2 * np.arange(len(chances)) - sizes.sum()
+    return min(1.0, float(chances[np.abs(sums) >= abs(gained.sum())].sum()))
+
+
+def _row(model: Results, first: Results) -> dict[str, str | int]:
+    """One row of ``compare``."""
+    try:
+        p_value = "–" if model is first else format_p(paired_test(model, first).p_value)
+    except ValueError:
+        p_value = "other videos"
+    accuracies = {f"{level} accuracy": str(getattr(model, level)) for level in ("frame", "clip", "video")}
+    return {**accuracies, "videos": model.video.count, "groups": model.num_groups, "against the first": p_value}

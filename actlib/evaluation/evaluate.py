@@ -1,9 +1,10 @@
-"""Scores and labels in, results out."""
+"""Logits and labels in, results out."""
 
 import numpy as np
 import pandas as pd
 
-from actlib.evaluation.metrics import bootstrap_groups, pool_clips, pool_videos
+from actlib.evaluation.intervals import bootstrap_groups, number_groups
+from actlib.evaluation.metrics import pool_clips, pool_videos
 from actlib.evaluation.results import Results, tabulate_predictions
 
 
@@ -14,52 +15,44 @@ def evaluate(
     *,
     classes: tuple[str, ...],
     readout: str = "mean",
-    seed: int = 0,
     num_bootstrap: int = 2000,
 ) -> Results:
-    """Judge a model's logits at the level of frames, of clips and of videos.
-
-    The paper's test protocol is one way to call this: clips of 16 frames every 8 (``batches.windows(16, 8)``, the last
-    ends at the last frame), the logits that ``predict`` gives for them, and ``readout="steps"``: the mean over steps,
-    then over a video's clips (Donahue et al., arXiv 1411.4389, section 4). A frame classifier's average over frames is
-    the same call with its frames as steps.
+    """Measure the accuracy of a model's logits over frames, clips and videos.
 
     Args:
-        logits: float (N, T, K), logits before the softmax at every step of every clip.
+        logits: float (N, T, K), before the softmax, at every step of every clip.
         clip_videos: int (N,), the row of ``videos`` that each clip is of.
-        videos: V rows with the columns name, label (0..K-1) and group.
+        videos: V rows with the columns name, label (0..K-1) and group. A group is one of its class, unless
+            ``videos.attrs["groups_span_classes"]`` says that it is the same people and place in every class.
         classes: K names, in the order of the labels.
-        readout: how the steps of a clip become one answer: "last", "mean" or "steps", see ``pool_clips``.
-        seed: of the bootstrap.
-        num_bootstrap: how many times groups are drawn.
+        readout: how the steps of a clip are pooled: "last", "mean" or "steps", see ``pool_clips``.
+        num_bootstrap: how many times groups are drawn for the intervals.
 
     Returns:
         The results; of equal probabilities the lower label wins. Classes without videos are in the tables, as NaN.
 
     Raises:
-        ValueError: if shapes do not fit, a video has no clip, or a score is not finite.
+        ValueError: shapes do not fit, a video has no clip, or a logit is not finite.
+
+    Source: Donahue et al., arXiv 1411.4389, section 4, is clips of 16 frames every 8 and ``readout="steps"``.
     """
     logits, clip_videos = np.asarray(logits), np.asarray(clip_videos)
     _check_logits(logits, clip_videos, videos, classes)
-    labels, groups = videos["label"].to_numpy(np.int64), videos["group"].to_numpy(np.int64)
-    _, units = np.unique(np.stack([labels, groups]), axis=1, return_inverse=True)  # (V,), one number a (class, group)
-    clip_labels, clip_units = labels[clip_videos], units[clip_videos]
+    labels = videos["label"].to_numpy(np.int64)
+    span = bool(videos.attrs.get("groups_span_classes", False))
+    groups = number_groups(videos, groups_span_classes=span)
     clips = pool_clips(logits, readout)  # (N, K)
-    pooled = pool_videos(clips, clip_videos)  # (V, K)
-    predicted = pooled.argmax(axis=1)
-    right = {
-        "frame": (logits.argmax(axis=2) == clip_labels[:, None]).ravel(),
-        "clip": clips.argmax(axis=1) == clip_labels,
-        "video": predicted == labels,
-    }
-    unit = {"frame": np.repeat(clip_units, logits.shape[1]), "clip": clip_units, "video": units}
-    levels = {
-        level: bootstrap_groups(right[level], unit[level], num_bootstrap=num_bootstrap, seed=seed) for level in right
-    }
-    predictions = tabulate_predictions(
-        videos["name"], labels, groups=groups, probabilities=pooled, predicted=predicted, classes=tuple(classes)
-    )
-    return Results(tuple(classes), **levels, predictions=predictions, readout=readout, num_groups=int(units.max()) + 1)
+    probabilities = pool_videos(clips, clip_videos)  # (V, K)
+    accuracies = {}
+    for level, predicted, rows in (
+        ("frame", logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
+        ("clip", clips.argmax(axis=1), clip_videos),
+        ("video", probabilities.argmax(axis=1), np.arange(len(videos))),
+    ):
+        correct = predicted == labels[rows]
+        accuracies[level] = bootstrap_groups(correct, groups[rows], labels[rows], num_bootstrap=num_bootstrap)
+    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=tuple(classes))
+    return Results(tuple(classes), **accuracies, predictions=table, readout=readout, groups_span_classes=span)
 
 
 def _check_logits(logits: np.ndarray, clip_videos: np.ndarray, videos: pd.DataFrame, classes: tuple[str, ...]) -> None:
@@ -67,14 +60,14 @@ def _check_logits(logits: np.ndarray, clip_videos: np.ndarray, videos: pd.DataFr
     if logits.ndim != 3 or logits.shape[2] != len(classes) or 0 in logits.shape:
         raise ValueError(
             f"Expected logits of the shape (clips, steps, {len(classes)} classes). Received: {logits.shape}. "
-            "Give one score a class at every step; logits (N, K) become (N, 1, K) with logits[:, None]."
+            "Give one logit a class at every step; logits (N, K) become (N, 1, K) with logits[:, None]."
         )
     if clip_videos.shape != logits.shape[:1]:
         raise ValueError(
             f"Expected the video of each of the {len(logits)} clips. Received: {clip_videos.shape}. "
             "Use batches.videos()."
         )
-    if set(np.unique(clip_videos).tolist()) != set(range(len(videos))):
+    if set(clip_videos.tolist()) != set(range(len(videos))):
         raise ValueError(
             f"Expected clips of all {len(videos)} videos, numbered from 0. Received: clips of "
             f"{len(np.unique(clip_videos))}, the highest number {clip_videos.max()}. Give the table of these videos."

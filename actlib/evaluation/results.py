@@ -7,18 +7,17 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from actlib.evaluation.intervals import number_groups
 from actlib.evaluation.metrics import Accuracy
 
 LEVELS = ("frame", "clip", "video")
 
 
-def tabulate_predictions(names, labels, *, groups, probabilities, predicted, classes) -> pd.DataFrame:
+def tabulate_predictions(videos, probabilities, *, predicted, classes) -> pd.DataFrame:
     """Put every video's prediction in one row.
 
     Args:
-        names: V strings, the videos' names.
-        labels: int (V,), the true labels.
-        groups: int (V,), the number of each video's group (gNN).
+        videos: V rows with the columns name, label and group.
         probabilities: float (V, K), in 0..1.
         predicted: int (V,), the predicted labels.
         classes: K class names.
@@ -27,34 +26,40 @@ def tabulate_predictions(names, labels, *, groups, probabilities, predicted, cla
         A table with the columns name, class_name, label, group, predicted, predicted_class, probability (of the
         predicted class), correct, and probabilities (float32 (K,) in each row).
     """
-    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
-    probabilities = np.asarray(probabilities, np.float32).reshape(len(labels), len(classes))
-    return pd.DataFrame(
-        {
-            "name": list(names),
-            "class_name": [classes[label] for label in labels],
-            "label": labels,
-            "group": np.asarray(groups, np.int64),
-            "predicted": predicted,
-            "predicted_class": [classes[label] for label in predicted],
-            "probability": probabilities[np.arange(len(labels)), predicted],
-            "correct": labels == predicted,
-            "probabilities": list(probabilities),
-        }
+    names, predicted = np.array(classes, object), np.asarray(predicted, np.int64)
+    probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
+    table = videos[["name", "label", "group"]].reset_index(drop=True)
+    table.insert(1, "class_name", names[table["label"]])
+    return table.assign(
+        predicted=predicted,
+        predicted_class=names[predicted],
+        probability=probabilities[np.arange(len(table)), predicted],
+        correct=table["label"] == predicted,
+        probabilities=list(probabilities),
     )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Results:
-    """Everything that one evaluation says about one model; shows itself as a table in a notebook and in print."""
+    """What one evaluation found about one model; shows itself as a table in a notebook and in print."""
 
     classes: tuple[str, ...]
-    frame: Accuracy  # every step of every clip judged alone
+    frame: Accuracy  # of every step of every clip alone
     clip: Accuracy
     video: Accuracy  # the mean of a video's clips: the level at which papers report
     predictions: pd.DataFrame  # one row a video, see tabulate_predictions
-    readout: str  # how a clip's steps became one answer
-    num_groups: int  # (class, group) pairs, the units of the bootstrap
+    readout: str  # how a clip's steps were pooled
+    groups_span_classes: bool = False  # whether a group is the same people and place in every class
+
+    @property
+    def groups(self) -> np.ndarray:
+        """int (V,), which group each video is of: the units of the bootstrap and of the paired test."""
+        return number_groups(self.predictions, groups_span_classes=self.groups_span_classes)
+
+    @property
+    def num_groups(self) -> int:
+        """How many groups the videos are of."""
+        return int(self.groups.max()) + 1
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -69,25 +74,17 @@ class Results:
 
     @cached_property
     def per_class(self) -> pd.DataFrame:
-        """Precision, recall, F1 (0..1) and the number of videos of each class; NaN where nothing was there to judge."""
-        precision, recall, f1, videos = precision_recall_fscore_support(
-            self.predictions["label"],
-            self.predictions["predicted"],
-            labels=np.arange(len(self.classes)),
-            zero_division=np.nan,
-        )
+        """Precision, recall, F1 (0..1) and the number of videos of each class; NaN where there was none."""
+        true, predicted, labels = self.predictions["label"], self.predictions["predicted"], range(len(self.classes))
+        columns = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=np.nan)
         index = pd.Index(self.classes, name="class_name")
-        return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1, "videos": videos}, index=index)
+        return pd.DataFrame(dict(zip(("precision", "recall", "f1", "videos"), columns, strict=True)), index=index)
 
     def top_k(self, k: int = 5) -> float:
-        """Say in which share of the videos the true class is among the k most probable ones.
+        """Return the share of the videos whose true class is among the k most probable ones.
 
         Args:
-            k: how many classes count, at least 1. Of equal probabilities the lower label comes first, so that
-                ``top_k(1)`` is the video accuracy.
-
-        Returns:
-            The share, 0..1.
+            k: at least 1. Of equal probabilities the lower label comes first: ``top_k(1)`` is the video accuracy.
         """
         if k < 1:
             raise ValueError(f"Expected k to be at least 1. Received: {k}. Use 1 for the plain accuracy.")
@@ -105,22 +102,21 @@ class Results:
         """
         wrong = self.confusion * (1 - np.eye(len(self.classes), dtype=np.int64))
         true, predicted = np.nonzero(wrong)
-        names = np.array(self.classes, dtype=object)
-        videos = wrong[true, predicted]
+        names, videos = np.array(self.classes, dtype=object), wrong[true, predicted]
         share = videos / self.confusion.sum(axis=1)[true]
         table = {"true_class": names[true], "predicted_class": names[predicted], "videos": videos, "share": share}
         ordered = pd.DataFrame(table).sort_values(["videos", "share"], ascending=False, kind="stable")
         return ordered.head(count).reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
-        """One row a level: accuracy, its 95 % interval, and how many answers were judged, as text for reading."""
-        levels = [getattr(self, level) for level in LEVELS]
-        table = {
-            "accuracy": [f"{100 * level.value:.1f} %" for level in levels],
-            "95 % interval": [f"{100 * level.low:.1f}–{100 * level.high:.1f} %" for level in levels],
-            "judged": [f"{level.count:,} {name}s" for level, name in zip(levels, LEVELS, strict=True)],
-        }
-        return pd.DataFrame(table, index=pd.Index(LEVELS, name="level"))
+        """One row a level: accuracy, its 95 % interval, and of how many predictions, as text for reading."""
+        rows = {}
+        for level in LEVELS:
+            found = getattr(self, level)
+            interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
+            rows[level] = (f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s")
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "95 % interval", "number"])
+        return table.rename_axis("level")
 
     def __str__(self) -> str:
         return f"{self.summary().to_string()}\n{self._note()}"
@@ -139,8 +135,8 @@ class Results:
 
         Returns:
             A dict with frame_accuracy, clip_accuracy, video_accuracy (each value, low, high, count), top_5, per_class,
-            confusion, num_videos, num_clips, num_frames, num_groups, classes, readout and predictions (probabilities
-            rounded to 5 decimals). What cannot be judged (NaN) is None.
+            confusion, num_videos, num_clips, num_frames, num_groups, groups_span_classes, classes, readout and
+            predictions (probabilities rounded to 5 decimals). NaN becomes None.
         """
         per_class = self.per_class.astype(object).where(self.per_class.notna(), None)
         columns = self.predictions[["name", "label", "group", "predicted"]].to_dict(orient="list")
@@ -150,6 +146,7 @@ class Results:
             "top_5": self.top_k(5),
             **{f"num_{level}s": getattr(self, level).count for level in LEVELS},
             "num_groups": self.num_groups,
+            "groups_span_classes": self.groups_span_classes,
             "classes": list(self.classes),
             "readout": self.readout,
             "per_class": per_class.to_dict(orient="index"),
@@ -162,29 +159,20 @@ class Results:
         """Rebuild results from what ``to_json`` gave.
 
         Args:
-            record: the dict; keys that others added to it are passed over.
-
-        Returns:
-            Results whose accuracies, confusion and tables are those that were saved.
+            record: the dict; keys that others added to it are ignored.
 
         Raises:
-            ValueError: if a key is missing.
+            ValueError: a key is missing.
         """
-        needed = [*(f"{level}_accuracy" for level in LEVELS), "classes", "readout", "num_groups", "predictions"]
+        needed = [*(f"{level}_accuracy" for level in LEVELS), "classes", "readout", "predictions"]
         missing = [key for key in needed if key not in record]
         if missing:
             raise ValueError(
                 f"Expected results of an evaluation. Received: a record without {missing}. Evaluate again."
             )
         columns, classes = dict(record["predictions"]), tuple(record["classes"])
-        predictions = tabulate_predictions(
-            columns["name"],
-            columns["label"],
-            groups=columns["group"],
-            probabilities=columns["probabilities"],
-            predicted=columns["predicted"],
-            classes=classes,
-        )
+        probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
+        table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
         levels = {level: Accuracy(**record[f"{level}_accuracy"]) for level in LEVELS}
-        facts = {key: record[key] for key in ("readout", "num_groups")}
-        return cls(classes, **levels, predictions=predictions, **facts)
+        span = record.get("groups_span_classes", False)
+        return cls(classes, **levels, predictions=table, readout=record["readout"], groups_span_classes=span)
