@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from actlib.evaluation import softmax
+from actlib.evaluation import pool_clips, softmax
 from actlib.video import open_video, stream_frames
 
 MAX_WINDOW_SECONDS = 8.0  # UCF-101's videos last 7.2 on average
@@ -51,11 +51,11 @@ class Timeline(NamedTuple):
     seconds: np.ndarray  # float64 (S,)
     probabilities: np.ndarray  # float32 (S, K)
     classes: tuple[str, ...]
-    pooled: np.ndarray | None = None  # float (K,), the answer for the whole video; None: the mean of the steps
+    pooled: np.ndarray | None = None  # float (K,), of the whole video by the model's read-out; None: mean of the steps
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
-    """Predict a video from beginning to end.
+    """Predict a video from beginning to end: each step, and the whole video by the model's read-out.
 
     Args:
         video: path, or what `open_video` gave.
@@ -72,8 +72,11 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         'Jumping'
     """
     stream = video if hasattr(video, "fps") else open_video(video)
-    seconds, probabilities = zip(*predict_steps(stream, model, window=window), strict=True)
-    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes))
+    clips = list(_predict_clips(stream, model, window))
+    seconds, probabilities = zip(*_read_steps(clips, stream, model, window), strict=True)
+    logits = np.stack([logits for logits, _ in clips])  # (windows, T, K)
+    pooled = pool_clips(logits / window.temperature, model.readout).mean(axis=0)
+    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled)
 
 
 def predict_steps(stream, model, *, window=WINDOW):
@@ -91,11 +94,7 @@ def predict_steps(stream, model, *, window=WINDOW):
     Yields:
         Step.
     """
-    fps = model.num_frames / _window_seconds(stream, model, window)
-    logits = _predict_logits(stream_frames(stream, size=model.size, fps=fps), model)
-    probabilities = (softmax(row / window.temperature).astype(np.float32) for row in logits)
-    for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
-        yield Step((index + 0.5) / fps, row)
+    return _read_steps(_predict_clips(stream, model, window), stream, model, window)
 
 
 def smooth(rows, time_constant):
@@ -171,24 +170,38 @@ def _find_delay(change, predicted, hold_frames):
     return float("nan")
 
 
-def _window_seconds(stream, model, window):
-    """Time that a model's T frames span: as asked, else as trained, else the whole video up to the longest window."""
+def _step_rate(stream, model, window):
+    """Steps a second: T in the time asked for, else in that of training, else in the whole video up to 8 seconds."""
     asked = window.window_seconds or getattr(model, "window_seconds", None)
-    return asked or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS)
+    return model.num_frames / (asked or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
 
 
-def _predict_logits(frames, model):
-    """Logits (K,) of each step in turn."""
-    length = model.num_frames
-    stride = max(1, length // 2) if model.kind == "lrcn" else length
-    for clip, steps in _slide_windows(frames, length, stride):
+def _predict_clips(stream, model, window):
+    """Logits (T, K) of each window in turn, and the slice of its steps that were not in an earlier one."""
+    frames = stream_frames(stream, size=model.size, fps=_step_rate(stream, model, window))
+    stride = max(1, model.num_frames // 2) if model.kind == "lrcn" else model.num_frames
+    for clip, steps in _slide_windows(frames, model.num_frames, stride):
         logits = np.asarray(model(clip[None]), np.float32)
-        expected = (1, length, len(model.classes))
+        expected = (1, model.num_frames, len(model.classes))
         if logits.shape != expected:
             raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
-        if getattr(model, "readout", None) == "mean":
-            logits = logits.cumsum(axis=1) / np.arange(1, length + 1)[:, None]
-        yield from logits[0, steps]
+        yield logits[0], steps
+
+
+def _read_steps(clips, stream, model, window):
+    """Step after step, with tempered and smoothed probabilities, from what `_predict_clips` gave."""
+    fps = _step_rate(stream, model, window)
+    rows = (row for logits, steps in clips for row in _accumulate(logits, model)[steps])
+    probabilities = (softmax(row / window.temperature) for row in rows)
+    for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
+        yield Step((index + 0.5) / fps, row)
+
+
+def _accumulate(logits, model):
+    """Logits (T, K) as they stand at each step: with the read-out "mean", their mean so far."""
+    if model.readout != "mean":
+        return logits
+    return logits.cumsum(axis=0) / np.arange(1, len(logits) + 1, dtype=np.float32)[:, None]
 
 
 def _slide_windows(frames, length, stride):

@@ -88,7 +88,10 @@ def measure_baseline(data, *, framework):
     parts = [table[table.subset != "test"], table[table.subset == "test"].reset_index(drop=True)]
     train, test = (
         np.stack(
-            [evaluation.average_positions(np.asarray(row, np.float32), preset.model.vgg.feature_shape) for row in cache]
+            [
+                evaluation.global_average_pool(np.asarray(row, np.float32), preset.model.vgg.feature_shape)
+                for row in cache
+            ]
         )
         for cache in (cache_features(part, model, experiment).fill() for part in parts)
     )

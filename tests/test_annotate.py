@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from photometer import CLASSES, Photometer, film_of
 from PIL import Image
 
 from actlib.annotate import Panel, annotate_video, join_videos, write_gif
@@ -14,110 +15,18 @@ from actlib.annotate import gif as gifs
 from actlib.annotate.films import fit_frame, hold_answers
 from actlib.annotate.panel import DIM, NIGHT, RIGHT, TEXT, TRACK, WRONG, Strip, fit_text, font_of
 from actlib.evaluation.calibration import NONE_OF_THESE
-from actlib.timeline import Segment, Step, WindowConfig, find_segments, measure_delays, predict_timeline, smooth, watch
-from actlib.video import open_video, sample_uniform
+from actlib.timeline import Segment, Step, WindowConfig
 from actlib.video.writer import write_video
-
-CLASSES = ("Dark", "Grey", "Bright")
-
-
-class Photometer:
-    """A model that knows a class by the mean brightness of each frame."""
-
-    size, num_frames = 16, 4
-
-    def __init__(self, kind="frames", sharpness=1.0, *, levels=(40, 128, 220), classes=CLASSES):
-        self.kind, self.sharpness, self.levels, self.classes, self.clips = kind, sharpness, levels, classes, []
-
-    def __call__(self, clips):
-        self.clips.append(clips)
-        brightness = clips.mean(axis=(2, 3, 4))  # (N, T)
-        return -np.abs(brightness[..., None] - self.levels) * self.sharpness
-
-
-def film_of(path, *levels, size=(48, 64), fps=25, length=25):
-    """Writes `length` frames of each grey level, one after the other."""
-    frames = (np.full((*size, 3), level, np.uint8) for level in levels for _ in range(length))
-    return write_video(path, frames, fps=fps)
-
-
-def test_a_window_as_long_as_the_video_takes_the_frames_of_training(tmp_path):
-    path = film_of(tmp_path / "film.mp4", *range(30, 230, 10), length=2)
-    model = Photometer()
-    steps = list(watch(open_video(path), model))
-    levels = [30 + 10 * (index // 2) for index in sample_uniform(40, 4)]
-    assert np.abs(model.clips[0].mean(axis=(0, 2, 3, 4)) - levels).max() < 3
-    assert [round(step.seconds, 3) for step in steps] == [0.2, 0.6, 1.0, 1.4]
-
-
-@pytest.mark.parametrize("kind", ["frames", "lrcn"])
-@pytest.mark.parametrize("num_steps", [1, 3, 4, 5, 6, 9, 16])
-def test_every_step_is_answered_once_and_from_its_own_frame(tmp_path, kind, num_steps):
-    levels = tuple(range(30, 30 + 10 * num_steps, 10))
-    path = film_of(tmp_path / "film.mp4", *levels, length=5)
-    model = Photometer(kind, levels=levels, classes=tuple(map(str, levels)))
-    timeline = predict_timeline(path, model, window=WindowConfig(window_seconds=0.8))  # 4 steps of 5 frames
-    assert timeline.probabilities.argmax(axis=1).tolist() == list(range(num_steps))
-    assert np.allclose(timeline.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert np.allclose(np.diff(timeline.seconds), 0.2)
-
-
-def test_windows_of_an_lrcn_overlap_by_half_and_end_held(tmp_path):
-    path = film_of(tmp_path / "film.mp4", 40, 60, 80, 100, 120, 140, 160, length=5)
-    model = Photometer("lrcn")
-    list(watch(open_video(path), model, window=WindowConfig(window_seconds=0.8)))
-    levels = [np.rint(clip.mean(axis=(0, 2, 3, 4)) / 20).astype(int).tolist() for clip in model.clips]
-    assert levels == [[2, 3, 4, 5], [4, 5, 6, 7], [5, 6, 7, 8]]
-
-
-def test_a_model_that_reads_the_mean_says_the_mean_so_far(tmp_path):
-    path = film_of(tmp_path / "film.mp4", 40, 220, length=10)
-    model = Photometer("lrcn", sharpness=0.01)
-    model.readout = "mean"
-    rows = predict_timeline(path, model).probabilities
-    assert rows[:, 0].argmax() == 0
-    assert (np.diff(rows[1:, 2]) > 0).all()
-    assert rows[3, 0] == pytest.approx(rows[3, 2], abs=0.05)  # half dark, half bright
-
-
-def test_scores_of_another_shape_are_refused(tmp_path):
-    model = SimpleNamespace(classes=CLASSES, size=16, num_frames=4, kind="frames")
-    with pytest.raises(ValueError, match=r"Expected logits \(1, 4, 3\) \(1, T, K\). Received: \(1, 3\)"):
-        predict_timeline(film_of(tmp_path / "film.mp4", 40), _call(model, lambda clips: np.zeros((1, 3))))
 
 
 def _call(record, answer):
     return type("Model", (), {**vars(record), "__call__": lambda self, clips: answer(clips)})()
 
 
-def test_smoothing_is_exponential():
-    rows = [np.array([1.0, 0.0])] + [np.array([0.0, 1.0])] * 8
-    smoothed = np.array(list(smooth(rows, 3.0)))
-    assert smoothed[:, 0] == pytest.approx(np.exp(-np.arange(9) / 3.0))
-    assert np.array_equal(list(smooth(rows, 0)), rows)
-    # a clean change is followed once ln 2 = 0.69 time constants have passed
-    assert (smoothed[:, 1] > 0.5).argmax() == int(np.ceil(3 * np.log(2)))
-
-
-def test_temperature_and_threshold(tmp_path):
+def test_what_stays_below_the_threshold_is_none_of_these(tmp_path):
     path = film_of(tmp_path / "film.mp4", 90)  # between dark and grey
-    warm = predict_timeline(path, Photometer(), window=WindowConfig(temperature=50.0)).probabilities
-    cold = predict_timeline(path, Photometer()).probabilities
-    assert warm.max() < cold.max()
     said = annotate_video(path, Photometer(), tmp_path / "a.mp4", window=WindowConfig(temperature=50.0, threshold=0.6))
     assert [segment.label for segment in said.said] == [NONE_OF_THESE]
-
-
-def test_delays():
-    said = find_segments("aaaaabaabbbbcccc")
-    truth = find_segments("aaabbbbbbbcccddd")
-    table = measure_delays(said, truth, fps=10)
-    assert table["frame"].tolist() == [3, 10, 13]
-    assert table["delay_frames"].tolist()[:2] == [2, 2]
-    assert np.isnan(table["delay_frames"][2])
-    assert table["delay_seconds"].tolist()[:2] == [0.2, 0.2]
-    assert measure_delays(said, truth, fps=10, hold_frames=2)["delay_frames"].tolist()[:2] == [5, 2]
-    assert measure_delays(find_segments("aabb"), find_segments("aabb"), fps=5)["delay_frames"].tolist() == [0]
 
 
 def test_joined_clips_and_the_delay_of_the_label(tmp_path):
@@ -272,7 +181,7 @@ def test_a_failure_half_way_leaves_the_old_film(tmp_path, ending):
             raise RuntimeError("no more power")
         return np.zeros((1, 4, 3))
 
-    model = _call(SimpleNamespace(classes=CLASSES, size=16, num_frames=4, kind="frames"), fail)
+    model = _call(SimpleNamespace(classes=CLASSES, size=16, num_frames=4, kind="frames", readout="steps"), fail)
     with pytest.raises(RuntimeError, match="no more power"):
         annotate_video(path, model, out, window=WindowConfig(window_seconds=0.4))
     assert out.read_bytes() == b"old"
@@ -378,7 +287,7 @@ from actlib.annotate import annotate_video
 from types import SimpleNamespace
 
 class Model:
-    classes, size, num_frames, kind = ("a", "b"), 16, 8, "lrcn"
+    classes, size, num_frames, kind, readout = ("a", "b"), 16, 8, "lrcn", "last"
     def __call__(self, clips):
         return np.random.default_rng(0).normal(size=(*clips.shape[:2], 2))
 

@@ -1,7 +1,5 @@
 """Temperature, reliability and "none of these" on probabilities whose truth is known."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +9,7 @@ from actlib.evaluation import calibration
 
 
 def make_logits(*, sharpness=1.0, count=4000, seed=0):
-    """Scores and labels drawn from their own softmax: believable at sharpness 1, too bold above."""
+    """Logits and labels drawn from their own softmax: calibrated at sharpness 1, over-confident above."""
     rng = np.random.default_rng(seed)
     logits = 2 * rng.normal(size=(count, 5))
     cumulative = evaluation.softmax(logits).cumsum(axis=1)
@@ -20,27 +18,27 @@ def make_logits(*, sharpness=1.0, count=4000, seed=0):
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
-def test_temperature_undoes_what_made_scores_too_bold(sharpness):
+def test_temperature_undoes_what_made_logits_too_sharp(sharpness):
     logits, labels = make_logits(sharpness=sharpness)
     probabilities = evaluation.softmax(logits)
     temperature = calibration.fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(sharpness, rel=0.06)
-    tempered = calibration.apply_temperature(probabilities, temperature)
-    assert calibration.expected_calibration_error(tempered, labels) < 0.02
-    np.testing.assert_array_equal(tempered.argmax(axis=1), probabilities.argmax(axis=1))
+    calibrated = calibration.apply_temperature(probabilities, temperature)
+    assert calibration.expected_calibration_error(calibrated, labels) < 0.02
+    np.testing.assert_array_equal(calibrated.argmax(axis=1), probabilities.argmax(axis=1))
 
 
-def test_tempering_probabilities_is_dividing_logits():
+def test_a_temperature_of_probabilities_divides_their_logits():
     logits, _ = make_logits(count=20)
     expected = evaluation.softmax(logits / 1.7)
     np.testing.assert_allclose(calibration.apply_temperature(evaluation.softmax(logits), 1.7), expected, rtol=1e-6)
 
 
-def test_all_right_does_not_make_a_model_sure_of_everything():
+def test_all_correct_does_not_sharpen_without_end():
     logits = np.eye(4)[np.arange(40) % 4] * 2
     temperature = calibration.fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
-    sure = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
-    np.testing.assert_allclose(sure, 41 / 42, rtol=1e-3)  # Laplace's answer to 40 right of 40
+    confidence = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
+    np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-3)  # Laplace's rule for 40 of 40
 
 
 def test_reliability_by_hand():
@@ -55,40 +53,53 @@ def test_reliability_by_hand():
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9, 0.95, 1.0])
-def test_threshold_keeps_its_share_of_right_answers_and_turns_strangers_away(keep):
+def test_threshold_keeps_its_share_of_correct_predictions_and_refuses_strangers(keep):
     logits, labels = make_logits(count=500)
     probabilities = evaluation.softmax(logits)
     threshold = calibration.choose_threshold(probabilities, labels, keep=keep)
-    right = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
-    assert keep <= (right >= threshold).mean() <= keep + 0.02
+    correct = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
+    assert keep <= (correct >= threshold).mean() <= keep + 0.02
     strangers = evaluation.softmax(0.1 * logits)  # a model that knows nothing of them
     assert (strangers.max(axis=1) >= threshold).mean() <= 0.2
 
 
-def test_no_right_answer_gives_no_threshold():
+def test_no_correct_prediction_gives_no_threshold():
     assert calibration.choose_threshold([[0.9, 0.1]], [1]) == 0.0
 
 
-def test_calibrate_results_and_save_what_was_learnt():
-    logits, labels = make_logits(sharpness=3.0, count=800)
+@pytest.mark.parametrize("sharpness", [0.4, 3.0])
+def test_calibrate_fits_temperature_and_a_threshold_of_calibrated_probabilities(sharpness):
+    logits, labels = make_logits(sharpness=sharpness, count=800)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(800)], "label": labels, "group": np.arange(800) // 4})
-    results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"))
-    learnt = calibration.calibrate(results)
-    assert learnt.temperature == pytest.approx(3, rel=0.1) and learnt.num_videos == 800
-    assert learnt.error_after < learnt.error_before / 3
-    assert calibration.Calibration(**json.loads(json.dumps(learnt.to_json()))) == learnt
-    assert learnt.answer(np.full(5, 0.2), tuple("abcde")) == calibration.NONE_OF_THESE
-    assert learnt.answer(np.eye(5)[2], tuple("abcde")) == "c"
+    results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"), num_bootstrap=10)
+    found = calibration.calibrate(results, keep=0.9)
+    assert found.temperature == pytest.approx(sharpness, rel=0.1) and found.num_videos == 800
+    expected = [
+        calibration.expected_calibration_error(each, labels)
+        for each in (results.probabilities, evaluation.softmax(logits / found.temperature))
+    ]
+    assert [found.error_before, found.error_after] == pytest.approx(expected, abs=1e-4)
+    assert found.error_after < found.error_before / 2
+    correct = results.predictions["correct"].to_numpy()
+    assert 0.9 <= (found.apply(results.probabilities).max(axis=1)[correct] >= found.threshold).mean() <= 0.91
+    kept = [found.predict(row, tuple("abcde")) != calibration.NONE_OF_THESE for row in results.probabilities[correct]]
+    assert 0.9 <= np.mean(kept) <= 0.91
+
+
+def test_a_prediction_is_withheld_by_its_calibrated_probability():
+    found = calibration.Calibration(2.0, threshold=0.75, error_before=0.2, error_after=0.1, num_videos=60)
+    assert found.predict(np.array([0.1, 0.89]), ("Jump", "Run")) == calibration.NONE_OF_THESE  # 0.749, calibrated
+    assert found.predict(np.array([0.1, 0.91]), ("Jump", "Run")) == "Run"
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "labels", "said"),
+    ("probabilities", "labels", "message"),
     [
         ([[2.0, 1.0]], [0], "softmax"),
         ([[0.5, 0.5]], [0, 1], r"\(1, 2\) and \(2,\)"),
         (np.zeros((0, 2)), [], "at least one"),
     ],
 )
-def test_what_are_not_probabilities_is_refused(probabilities, labels, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_are_not_probabilities_is_refused(probabilities, labels, message):
+    with pytest.raises(ValueError, match=message):
         calibration.reliability_table(probabilities, labels)

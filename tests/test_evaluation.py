@@ -1,4 +1,4 @@
-"""Accuracies, intervals and paired tests against numbers worked out by hand, and what happens at the edges."""
+"""Accuracies and tables against numbers worked out by hand, and what happens at the edges."""
 
 import json
 
@@ -19,9 +19,9 @@ def make_videos(labels, groups=None):
     return pd.DataFrame({"name": names, "label": labels, "group": list(groups)})
 
 
-def judge(answers, labels, *, groups=None, **options):
-    """Results of one clip of one step a video whose answers are these labels."""
-    logits = 4 * np.eye(len(CLASSES))[np.asarray(answers)][:, None]
+def evaluate_videos(predicted, labels, *, groups=None, **options):
+    """Results of one clip of one step a video, with these predictions."""
+    logits = 4 * np.eye(len(CLASSES))[np.asarray(predicted)][:, None]
     return evaluation.evaluate(logits, np.arange(len(labels)), make_videos(labels, groups), classes=CLASSES, **options)
 
 
@@ -64,48 +64,34 @@ def test_videos_pool_their_own_clips_in_any_order():
     np.testing.assert_allclose(evaluation.pool_videos(clips, np.array([1, 0, 1])), [[0, 1, 0], [0.5, 0.15, 0.35]])
 
 
-def test_interval_is_over_groups_not_videos():
-    """Siblings that agree are worth one answer: the interval is that of the groups, wider than that of the videos."""
-    rng = np.random.default_rng(0)
-    group_right = rng.random(40) < 0.7
-    correct, groups = np.repeat(group_right, 10), np.repeat(np.arange(40), 10)
-    grouped = evaluation.bootstrap_groups(correct, groups)
-    alone = evaluation.bootstrap_groups(correct, np.arange(400))
-    expected = 1.96 * np.sqrt(group_right.mean() * (1 - group_right.mean()) / 40)
-    assert grouped.value == alone.value == correct.mean()
-    assert (grouped.high - grouped.low) / 2 == pytest.approx(expected, rel=0.1)
-    assert (alone.high - alone.low) / 2 == pytest.approx(expected / np.sqrt(10), rel=0.1)
+def test_a_group_is_of_its_class_unless_groups_span_classes():
+    results = evaluate_videos([0, 1, 1, 2], [0, 1, 2, 2], groups=[1, 1, 1, 1])
+    assert results.groups.tolist() == [0, 1, 2, 2] and results.num_groups == 3
+    videos = make_videos([0, 1, 2, 2], groups=[4, 4, 9, 4])
+    videos.attrs["groups_span_classes"] = True
+    people = evaluation.evaluate(np.eye(3)[[0, 1, 1, 2]][:, None], np.arange(4), videos, classes=CLASSES)
+    assert people.groups.tolist() == [0, 0, 1, 0] and people.num_groups == 2
+    again = evaluation.Results.from_json(people.to_json())
+    assert again.groups_span_classes and again.groups.tolist() == people.groups.tolist()
 
 
-def test_interval_covers_the_truth_as_often_as_it_says():
-    rng, covered = np.random.default_rng(1), 0
-    for trial in range(200):
-        group_rate = rng.beta(6, 2, size=50)  # the truth is 0.75
-        correct = rng.random((50, 4)) < group_rate[:, None]
-        found = evaluation.bootstrap_groups(correct.ravel(), np.repeat(np.arange(50), 4), num_bootstrap=400, seed=trial)
-        covered += found.low <= 0.75 <= found.high
-    assert 0.88 <= covered / 200 <= 0.99
-
-
-@pytest.mark.parametrize("answer", [0.0, 1.0])
-def test_interval_has_a_width_where_all_groups_agree(answer):
-    found = evaluation.bootstrap_groups(np.full(90, answer), np.repeat(np.arange(30), 3))
-    edge = 0.025 ** (1 / 30)  # Clopper and Pearson's bound for 30 right of 30
-    assert (found.low, found.high) == pytest.approx((edge, 1) if answer else (0, 1 - edge))
-
-
-def test_one_group_says_next_to_nothing():
-    found = evaluation.bootstrap_groups([True, False, True], [4, 4, 4])
-    assert found.low < 0.05 and found.high > 0.95
-
-
-def test_same_group_number_in_two_classes_is_two_groups():
-    results = judge([0, 1, 1, 2], [0, 1, 2, 2], groups=[1, 1, 1, 1])
-    assert results.num_groups == 3
+def test_the_intervals_of_every_level_are_over_groups_within_classes():
+    rng, labels = np.random.default_rng(6), np.repeat([0, 1, 2], 10)
+    videos, clip_videos = make_videos(labels, groups=np.tile(np.repeat(np.arange(5), 2), 3)), np.arange(30).repeat(2)
+    logits = rng.normal(size=(60, 4, 3)) + np.eye(3)[labels[clip_videos]][:, None]
+    results = evaluation.evaluate(logits, clip_videos, videos, classes=CLASSES, readout="steps")
+    groups = labels * 10 + videos["group"].to_numpy()
+    frames, clips = clip_videos.repeat(4), evaluation.softmax(logits).mean(axis=1).argmax(axis=1)
+    for found, correct, rows in (
+        (results.frame, logits.argmax(axis=2).ravel() == labels[frames], frames),
+        (results.clip, clips == labels[clip_videos], clip_videos),
+        (results.video, results.predictions["correct"], np.arange(30)),
+    ):
+        assert found == evaluation.bootstrap_groups(correct, groups[rows], labels[rows])
 
 
 def test_confusion_and_per_class_by_hand():
-    results = judge([0, 0, 1, 0, 0, 2], [0, 0, 0, 1, 2, 2])
+    results = evaluate_videos([0, 0, 1, 0, 0, 2], [0, 0, 0, 1, 2, 2])
     assert results.confusion.tolist() == [[2, 1, 0], [1, 0, 0], [1, 0, 1]]
     assert results.per_class["recall"].tolist() == pytest.approx([2 / 3, 0, 1 / 2])
     assert results.per_class["precision"].tolist() == pytest.approx([2 / 4, 0, 1])
@@ -119,7 +105,7 @@ def test_confusion_and_per_class_by_hand():
 
 
 def test_class_absent_from_the_test_set_is_nan_not_zero():
-    results = judge([0, 0, 1], [0, 0, 1])
+    results = evaluate_videos([0, 0, 1], [0, 0, 1])
     assert results.confusion.shape == (3, 3)
     assert results.per_class.loc["Sit", ["precision", "recall", "f1"]].isna().all()
     assert results.per_class.loc["Sit", "videos"] == 0
@@ -149,7 +135,7 @@ def test_top_k_agrees_with_scikit_learn_at_101_classes():
 
 
 def test_results_survive_json():
-    results = judge([0, 0, 1, 2], [0, 1, 1, 2])
+    results = evaluate_videos([0, 0, 1, 2], [0, 1, 1, 2])
     text = json.dumps({**results.to_json(), "seconds": 3.5}, allow_nan=False)
     again = evaluation.Results.from_json(json.loads(text))
     assert (again.frame, again.clip, again.video) == (results.frame, results.clip, results.video)
@@ -164,7 +150,7 @@ def test_results_survive_json():
 
 
 def test_results_show_themselves():
-    results = judge([0, 0, 1, 2], [0, 1, 1, 2])
+    results = evaluate_videos([0, 0, 1, 2], [0, 1, 1, 2])
     assert "75.0 %" in str(results) and "4 videos" in str(results) and "over 4 groups" in repr(results)
     assert "<table" in results._repr_html_() and "75.0 %" in results._repr_html_()
 
@@ -177,7 +163,7 @@ def test_scores_that_are_not_numbers_name_the_video():
 
 
 @pytest.mark.parametrize(
-    ("logits", "clip_videos", "labels", "said"),
+    ("logits", "clip_videos", "labels", "message"),
     [
         (np.zeros((3, 3)), [0, 1, 2], [0, 1, 2], r"Received: \(3, 3\).*logits\[:, None\]"),
         (np.zeros((3, 1, 2)), [0, 1, 2], [0, 1, 2], "3 classes"),
@@ -188,54 +174,16 @@ def test_scores_that_are_not_numbers_name_the_video():
         (np.zeros((2, 1, 3)), [0, 1], [0, 3], r"labels in 0\.\.2"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(logits, clip_videos, labels, said):
+def test_arguments_that_do_not_fit_are_refused(logits, clip_videos, labels, message):
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(len(labels))], "label": labels, "group": 1})
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         evaluation.evaluate(logits, np.array(clip_videos, int), videos, classes=CLASSES)
 
 
-def test_mcnemar_against_the_binomial_by_hand():
-    """8 videos that only the first gets right, 1 that only the second does: p = 2 (1 + 9) / 2^9."""
-    labels = [0] * 12
-    first, second = judge([0] * 10 + [1, 1], labels), judge([0] + [1] * 8 + [0, 0, 1], labels)
-    test = evaluation.mcnemar(first, second)
-    assert (test.both_right, test.only_first, test.only_second, test.both_wrong) == (2, 8, 1, 1)
-    assert test.p_value == pytest.approx(2 * (1 + 9) / 2**9)
-    assert test.difference.value == pytest.approx(7 / 12)
-    assert test.difference.low > 0
-    assert evaluation.mcnemar(first, first).p_value == 1.0
-
-
-def test_paired_tests_match_videos_by_name():
-    first, second = judge([0, 1, 1], [0, 1, 2]), judge([1, 1, 2], [0, 1, 2])
-    turned = evaluation.Results.from_json(second.to_json())
-    turned.predictions.sort_values("name", ascending=False, inplace=True, ignore_index=True)
-    assert evaluation.mcnemar(first, turned) == evaluation.mcnemar(first, second)
-    with pytest.raises(ValueError, match=r"3 and 2 videos, 1 of them in only one"):
-        evaluation.mcnemar(first, judge([0, 1], [0, 1]))
-
-
-def test_compare_puts_models_in_one_table():
-    table = evaluation.compare(
-        {"average": judge([0, 0], [0, 1]), "LRCN": judge([0, 1], [0, 1]), "small": judge([0], [0])}
-    )
-    assert table.index.tolist() == ["average", "LRCN", "small"]
-    assert table["video accuracy"].str.startswith(("50.0 %", "100.0 %")).all()
-    assert table["p against the first"].tolist() == ["–", "1", "other videos"]
-
-
-def test_shuffle_control_shows_what_order_was_worth():
-    labels = [0, 0, 1, 1]
-    table = evaluation.shuffle_control(judge(labels, labels), judge([0, 1, 1, 1], labels))
-    assert table.index.tolist() == ["Jump", "Run", "all"]  # nothing was there to judge of the third class
-    assert table["videos"].tolist() == [2, 2, 4]
-    assert table["lost"].tolist() == [0.5, 0.0, 0.25]
-
-
-def test_average_positions_keeps_channels():
+def test_global_average_pool_keeps_channels():
     features = np.random.default_rng(3).normal(size=(2, 5, 4 * 6 * 3)).astype(np.float16)
     expected = features.reshape(2, 5, 4, 6, 3).astype(np.float32).mean(axis=(2, 3))
-    np.testing.assert_allclose(evaluation.average_positions(features, (4, 6, 3)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(evaluation.global_average_pool(features, (4, 6, 3)), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_logistic_baseline_learns_and_leaves_unseen_classes_out():

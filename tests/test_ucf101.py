@@ -104,6 +104,7 @@ def test_the_table_has_a_row_for_each_video(folder):
     assert table.attrs == {
         "classes": ("Basketball", "BasketballDunk", "HandstandPushups"),
         "folder": str(folder.resolve()),
+        "groups_span_classes": False,
     }
 
 

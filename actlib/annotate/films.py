@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from actlib.annotate.gif import write_gif
 from actlib.annotate.panel import COLOURS, NIGHT, REFERENCE, Panel
 from actlib.evaluation.calibration import NONE_OF_THESE
-from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, watch
+from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, predict_steps
 from actlib.video import LIMITS, open_video, stream_frames
 from actlib.video.writer import write_video
 
@@ -96,7 +96,7 @@ def draw_frames(stream, model, *, truth=None, window=WINDOW, tally=None):
     left = (canvas - width) // 2
     film = np.empty((height + panel.height + height % 2, canvas, 3), np.uint8)
     film[:] = NIGHT
-    answers = hold_answers(watch(stream, model, window=window), stream.fps)
+    answers = hold_answers(predict_steps(stream, model, window=window), stream.fps)
     for index, frame in enumerate(stream_frames(stream, size=(height, width))):
         probabilities = next(answers)
         said, right = tally.add(index, probabilities)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from actlib.paths import cache_folder
+from actlib.sample import is_sample
 from actlib.video import VideoError
 from actlib.video.metadata import probe_files
 
@@ -40,7 +41,8 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     Returns:
         DataFrame sorted by `name`, with COLUMNS: `path` (absolute), `name` (`Class/v_Class_g01_c01.avi`), `class_name`,
         `label` (int64 from 0), `group`, `clip`, `frames`, `fps`, `width` and `height` (pixels), `bytes`;
-        `attrs` holds `classes` (tuple) and `folder`.
+        `attrs` holds `classes` (tuple), `folder`, and `groups_span_classes`: whether a group is the same people and
+        place in every class, as in the sample set.
 
     Raises:
         VideoError: all files that cannot be used, in one message.
@@ -54,7 +56,7 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     names = tuple(classes) if classes is not None else tuple(sorted({path.parent.name for path in files}))
     table = pd.DataFrame([_row(path, info, names) for path, info in infos.items()], columns=COLUMNS)
     table = table.sort_values("name", ignore_index=True)
-    table.attrs.update(classes=names, folder=str(Path(folder).resolve()))
+    table.attrs.update(classes=names, folder=str(Path(folder).resolve()), groups_span_classes=is_sample(folder))
     return table
 
 

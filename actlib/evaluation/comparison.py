@@ -1,6 +1,5 @@
 """Two models on the same videos, several in one table, and the same model without the order of the frames."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -45,20 +44,23 @@ def paired_test(first: Results, second: Results) -> PairedTest:
     Raises:
         ValueError: the results are of different videos.
 
-    Source: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005, section 3.3 (sign flips); McNemar,
-        Psychometrika 12, 1947.
+    Source: Fisher, The Design of Experiments, 1935, chapter III (sign flips); McNemar, Psychometrika 12, 1947.
     """
     left, right = _align(first, second)
-    gained = left.astype(int) - right
-    difference = bootstrap_groups(gained, first.groups, first.predictions["label"])
-    if not gained.any():  # no difference at all: it could lie on either side
-        difference = replace(difference, low=-difference.high)
+    gained, groups = left.astype(int) - right, first.groups
+    if gained.any():
+        share = bootstrap_groups((1 + gained) / 2, groups, first.predictions["label"])  # 0.5: no difference
+        low, high = 2 * share.low - 1, 2 * share.high - 1
+    else:
+        high = bootstrap_groups(gained, groups).high  # the largest share of groups that could differ unseen
+        low = -high
+    difference = Accuracy(float(gained.mean()), low, high, len(gained))
     both, only_first, only_second, neither = (
         int((a & b).sum()) for a, b in ((left, right), (left, ~right), (~left, right), (~left, ~right))
     )
     differing = only_first + only_second
     mcnemar_p = float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0
-    p_value = _flip_signs(np.bincount(first.groups, gained).astype(int))
+    p_value = _flip_signs(np.bincount(groups, gained).astype(int))
     return PairedTest(difference, p_value, mcnemar_p, both, only_first, only_second, neither)
 
 

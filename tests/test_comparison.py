@@ -1,0 +1,158 @@
+"""Paired tests against SciPy and numbers worked out by hand; several models in one table; the shuffled control."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from actlib import evaluation
+from actlib.evaluation import comparison
+
+CLASSES = ("Jump", "Run", "Sit")
+
+
+def make_results(correct, labels=None, *, groups=None, classes=CLASSES):
+    """Results of one video a value: predicted right or, if not, as the next class."""
+    labels = np.zeros(len(correct), int) if labels is None else np.asarray(labels)
+    groups = np.arange(len(correct)) if groups is None else groups
+    videos = pd.DataFrame({"name": [f"v{i}" for i in range(len(labels))], "label": labels, "group": groups})
+    predicted = np.where(correct, labels, (labels + 1) % len(classes))
+    logits = 4 * np.eye(len(classes))[predicted][:, None]
+    return evaluation.evaluate(logits, np.arange(len(labels)), videos, classes=classes, num_bootstrap=20)
+
+
+def make_pair(*, seed=0, num_groups=12, clips=4, gain=0.25):
+    """Two models' correctness on groups of videos, the first better."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(num_groups), clips)
+    second = rng.random(len(groups)) < 0.6
+    return second | (rng.random(len(groups)) < gain), second, groups
+
+
+def test_both_p_values_by_hand_where_every_video_is_a_group():
+    """8 videos that only the first gets right, 1 that only the second does: p = 2 (1 + 9) / 2^9, in both tests."""
+    first, second = make_results([1] * 10 + [0] * 2), make_results([1] + [0] * 8 + [1, 1, 0])
+    test = evaluation.paired_test(first, second)
+    assert (test.both_correct, test.only_first, test.only_second, test.neither) == (2, 8, 1, 1)
+    assert test.p_value == test.mcnemar_p_value == pytest.approx(2 * (1 + 9) / 2**9)
+    assert test.p_value == pytest.approx(stats.binomtest(8, 9).pvalue)
+    assert test.difference.value == pytest.approx(7 / 12) and test.difference.count == 12
+    turned = evaluation.paired_test(second, first)
+    assert (turned.only_first, turned.only_second, turned.p_value) == (1, 8, test.p_value)
+    assert turned.difference.low == pytest.approx(-test.difference.high)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_permutation_over_groups_agrees_with_scipy(seed):
+    left, right, groups = make_pair(seed=seed, num_groups=10)
+    test = evaluation.paired_test(make_results(left, groups=groups), make_results(right, groups=groups))
+    totals = [np.bincount(groups, each) for each in (left, right)]
+    expected = stats.permutation_test(
+        totals, lambda a, b: (a - b).sum(), permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    assert test.p_value == pytest.approx(min(1.0, expected.pvalue))
+
+
+def test_many_groups_are_counted_exactly():
+    """600 groups, each a step of one: the binomial's own p-value, which no sample of swaps could reach."""
+    gained = np.repeat([1, -1, 0], [400, 100, 100])
+    assert comparison._flip_signs(gained) == pytest.approx(stats.binomtest(400, 500).pvalue, rel=1e-6)
+
+
+def test_siblings_do_not_make_a_difference_surer():
+    """Four groups of ten videos won: one chance in eight, though McNemar counts forty."""
+    groups = np.repeat(np.arange(4), 10)
+    test = evaluation.paired_test(make_results(groups >= 0, groups=groups), make_results(groups < 0, groups=groups))
+    assert test.p_value == 2 / 2**4
+    assert test.mcnemar_p_value == pytest.approx(2 / 2**40)
+
+
+def test_groups_that_span_classes_are_swapped_whole():
+    labels, people = np.tile([0, 1, 2], 5), np.repeat(np.arange(5), 3)
+    videos = pd.DataFrame({"name": [f"v{i}" for i in range(15)], "label": labels, "group": people})
+    p_values = []
+    for span in (True, False):
+        videos.attrs["groups_span_classes"] = span
+        pair = [
+            evaluation.evaluate(4.0 * np.eye(3)[each][:, None], np.arange(15), videos, classes=CLASSES)
+            for each in (labels, (labels + 1) % 3)
+        ]
+        assert [results.num_groups for results in pair] == [5 if span else 15] * 2
+        p_values.append(evaluation.paired_test(*pair).p_value)
+    assert p_values == [2 / 2**5, 2 / 2**15]
+
+
+def test_p_values_are_uniform_where_two_models_are_alike():
+    rng, p_values, groups = np.random.default_rng(3), [], np.repeat(np.arange(20), 5)
+    for _ in range(400):
+        shared = rng.random(20)[groups]  # some groups are easy for both
+        gained = (rng.random(100) < shared).astype(int) - (rng.random(100) < shared)
+        p_values.append(comparison._flip_signs(np.bincount(groups, gained).astype(int)))
+    assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.06
+
+
+def test_interval_of_the_difference_is_that_of_the_paired_groups():
+    left, right, groups = make_pair(num_groups=40)
+    found = evaluation.paired_test(make_results(left, groups=groups), make_results(right, groups=groups)).difference
+    gained = np.bincount(groups, left.astype(float) - right) / 4
+    expected = stats.t.ppf(0.975, 39) * gained.std(ddof=1) / np.sqrt(40)
+    assert found.value == pytest.approx(gained.mean())
+    assert (found.low, found.high) == pytest.approx((found.value - expected, found.value + expected), abs=0.02)
+
+
+def test_models_that_never_differ_still_have_an_interval():
+    same = make_results([1, 1, 0] * 10)
+    test = evaluation.paired_test(same, same)
+    assert test.p_value == test.mcnemar_p_value == 1.0
+    assert test.difference.high == -test.difference.low == pytest.approx(1 - 0.025 ** (1 / 30))
+    worse = evaluation.paired_test(make_results([0] * 30), make_results([1] * 30)).difference
+    assert worse.value == worse.low == -1 and -1 < worse.high < -0.7
+
+
+def test_videos_are_matched_by_name():
+    labels = [0, 1, 2]
+    first, second = make_results([1, 1, 0], labels), make_results([0, 1, 1], labels)
+    turned = evaluation.Results.from_json(second.to_json())
+    turned.predictions.sort_values("name", ascending=False, inplace=True, ignore_index=True)
+    assert evaluation.paired_test(first, turned) == evaluation.paired_test(first, second)
+    with pytest.raises(ValueError, match=r"3 and 2 videos, 1 of them in only one"):
+        evaluation.paired_test(first, make_results([1, 1], labels[:2]))
+
+
+def test_p_values_print_as_papers_do():
+    assert [evaluation.format_p(p) for p in (7.5e-09, 0.00099, 0.001, 0.0156, 1.0)] == [
+        "p < 0.001",
+        "p < 0.001",
+        "p = 0.001",
+        "p = 0.016",
+        "p = 1",
+    ]
+    accuracy = evaluation.Accuracy(0.0714, -0.023, 0.119, 98)
+    assert str(evaluation.PairedTest(accuracy, 0.0156, 0.01, 70, 10, 3, 15)) == (
+        "+7.1 points (-2.3 to +11.9), p = 0.016"
+    )
+
+
+def test_compare_puts_models_in_one_table():
+    labels = [0, 1] * 6
+    table = evaluation.compare(
+        {
+            "average": make_results([1, 0] * 6, labels),
+            "LRCN": make_results([1] * 12, labels),
+            "reverse": make_results([0, 1] * 6, labels),
+            "small": make_results([1], [0]),
+        }
+    )
+    assert table.index.tolist() == ["average", "LRCN", "reverse", "small"]
+    assert table["video accuracy"].str.startswith(("50.0 %", "100.0 %", "50.0 %", "100.0 %")).all()
+    assert table["against the first"].tolist() == ["–", "p = 0.031", "p = 1", "other videos"]
+    assert table["videos"].tolist() == table["groups"].tolist() == [12, 12, 12, 1]
+
+
+def test_shuffle_control_shows_what_order_was_worth():
+    labels = [1, 1, 0, 0]
+    table = evaluation.shuffle_control(make_results([1] * 4, labels), make_results([1, 1, 1, 0], labels))
+    assert table.index.tolist() == ["Jump", "Run", "all"]  # the third class has no videos
+    assert table["videos"].tolist() == [2, 2, 4]
+    assert table["ordered"].tolist() == [1, 1, 1] and table["shuffled"].tolist() == [0.5, 1, 0.75]
+    assert table["lost"].tolist() == [0.5, 0.0, 0.25]
