@@ -144,7 +144,7 @@ def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
         predicted: Segments, end to end.
         truth: Segments, end to end; each but the first begins with a change.
         fps: frames a second.
-        hold_frames: frames for which the prediction has to stay correct to count as having followed.
+        hold_frames: frames for which the prediction has to stay correct, at most until the next change.
 
     Returns:
         DataFrame, a row a change: `frame` where it happens, also in `seconds`; `label` from there on; `delay_frames`
