@@ -1,4 +1,4 @@
-"""Batches: the same for the same seed, whole clips augmented alike, features left as they are."""
+"""Batches: every clip once, the same for the same seed, whole clips augmented alike, features left as they are."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actlib.dataset import ClipBatches, augment_clip
 from actlib.video import make_sampler
@@ -31,73 +33,62 @@ def read(data, number=0):
     return [(int(clip[0, 0]), clip[:, 1].tolist()) for clip in pixels], np.concatenate(labels)
 
 
-@pytest.mark.parametrize(
-    "sampler",
-    [
-        make_sampler("uniform", 8),
-        make_sampler("segments", 8),
-        make_sampler("consecutive", 8),
-        make_sampler("consecutive", 4, stride=2),
-    ],
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 20), min_size=1, max_size=8).filter(any),
+    batch_size=st.integers(1, 7),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 99),
+    number=st.integers(0, 3),
 )
-def test_one_clip_a_video_with_its_label(sampler):
-    found, labels = read(make(sampler, batch_size=2))
+def test_every_clip_comes_once_an_epoch_and_the_same_seed_gives_the_same_batches(
+    lengths, batch_size, shuffle, seed, number
+):
+    sampler = make_sampler("windows", 4, stride=2)
+    one, two = (make(sampler, lengths=lengths, batch_size=batch_size, shuffle=shuffle, seed=seed) for _ in range(2))
+    list(two.epoch(number + 1))  # what was asked before must not matter
+    found, labels = read(one, number)
+    windows = [(video, frames.tolist()) for video, n in enumerate(lengths) if n for frames in sampler(n, None)]
+    assert sorted(found) == windows and (shuffle or found == windows)
+    assert found == [(video, indices.tolist()) for video, indices in one.clips(number)]
+    assert one.videos(number).tolist() == [video for video, _ in found] == (labels - 10).tolist()
+    sizes = [len(labels) for _, labels in one.epoch(number)]
+    assert len(one) == len(sizes) and set(sizes[:-1]) <= {batch_size} and sizes[-1] <= batch_size
+    assert read(two, number)[0] == found
+
+
+@pytest.mark.parametrize("rule, options", [("uniform", {}), ("segments", {}), ("consecutive", {"stride": 2})])
+def test_one_clip_a_video_with_its_label(rule, options):
+    found, labels = read(make(make_sampler(rule, 4, **options), batch_size=2))
     assert [video for video, _ in found] == [0, 1, 2, 3, 4] and labels.tolist() == [10, 11, 12, 13, 14]
-    assert labels.dtype == np.int64
+    assert labels.dtype == np.int64 and all(len(frames) == 4 for _, frames in found)
 
 
-def test_windows_cover_every_frame_of_every_video():
-    data = make(make_sampler("windows", 8, stride=4), batch_size=3)
-    found, labels = read(data)
-    for video, length in enumerate((20, 9, 33, 16, 5)):
-        assert {frame for which, frames in found if which == video for frame in frames} == set(range(length))
-    assert data.videos().tolist() == [video for video, _ in found] == (labels - 10).tolist()
-    assert len(data) == -(-len(found) // 3) == len(list(data.epoch(0)))
+@pytest.mark.parametrize("options", [{"shuffle": True, "shuffle_frames": True}, {"augment": True}])
+def test_random_choices_follow_the_seed_and_the_epoch(options):
+    def epoch(seed, number):
+        data = make(make_sampler("segments", 4), batch_size=2, seed=seed, lengths=[40] * 9, **options)
+        return np.concatenate([clips for clips, _ in data.epoch(number)])
 
-
-def test_clips_say_what_batches_hold():
-    data = make(make_sampler("segments", 6), batch_size=2, shuffle=True, shuffle_frames=True)
-    found, _ = read(data, 3)
-    assert found == [(video, indices.tolist()) for video, indices in data.clips(3)]
-
-
-@pytest.mark.parametrize("options", [{"shuffle": True}, {"shuffle_frames": True}, {"augment": True}, {}])
-def test_the_same_seed_and_epoch_give_the_same_batches(options):
-    one, two = (make(make_sampler("segments", 4), batch_size=2, seed=5, **options) for _ in range(2))
-    list(two.epoch(0))  # what was asked before must not matter
-    for epoch in (1, 0):
-        for (clips, labels), (same_clips, same_labels) in zip(one.epoch(epoch), two.epoch(epoch), strict=True):
-            assert np.array_equal(clips, same_clips) and np.array_equal(labels, same_labels)
-
-
-def test_another_seed_or_epoch_gives_other_clips():
-    plans = [
-        make(make_sampler("segments", 4), seed=seed, lengths=[40] * 9).clips(epoch)
-        for seed, epoch in [(0, 0), (0, 1), (1, 0)]
-    ]
-    keys = [str([indices.tolist() for _, indices in plan]) for plan in plans]
-    assert len(set(keys)) == 3
+    assert np.array_equal(epoch(5, 1), epoch(5, 1))
+    assert not np.array_equal(epoch(5, 1), epoch(5, 0)) and not np.array_equal(epoch(5, 1), epoch(4, 1))
 
 
 def test_batches_may_be_asked_for_in_any_order_and_from_threads():
     data = make(make_sampler("windows", 4, stride=2), batch_size=2, shuffle=True, augment=True)
     expected = [clips for clips, _ in data.epoch(2)]
     with ThreadPoolExecutor(4) as pool:
-        places = np.random.default_rng(0).permutation(len(expected)).tolist()
-        found = list(pool.map(lambda place: data.batch(2, place)[0], places))
-    assert all(np.array_equal(clips, expected[place]) for place, clips in zip(places, found, strict=True))
+        order = np.random.default_rng(0).permutation(len(expected)).tolist()
+        found = list(pool.map(lambda index: data.batch(2, index)[0], order))
+    assert all(np.array_equal(clips, expected[index]) for index, clips in zip(order, found, strict=True))
     for wrong in (-1, len(expected)):
-        with pytest.raises(IndexError, match=f"Received: {wrong}"):
+        with pytest.raises(IndexError, match=f"0..{len(expected) - 1}. Received: {wrong}"):
             data.batch(2, wrong)
 
 
-def test_shuffle_moves_clips_and_loses_none():
+def test_shuffle_moves_clips():
     plain, shuffled = (make(make_sampler("windows", 4, stride=2), shuffle=shuffle) for shuffle in (False, True))
-    orders = [[(video, *indices.tolist()) for video, indices in data.clips(0)] for data in (plain, shuffled)]
-    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
-    assert plain.videos().tolist() == sorted(plain.videos())
-    _, labels = read(shuffled)
-    assert (labels - 10).tolist() == shuffled.videos().tolist()
+    assert read(plain)[0] != read(shuffled)[0] != read(shuffled, 1)[0]
 
 
 def test_shuffled_frames_are_the_same_frames_in_another_order():
@@ -113,23 +104,29 @@ def test_shuffled_frames_are_the_same_frames_in_another_order():
 
 def test_features_stay_as_they_are_stored():
     features = np.random.default_rng(0).random((3, 10, 7)).astype(np.float16)
-    ((clips, _),) = ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), kind="features").epoch(0)
+    data = ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), kind="features")
+    ((clips, _),) = data.epoch(0)
     assert clips.dtype == np.float16 and np.array_equal(clips, features[:, 1::2])
+    data.augment = True
     with pytest.raises(ValueError, match="Expected frames.*float16"):
-        list(ClipBatches(features, [0, 1, 2], make_sampler("uniform", 5), augment=True).epoch(0))
+        data.batch(0, 0)
 
 
-def test_videos_without_frames_give_no_clips():
-    data = make(make_sampler("uniform", 4), lengths=(8, 0, 6))
-    assert data.videos().tolist() == [0, 2]
-    assert read(data)[1].tolist() == [10, 12]
+def test_batches_are_of_the_kind_of_their_source():
+    class Source(list):
+        kind = "features"
+
+    sampler = make_sampler("uniform", 2)
+    assert make(sampler).kind == "frames"
+    assert ClipBatches(Source(numbered_videos([3])), [0], sampler).kind == "features"
+    assert ClipBatches(Source(numbered_videos([3])), [0], sampler, kind="frames").kind == "frames"
 
 
 def test_labels_must_fit():
     with pytest.raises(ValueError, match=r"labels \(2,\) for 3 videos"):
         ClipBatches(list(numbered_videos([3, 3, 3])), [0, 1], make_sampler("uniform", 2))
     with pytest.raises(ValueError, match="batch size 0"):
-        ClipBatches(list(numbered_videos([3])), [0], make_sampler("uniform", 2), batch_size=0)
+        make(make_sampler("uniform", 2), batch_size=0)
 
 
 def test_samplers_can_be_sent_to_other_processes():
@@ -160,23 +157,24 @@ def test_crops_come_from_corners_and_the_centre_and_mirror_half_of_the_time():
         mirrored += picture[30, 0, 1] > picture[30, -1, 1]
         seen.add((round(top / max(1, 60 - height), 1) if height < 55 else None, left < 4, right > 75))
     assert {vertical for vertical, *_ in seen} >= {0.0, 0.5, 1.0} and 150 < mirrored < 250
-    assert {place[1:] for place in seen} == {(True, False), (False, True), (False, False)}
+    assert {position[1:] for position in seen} == {(True, False), (False, True), (False, False)}
 
 
 def test_augmentation_of_your_own():
     def invert(clip, *, rng):
         return 255 - clip
 
-    videos = list(numbered_videos([6, 6]))
-    ((clips, _),) = ClipBatches(videos, [0, 1], make_sampler("uniform", 6), augment=invert).epoch(0)
+    videos, sampler = list(numbered_videos([6, 6])), make_sampler("uniform", 6)
+    ((clips, _),) = ClipBatches(videos, [0, 1], sampler, augment=invert).epoch(0)
     assert np.array_equal(clips[1], 255 - videos[1])
-    ((clips, _),) = ClipBatches(
-        videos, [0, 1], make_sampler("uniform", 6), augment=partial(augment_clip, size=8)
-    ).epoch(0)
+    ((clips, _),) = ClipBatches(videos, [0, 1], sampler, augment=partial(augment_clip, size=8)).epoch(0)
     assert clips.shape == (2, 6, 8, 8, 3)
 
 
-@pytest.mark.parametrize("sampler", [lambda length, rng: np.array([0, length]), lambda length, rng: np.arange(length)])
+@pytest.mark.parametrize(
+    "sampler",
+    [lambda length, rng: np.array([0, length]), lambda length, rng: np.array([-1, 0]), lambda n, rng: np.arange(n)],
+)
 def test_samplers_of_your_own_are_checked(sampler):
     with pytest.raises(ValueError, match="Expected clips of .* for video [01]. Correct the sampler"):
         make(sampler, lengths=(6, 5)).clips()
@@ -190,6 +188,6 @@ def test_an_epoch_is_drawn_once_however_often_its_batches_and_the_length_are_ask
         return np.arange(4)
 
     data = make(counting, lengths=(8, 8, 8), batch_size=1)
-    for place in range(3):
-        data.batch(5, place), len(data)
+    for index in range(3):
+        data.batch(5, index), len(data)
     assert len(drawn) == 2 * 3  # epochs 0 and 5

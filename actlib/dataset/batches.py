@@ -68,32 +68,18 @@ class ClipBatches:
         return self._num_batches(0)
 
     def epoch(self, number=0):
-        """Give an epoch's batches in order.
-
-        Args:
-            number: epoch, from 0.
-
-        Yields:
-            (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
-        """
+        """Give the batches of an epoch (from 0) in order, each as `batch` makes it."""
         for index in range(self._num_batches(number)):
             yield self.batch(number, index)
 
     def batch(self, number, index):
-        """Make one batch of an epoch; safe to call from several threads.
-
-        Args:
-            number: epoch, from 0.
-            index: batch, from 0.
+        """Make one batch of an epoch, both from 0; safe to call from several threads.
 
         Returns:
             (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
-
-        Raises:
-            IndexError: the epoch has no such batch.
         """
-        if not 0 <= index < self._num_batches(number):
-            raise IndexError(f"Expected a batch in 0..{len(self) - 1}. Received: {index}. See len(batches).")
+        if not 0 <= index < (num_batches := self._num_batches(number)):
+            raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
         chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
         if not self.augment:
@@ -103,10 +89,7 @@ class ClipBatches:
         return np.stack([augment(_gather(self.source, [clip])[0], rng=rng) for clip in chosen]), labels
 
     def clips(self, number=0):
-        """List an epoch's clips in order.
-
-        Args:
-            number: epoch, from 0.
+        """List the clips of an epoch in order.
 
         Returns:
             List of (video, indices): the video's row in the source, and int64 (T,), the frames of the clip.
@@ -118,14 +101,7 @@ class ClipBatches:
             return self._epochs[key]
 
     def videos(self, number=0):
-        """Give the video of every clip, in the order of the clips.
-
-        Args:
-            number: epoch, from 0.
-
-        Returns:
-            int64 (num_clips,), rows in the source.
-        """
+        """Return int64 (num_clips,): the video of every clip of an epoch in order, as rows in the source."""
         return np.array([video for video, _ in self.clips(number)], dtype=np.int64)
 
     def _num_batches(self, number):

@@ -56,11 +56,7 @@ class FrameCache(ArrayCache):
         return super().__getitem__(index) if self.save else self._read(index)
 
     def fill(self):
-        """Decode all that is missing, see `ArrayCache.fill`; nothing where nothing is saved.
-
-        Returns:
-            The cache.
-        """
+        """Decode all that is missing, see `ArrayCache.fill`; nothing where nothing is saved."""
         return super().fill() if self.save else self
 
     @property

@@ -95,10 +95,10 @@ def split_hash(videos) -> str:
     """Name a split by its content: which videos stand in which subset.
 
     Args:
-        videos: table with columns `name` and `subset`.
+        videos: table with columns `name` and `subset`, in any order.
 
     Returns:
-        12 hexadecimal digits, the same for the same videos in any order.
+        12 hexadecimal digits.
 
     Example:
         >>> split_hash(pd.DataFrame({"name": ["A/v_A_g01_c01.avi"], "subset": ["train"]}))
