@@ -19,7 +19,7 @@ from actlib.video.metadata import probe_files
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 NAME = re.compile(r"_g(\d+)_c(\d+)$")
-COLUMNS = ("path", "name", "class_name", "label", "group", "clip", "frames", "fps", "width", "height", "bytes")
+COLUMNS = ("path", "name", "class_name", "label", "group", "clip", "frames", "fps", "width", "height", "bytes", "hash")
 
 
 class Split(NamedTuple):
@@ -40,7 +40,7 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
 
     Returns:
         DataFrame sorted by `name`, with COLUMNS: `path` (absolute), `name` (`Class/v_Class_g01_c01.avi`), `class_name`,
-        `label` (int64 from 0), `group`, `clip`, `frames`, `fps`, `width` and `height` (pixels), `bytes`;
+        `label` (int64 from 0), `group`, `clip`, `frames`, `fps`, `width` and `height` (pixels), `bytes`, `hash`;
         `attrs` holds `classes` (tuple), `folder`, and `groups_span_classes`: whether a group is the same people and
         place in every class, as in the sample set.
 
@@ -100,8 +100,7 @@ def _find_videos(folder):
 def _row(path, info, classes):
     group, clip = map(int, NAME.search(path.stem).groups())
     name, label = f"{path.parent.name}/{path.name}", classes.index(path.parent.name)
-    size, _, frames, fps, width, height = info
-    return str(path), name, path.parent.name, label, group, clip, frames, fps, width, height, size
+    return str(path), name, path.parent.name, label, group, clip, *info[2:6], info.bytes, info.hash
 
 
 def read_split(folder, *, split=1) -> Split:

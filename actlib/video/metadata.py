@@ -1,26 +1,19 @@
-"""One video file -> its length, rate and size, kept in an index that notices changed files."""
+"""One video file -> its length, rate and size; many -> an index on disk, so that each is read once."""
 
 import json
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import av
 from tqdm.auto import tqdm
 
+from actlib.files import content_hash, write_whole
 from actlib.paths import show_progress
-
-LOCAL_ONLY = {"protocol_whitelist": "file"}  # a playlist named .avi must not fetch anything over the network
-SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
-
-
-class VideoError(ValueError):
-    """A file that cannot be used as a video; the message names it."""
+from actlib.video.reader import SMALL_PACKET, VideoError, open_stream, shown_size
 
 
 class VideoInfo(NamedTuple):
-    """What a file says of itself: number of frames, frames a second, width and height in pixels, length in seconds."""
+    """What a file says of itself: number of frames, frames a second, width and height in pixels as shown, seconds."""
 
     frames: int
     fps: float
@@ -29,8 +22,20 @@ class VideoInfo(NamedTuple):
     seconds: float
 
 
+class FileInfo(NamedTuple):
+    """What the index keeps of a file: its state on disk (size and time), what `probe_video` says, its content hash."""
+
+    bytes: int
+    mtime_ns: int
+    frames: int
+    fps: float
+    width: int
+    height: int
+    hash: str
+
+
 def probe_video(path) -> VideoInfo:
-    """Counts the frames of one video and reads its rate and size; where packets are frames, without decoding them.
+    """Count the frames of one video and read its rate and size; where packets are frames, without decoding them.
 
     Args:
         path: a video file.
@@ -41,38 +46,29 @@ def probe_video(path) -> VideoInfo:
     Raises:
         VideoError: the file is empty, no video, truncated, or has no frames.
     """
-    try:
-        with av.open(os.path.abspath(path), options=LOCAL_ONLY, metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise VideoError(f"Expected a video stream. Received: none in {path}. Leave the file out.")
-            stream = container.streams.video[0]
-            sizes = [packet.size for packet in container.demux(stream) if packet.size and not packet.is_discard]
-            _check_frames(path, len(sizes), promised=stream.frames)
-            container.seek(0)
-            decoded = container.decode(stream)
-            first, frames = next(decoded), len(sizes)
-            if min(sizes) < SMALL_PACKET:
-                frames = 1 + sum(1 for _ in decoded)
-            fps = float(stream.average_rate or stream.base_rate or 25)
-            return VideoInfo(frames, fps, first.width, first.height, frames / fps)
-    except (av.error.FFmpegError, StopIteration) as error:
-        cause = getattr(error, "strerror", None) or "no frame can be decoded"
-        message = f"Expected a video. Received: {path} ({cause}). Copy the file again or leave it out."
-        raise VideoError(message) from error
-
-
-def _check_frames(path, frames, *, promised):
-    if frames == 0:
-        raise VideoError(f"Expected at least 1 frame. Received: 0 in {path}. Copy the file again or leave it out.")
-    if frames < promised:
-        raise VideoError(
-            f"Expected {promised} frames, as the header says. Received: {frames} in {path}, which is truncated. "
-            "Copy the file again or leave it out."
-        )
+    with open_stream(path) as (container, stream):
+        sizes = [packet.size for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        if len(sizes) < max(1, stream.frames):
+            raise VideoError(
+                f"Expected {max(1, stream.frames)} frames, as the header says. Received: {len(sizes)} in {path}, "
+                "which is truncated. Copy the file again or leave it out."
+            )
+        container.seek(0)
+        decoded, frames = container.decode(stream), len(sizes)
+        first = next(decoded, None)
+        if first is None:
+            raise VideoError(
+                f"Expected a video. Received: {path} (no frame can be decoded). Copy the file again or leave it out."
+            )
+        if min(sizes) < SMALL_PACKET:
+            frames = 1 + sum(1 for _ in decoded)
+        fps = float(stream.average_rate or stream.base_rate or 25)
+        height, width = shown_size(first, stream)
+        return VideoInfo(frames, fps, width, height, frames / fps)
 
 
 def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
-    """Probes many videos, asking only those that are new to the index or have changed since (by size or time).
+    """Probe and hash many videos, reading only those that are new to the index or have changed (in size or time).
 
     Args:
         files: paths, each in the folder of its class.
@@ -80,18 +76,18 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
         progress: show a bar.
 
     Returns:
-        {path: [bytes, mtime_ns, frames, fps, width, height]} of the good files, and a message for each broken one.
+        {path: FileInfo} of the good files, and a message for each broken one.
     """
     index = _read_index(index_file)
-    stats = {path: [(stat := path.stat()).st_size, stat.st_mtime_ns] for path in files}
-    known = {path: index.get(_key(path), [None]) for path in files}
-    new = [path for path in files if known[path][:2] != stats[path]]
-    silent = not (progress and new) or not show_progress()
+    states = {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+    known = {path: index.get(_key(path)) for path in files}
+    new = [path for path, info in known.items() if info is None or info[:2] != states[path]]
+    silent = not (progress and new and show_progress())
     with ThreadPoolExecutor(8) as pool:
         answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False))
     for path, answer in zip(new, answers, strict=True):
-        known[path] = answer if isinstance(answer, str) else [*stats[path], *answer[:4]]
-    infos = {path: info for path, info in known.items() if not isinstance(info, str)}
+        known[path] = answer if isinstance(answer, str) else FileInfo(*states[path], *answer)
+    infos = {path: info for path, info in known.items() if isinstance(info, FileInfo)}
     if new:
         _write_index(index_file, index | {_key(path): info for path, info in infos.items()})
     return infos, [info for info in known.values() if isinstance(info, str)]
@@ -102,26 +98,25 @@ def _key(path):
 
 
 def _try_probe(path):
+    """Return frames, rate, width, height and hash of a file, or what is wrong with it."""
     try:
-        return probe_video(path)
-    except VideoError as error:
+        return *probe_video(path)[:4], content_hash(path)  # read a second time, while the system still holds it
+    except (VideoError, OSError) as error:
         return str(error)
 
 
 def _read_index(path):
+    """Read {key: FileInfo}; what is damaged or of an earlier form counts as new."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        index = json.loads(path.read_text())
+        return {key: FileInfo(*info) for key, info in index.items() if len(info) == len(FileInfo._fields)}
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 
 def _write_index(path, index):
-    """Keeps the index for the next time; without a place to write it the videos are only probed again."""
-    scratch = path.with_suffix(f".{os.getpid()}.tmp")
+    """Keep the index for the next time; without a place to write it the videos are only probed again."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(index))
-        os.replace(scratch, path)
+        write_whole(path, json.dumps(index).encode())
     except OSError as error:
-        message = f"Cannot keep the index of videos ({error}). Set ACTLIB_CACHE to a writable folder."
-        warnings.warn(message, stacklevel=4)
+        warnings.warn(f"Cannot keep the index of videos ({error}).", stacklevel=4)

@@ -1,7 +1,7 @@
-"""A video file -> frames: only those converted that were asked for, none decoded after the last of them.
+"""A video file -> frames: the one way to open it and the one way to make arrays of its frames; clips by frame number.
 
 Frames are numbered as the decoder gives them, because XviD's time stamps may be missing or out of order. One
-reformatter a video does size and colours in one call: by area, which averages to shrink and interpolates to grow.
+reformatter a video does size and colors in one call: by area, which averages to shrink and interpolates to grow.
 """
 
 import os
@@ -11,10 +11,92 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from actlib.video.metadata import LOCAL_ONLY, SMALL_PACKET, VideoError
-
 LARGE_FRAME = 640 * 480  # pixels; in smaller ones, decoding threads cost more than they gain
+SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 IN_ORDER = ("mpeg4", "mjpeg")  # codecs that give a frame for each packet at once, unless they use B-frames
+NOT_VIDEOS = ("tty", "concat", "hls", "dash", "sdp", "rtsp")  # text, and lists that point to other files
+ALPHA_GREY = 128  # under transparent pixels
+
+
+class VideoError(ValueError):
+    """A file that cannot be used as a video; the message names it."""
+
+
+@contextmanager
+def open_stream(path):
+    """Open a local file and its first stream of moving pictures, be there sound and cover pictures or not.
+
+    A playlist named .avi cannot make us fetch anything over the network.
+
+    Yields:
+        PyAV's (container, video stream).
+
+    Raises:
+        VideoError: there is no such stream, or FFmpeg fails within the block.
+    """
+    options = {"protocol_whitelist": "file"}
+    try:
+        with av.open(os.path.abspath(path), options=options, metadata_errors="replace") as container:
+            kind, cover = container.format.name.split(",")[0], av.stream.Disposition.attached_pic
+            streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+            if not streams or kind in NOT_VIDEOS:
+                raise VideoError(
+                    f"Expected a video stream. Received: none in {path} ({kind}). Choose another file or leave it out."
+                )
+            if streams[0].width * streams[0].height > LARGE_FRAME:
+                streams[0].thread_type = "AUTO"
+            else:
+                streams[0].codec_context.thread_count = 1
+            yield container, streams[0]
+    except av.error.FFmpegError as error:
+        raise VideoError(
+            f"Expected a video. Received: {path} ({error.strerror}). Copy the file again, or leave it out."
+        ) from error
+
+
+class FrameConverter:
+    """Turns PyAV's frames into uint8 (H, W, 3), RGB: upright, square pixels, grey under what is transparent.
+
+    Args:
+        stream: PyAV's video stream, which knows the shape of its pixels.
+        size: None (as shown: that of the first frame), the side of a square, or (height, width), in pixels.
+    """
+
+    def __init__(self, stream, size=None):
+        self._reformatter, self._stream = VideoReformatter(), stream
+        self._size = (size, size) if isinstance(size, int | np.integer) else size
+
+    def __call__(self, frame):
+        """Convert one frame."""
+        self._size = self._size or shown_size(frame, self._stream)
+        turns = quarter_turns(frame)
+        height, width = self._size[::-1] if turns % 2 else self._size
+        kind = "rgba" if has_alpha(frame) else "rgb24"
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format=kind, interpolation="AREA", threads=1
+        )
+        image = scaled.to_ndarray()
+        if kind == "rgba":
+            opacity = image[..., 3:].astype(np.uint16)
+            image = ((image[..., :3] * opacity + ALPHA_GREY * (255 - opacity)) // 255).astype(np.uint8)
+        return np.ascontiguousarray(np.rot90(image, turns))
+
+
+def shown_size(frame, stream):
+    """Return (height, width) of a frame as it is to be seen: with square pixels, upright."""
+    aspect = float(stream.sample_aspect_ratio or 1)  # of a pixel
+    width = round(frame.width * aspect) if 0.25 <= aspect <= 4 and abs(aspect - 1) > 0.05 else frame.width
+    return (width, frame.height) if quarter_turns(frame) % 2 else (frame.height, width)
+
+
+def quarter_turns(frame):
+    """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3."""
+    return round(frame.rotation / 90) % 4
+
+
+def has_alpha(frame):
+    """Tell whether a frame may be transparent: it has an alpha channel or a palette."""
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
 def read_clip(path, indices, *, size=None):
@@ -26,10 +108,10 @@ def read_clip(path, indices, *, size=None):
     Args:
         path: video file.
         indices: int (T,), from 0, in any order, repeats allowed.
-        size: None (as in the file), the side of a square, or (height, width), in pixels; pictures are squashed to fit.
+        size: None (as shown), the side of a square, or (height, width), in pixels; frames are squashed to fit.
 
     Returns:
-        uint8 (T, H, W, 3), RGB, upright where the file says how the camera was held.
+        uint8 (T, H, W, 3), RGB, upright.
 
     Raises:
         VideoError: the file cannot be used, or has too few frames.
@@ -43,11 +125,10 @@ def read_clip(path, indices, *, size=None):
         (3, 16, 16, 3)
     """
     wanted, order = np.unique(_check_indices(indices), return_inverse=True)
-    convert = frame_converter(size)
     try:
-        clip = _stack(map(convert, _pick_frames(path, wanted, decode=_decode_needed)), len(wanted))
+        clip = _stack(_pick_frames(path, wanted, size, decode=_decode_needed), len(wanted))
     except _NotInOrder:
-        clip = _stack(map(convert, _pick_frames(path, wanted, decode=_decode_all)), len(wanted))
+        clip = _stack(_pick_frames(path, wanted, size, decode=_decode_all), len(wanted))
     return clip if np.array_equal(order, np.arange(len(clip))) else clip[order]  # (T, H, W, 3)
 
 
@@ -59,77 +140,44 @@ def read_frames(path, *, size=None):
         size: as for `read_clip`.
 
     Yields:
-        uint8 (H, W, 3), RGB.
+        uint8 (H, W, 3), RGB, upright.
 
     Raises:
         VideoError: the file cannot be used, or has no frames.
-
-    Example:
-        >>> import tempfile
-        >>> from actlib.video.writer import write_video
-        >>> path = write_video(tempfile.mkdtemp() + "/grey.mp4", np.full((5, 32, 48, 3), 128, np.uint8), fps=25)
-        >>> sum(1 for frame in read_frames(path))
-        5
     """
-    convert, number = frame_converter(size), 0
-    with _open_stream(path) as (container, stream):
+    with open_stream(path) as (container, stream):
+        convert, number = FrameConverter(stream, size), 0
         for number, frame in enumerate(container.decode(stream), 1):  # noqa: B007 (the count is used below)
             yield convert(frame)
         _check_missing(path, number, needed=1, promised=0)
-
-
-def frame_converter(size=None):
-    """Make a function that turns decoded frames into arrays, with one reformatter for all of them.
-
-    Args:
-        size: as for `read_clip`.
-
-    Returns:
-        Function: PyAV's VideoFrame -> uint8 (H, W, 3), RGB, upright.
-
-    Example:
-        >>> frame_converter(8)(av.VideoFrame(32, 16, "yuv420p")).shape
-        (8, 8, 3)
-    """
-    reformatter = VideoReformatter()
-    height, width = (size, size) if isinstance(size, int | np.integer) else size or (None, None)
-
-    def convert(frame):
-        turns = round(frame.rotation / 90) % 4  # counter-clockwise, until the picture stands upright
-        rows, columns = (width, height) if turns % 2 else (height, width)
-        scaled = reformatter.reformat(
-            frame, width=columns, height=rows, format="rgb24", interpolation="AREA", threads=1
-        )
-        return np.rot90(scaled.to_ndarray(), turns)
-
-    return convert
 
 
 class _NotInOrder(Exception):
     """A stream in which packet i does not simply hold frame i."""
 
 
-def _stack(pictures, count):
+def _stack(frames, count):
     """Stack arrays as they come, each freed before the next is made."""
-    for place, picture in enumerate(pictures):
+    for place, frame in enumerate(frames):
         if place == 0:
-            stacked = np.empty((count, *picture.shape), picture.dtype)
-        stacked[place] = picture
+            stacked = np.empty((count, *frame.shape), frame.dtype)
+        stacked[place] = frame
     return stacked
 
 
-def _pick_frames(path, wanted, *, decode):
-    """Give the wanted frames (rising numbers), and stop at the last of them."""
+def _pick_frames(path, wanted, size, *, decode):
+    """Give the wanted frames (rising numbers) as arrays, and stop at the last of them."""
     done, number = 0, -1
-    with _open_stream(path) as (container, stream):
+    with open_stream(path) as (container, stream):
+        convert = FrameConverter(stream, size)
         for number, frame in decode(container, stream, wanted):
             if number == wanted[done]:
-                yield frame
+                yield convert(frame)
                 done += 1
                 if done == len(wanted):
                     return
         _check_missing(path, number + 1, needed=int(wanted[-1]) + 1, promised=stream.frames)
-        yield from [frame] * (len(wanted) - done)
+        yield from [convert(frame)] * (len(wanted) - done)
 
 
 def _decode_all(container, stream, _wanted):
@@ -166,24 +214,6 @@ def _split_groups(packets):
             yield first, group
             first, group = first + len(group), []
         group.append(packet)
-
-
-@contextmanager
-def _open_stream(path):
-    """Open a file and its first video stream; whatever goes wrong inside becomes a VideoError that names the file."""
-    try:
-        with av.open(os.path.abspath(path), options=LOCAL_ONLY, metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise VideoError(f"Expected a video stream. Received: none in {path}. Leave the file out.")
-            stream = container.streams.video[0]
-            if stream.width * stream.height <= LARGE_FRAME:
-                stream.codec_context.thread_count = 1
-            else:
-                stream.thread_type = "AUTO"
-            yield container, stream
-    except av.error.FFmpegError as error:
-        message = f"Expected a video. Received: {path} ({error.strerror}). Copy the file again or leave it out."
-        raise VideoError(message) from error
 
 
 def _check_indices(indices):

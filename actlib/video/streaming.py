@@ -1,21 +1,24 @@
-"""Any video that a reader brings -> a steady stream of upright RGB frames, or a clear refusal.
+"""Any video that a user brings -> a steady stream of upright RGB frames, or a clear refusal.
 
-Phones, webcams and editors write what the data set never does: turned and portrait pictures, uneven frame rates, alpha
+Phones, webcams and editors write what the data set never does: rotated and portrait pictures, uneven frame rates, alpha
 channels, non-square pixels, headers without a length, files that end in mid-air. `open_video` looks before anything
 long is started, `stream_frames` then gives frames one at a time: two hours take the memory of two seconds.
 """
 
 import math
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
-from actlib.video.decoding import Upright, decode_frames, film_stream, has_alpha, open_local, resample_fps
-from actlib.video.metadata import VideoError
+from actlib.files import write_whole
+from actlib.video.reader import FrameConverter, VideoError, has_alpha, open_stream, quarter_turns, shown_size
 
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
+MAX_BROKEN = 1000  # packets
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,12 @@ class Limits:
 
     max_megabytes: float = 8192.0  # size of the file
     max_seconds: float = 3 * 3600.0
-    max_frames: int = 400_000  # after the rate was made steady
+    max_frames: int = 400_000  # of the steady stream
     max_side: int = 8192  # pixels of the longer side, as stored
 
 
 LIMITS = Limits()
+UNITS = {"max_megabytes": "MB", "max_seconds": "seconds", "max_frames": "frames", "max_side": "pixels a side"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,9 @@ class VideoStream:
     height: int
     fps: float  # frames a second of the steady stream
     seconds: float  # from the header, or counted where the header does not tell
-    turn: int  # quarter turns counter-clockwise that bring the stored picture upright
+    rotation: int  # degrees counter-clockwise that bring the stored picture upright
     has_alpha: bool
-    about: str  # container and codec
+    format: str  # container / codec
     limits: Limits
 
     @property
@@ -51,8 +55,16 @@ class VideoStream:
         return max(1, round(self.seconds * self.fps))
 
 
+class TimedFrame(NamedTuple):
+    """A decoded frame and when it is on screen: seconds from the start of the video, never running back."""
+
+    frame: av.VideoFrame
+    seconds: float
+    duration: float  # seconds
+
+
 def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStream:
-    """Looks into a video file and says how it will be shown; reads the header and one frame, rarely more.
+    """Look into a video file and say how it will be shown; reads the header and one frame, rarely more.
 
     Args:
         path: a file in any container and codec that PyAV reads; audio tracks and cover pictures are ignored.
@@ -67,36 +79,37 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
         VideoError: the file is missing, no video, or beyond the limits; the message says which and what to do.
     """
     path = Path(path)
-    _check_file(path, limits)
-    try:
-        with open_local(path) as container:
-            stream = film_stream(container, path)
-            _check_side(stream, path, limits)
-            first = next(decode_frames(container, stream, path), None)
-            if first is None:
-                raise VideoError(_none_in(path))
-            fps, ratio = _steady_rate(stream, max_fps), _pixel_ratio(stream)
-            seconds = _header_seconds(container, stream)
-            about = f"{container.format.name} / {stream.codec_context.name}"
-        seconds = seconds or _count_seconds(path, fps)
-    except av.error.FFmpegError as error:
-        raise VideoError(f"Expected a video. Received: {path} ({error.strerror}). Export it as MP4.") from error
-    _check_length(path, seconds, fps, limits)
-    frame, turn = first.frame, round(first.frame.rotation / 90) % 4
-    width, height = _shown_size(frame, ratio, turn=turn, max_side=max_side)
-    return VideoStream(path, width, height, fps, seconds, turn, has_alpha(frame), about, limits)
+    if not path.is_file():
+        raise VideoError(f"Expected a video file. Received: {path}, which is no file. Check the path.")
+    _check_bytes(path, path.stat().st_size, limits)
+    with open_stream(path) as (container, stream):
+        _check_limit(path, limits, "max_side", max(stream.codec_context.width, stream.codec_context.height))
+        first = next(_decode_frames(container, stream, path), None)
+        if first is None:
+            raise VideoError(f"Expected at least 1 frame. Received: none in {path}. Export the video again.")
+        frame, fps = first.frame, _steady_rate(stream, max_fps)
+        height, width = shown_size(frame, stream)
+        seconds = _header_seconds(container, stream)
+        kind = f"{container.format.name} / {stream.codec_context.name}"
+    seconds = seconds or _count_seconds(path, fps)
+    _check_limit(path, limits, "max_seconds", seconds)
+    _check_limit(path, limits, "max_frames", seconds * fps)
+    shrink = min(1.0, max_side / max(width, height))
+    width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return VideoStream(path, width, height, fps, seconds, 90 * quarter_turns(frame), has_alpha(frame), kind, limits)
 
 
-def stream_frames(source, *, size=None, fps=None):
-    """Gives every frame of a video in turn, upright and at a steady rate; memory does not grow with its length.
+def stream_frames(video, *, size=None, fps=None):
+    """Give every frame of a video in turn, upright and at a steady rate; memory does not grow with its length.
 
     Frames of a variable rate are held or left out so that frame i is what is on screen in the middle of its slot. What
-    cannot be decoded is passed over, with one warning at the end.
+    cannot be decoded is passed over, with one warning at the end. At a video's own rate the frames are those of
+    `read_clip`, to the byte.
 
     Args:
-        source: what `open_video` gave.
+        video: what `open_video` gave.
         size: (H, W) in pixels, or one int for a square (squashed, as clips are for training); None as shown.
-        fps: frames a second of the stream, if not the source's own; a lower rate leaves out, a higher one repeats.
+        fps: frames a second of the stream, if not the video's own; a lower rate leaves out, a higher one repeats.
 
     Yields:
         uint8 (H, W, 3), RGB.
@@ -104,25 +117,45 @@ def stream_frames(source, *, size=None, fps=None):
     Raises:
         VideoError: no frame can be decoded, or there are more than the header promised and the limits allow.
     """
-    height, width = (source.height, source.width) if size is None else (size, size) if isinstance(size, int) else size
-    convert = Upright(height, width, source.turn)
     count = 0
-    with open_local(source.path) as container:
-        stream = film_stream(container, source.path)
-        stream.thread_type = "AUTO"
-        for frame, times in resample_fps(decode_frames(container, stream, source.path), fps or source.fps):
+    with open_stream(video.path) as (container, stream):
+        convert = FrameConverter(stream, (video.height, video.width) if size is None else size)
+        for frame, times in resample_fps(_decode_frames(container, stream, video.path), fps or video.fps):
             image = convert(frame) if times else None
             for _ in range(times):
                 count += 1
-                if count > source.limits.max_frames:
-                    raise VideoError(_too_many(source.path, "more", source.limits))
+                _check_limit(video.path, video.limits, "max_frames", count)
                 yield image
     if not count:
-        raise VideoError(_none_in(source.path))
+        raise VideoError(f"Expected at least 1 frame. Received: none in {video.path}. Export the video again.")
+
+
+def resample_fps(frames, fps):
+    """Pair each frame with the number of steady slots that show it (0: left out).
+
+    Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`.
+
+    Args:
+        frames: iterable of TimedFrame.
+        fps: slots a second.
+
+    Yields:
+        (frame, number of slots), one frame late, because a frame is on screen until the next one comes.
+    """
+    held, slot = None, 0
+    for new in frames:
+        if held is not None:
+            until = _slot_after(new.seconds, fps)
+            yield held.frame, until - slot
+            slot = until
+        held = new
+    if held is not None:
+        until = _slot_after(held.seconds + held.duration, fps)
+        yield held.frame, max(until - slot, 1 if slot == 0 else 0)
 
 
 def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
-    """Keeps an uploaded file under a safe name in a folder, so that it can be opened like any other.
+    """Keep an uploaded file under a safe name in a folder, so that it can be opened like any other.
 
     Args:
         name: the name that the browser gives; folders and odd characters in it are dropped.
@@ -137,12 +170,47 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
         VideoError: the upload is empty or too large.
     """
     _check_bytes(name, len(content), limits)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", str(name))[-1]).lstrip(".") or "upload"
-    path = folder / stem[-100:]
-    path.write_bytes(content)
-    return path
+    return write_whole(Path(folder) / stem[-100:], content)
+
+
+def _decode_frames(container, stream, path):
+    """Decode a video to TimedFrames, passing over what is broken and putting its clock right.
+
+    A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
+    joined end to end) the clock goes on from there.
+    """
+    gap = 1 / float(stream.average_rate or 25)
+    ordered = container.format.name == "avi"  # AVI caches an order, no times; what PyAV makes of it is jumbled
+    start, now = None, -gap
+    for frame in _decode_packets(container, stream, path):
+        ticks = frame.dts if ordered else frame.pts
+        told = None if ticks is None else float(ticks * frame.time_base)
+        start = told if start is None else start
+        if told is not None and told - start < now - 1:
+            start = told - (now + gap)
+        now = told - start if told is not None and told - start > now else now + gap
+        yield TimedFrame(frame, now, float((frame.duration or 0) * (frame.time_base or 0)) or gap)
+
+
+def _decode_packets(container, stream, path):
+    """Decode all packets but the broken ones, of which one warning at the end tells."""
+    broken, packets, packet = 0, container.demux(stream), True
+    while packet is not None and broken < MAX_BROKEN:
+        try:
+            packet = next(packets, None)
+            yield from packet.decode() if packet is not None else ()
+        except av.error.EOFError:
+            break
+        except av.error.FFmpegError:
+            broken += 1
+    if broken:
+        warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
+
+
+def _slot_after(seconds, fps):
+    """Return the first slot whose middle does not come before a time; a hair is taken off against rounding."""
+    return max(0, math.ceil(seconds * fps - 0.5 - 1e-6))
 
 
 def _steady_rate(stream, max_fps):
@@ -152,82 +220,34 @@ def _steady_rate(stream, max_fps):
 
 
 def _header_seconds(container, stream):
-    """Length in seconds that the header tells, or None where there is no such header, only a guess."""
+    """Return the length that the header tells, or None where there is no such header, only a guess."""
     if container.format.name.split(",")[0] not in TOLD_LENGTHS:
         return None
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    if container.duration:
-        return container.duration / av.time_base
-    return None
+    return container.duration / av.time_base if container.duration else None
 
 
 def _count_seconds(path, fps):
-    """Length in seconds by reading (not decoding) the whole file."""
-    times, count = [math.inf, -math.inf], 0
-    with open_local(path) as container:
-        for packet in container.demux(film_stream(container, path)):
-            count += packet.size > 0
-            if packet.pts is not None:
-                seconds = float(packet.pts * packet.time_base)
-                times = [min(times[0], seconds), max(times[1], seconds)]
-    return times[1] - times[0] + 1 / fps if times[1] > times[0] else count / fps
-
-
-def _shown_size(frame, ratio, *, turn, max_side):
-    """(width, height) after square pixels, the turn and the largest side."""
-    width, height = frame.width * ratio, float(frame.height)
-    shrink = min(1.0, max_side / max(width, height))
-    width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
-    return (height, width) if turn % 2 else (width, height)
-
-
-def _pixel_ratio(stream):
-    ratio = float(stream.sample_aspect_ratio or 1)
-    return ratio if 0.25 <= ratio <= 4 and abs(ratio - 1) > 0.05 else 1.0
-
-
-def _none_in(path):
-    return f"Expected at least 1 frame. Received: none in {path}. Export the video again."
-
-
-def _check_file(path, limits):
-    if not path.is_file():
-        raise VideoError(f"Expected a video file. Received: {path}, which is no file. Check the path.")
-    _check_bytes(path, path.stat().st_size, limits)
+    """Return the length by reading (not decoding) the whole file."""
+    with open_stream(path) as (container, stream):
+        stamps = [(packet.pts, packet.size > 0) for packet in container.demux(stream)]
+        times = [float(pts * stream.time_base) for pts, _ in stamps if pts is not None]
+    if times and max(times) > min(times):
+        return max(times) - min(times) + 1 / fps
+    return sum(whole for _, whole in stamps) / fps
 
 
 def _check_bytes(name, size, limits):
     if size == 0:
         raise VideoError(f"Expected a video. Received: 0 bytes in {name}. Copy or upload it again.")
-    if size > limits.max_megabytes * 1e6:
+    _check_limit(name, limits, "max_megabytes", size / 1e6)
+
+
+def _check_limit(path, limits, name, value):
+    most = getattr(limits, name)
+    if value > most:
         raise VideoError(
-            f"Expected at most {limits.max_megabytes:g} MB. Received: {size / 1e6:.1f} MB in {name}. "
-            "Cut it shorter, or raise Limits(max_megabytes=...)."
+            f"Expected at most {most:,.10g} {UNITS[name]}. Received: {round(value, 1):,} in {path}. "
+            f"Export it shorter or smaller, or raise Limits({name}=...)."
         )
-
-
-def _check_side(stream, path, limits):
-    side = max(stream.codec_context.width, stream.codec_context.height)
-    if side > limits.max_side:
-        raise VideoError(
-            f"Expected at most {limits.max_side} pixels a side. Received: {side} in {path}. "
-            "Export it smaller, or raise Limits(max_side=...)."
-        )
-
-
-def _check_length(path, seconds, fps, limits):
-    if seconds > limits.max_seconds:
-        raise VideoError(
-            f"Expected at most {limits.max_seconds:g} seconds. Received: {seconds:.1f} in {path}. "
-            "Cut it shorter, or raise Limits(max_seconds=...)."
-        )
-    if seconds * fps > limits.max_frames:
-        raise VideoError(_too_many(path, f"{seconds * fps:,.0f}", limits))
-
-
-def _too_many(path, received, limits):
-    return (
-        f"Expected at most {limits.max_frames:,} frames. Received: {received} in {path}. "
-        "Cut it shorter, or raise Limits(max_frames=...)."
-    )
