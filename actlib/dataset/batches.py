@@ -78,7 +78,8 @@ class ClipBatches:
         Returns:
             (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
         """
-        if not 0 <= index < (num_batches := self._num_batches(number)):
+        num_batches = self._num_batches(number)
+        if not 0 <= index < num_batches:
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
         chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
