@@ -1,4 +1,4 @@
-"""A video and a model -> a film that shows what the model says while it plays; several clips joined into one.
+"""A video and a model -> a film that shows what the model predicts while it plays; several clips joined into one.
 
 Two streams of the same video run side by side: small frames for the model, whole ones to draw on. Neither is ever kept,
 so a two-hour film takes the memory of a short one.
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from actlib.annotate.gif import write_gif
-from actlib.annotate.panel import COLOURS, NIGHT, REFERENCE, Panel
-from actlib.evaluation.calibration import NONE_OF_THESE
+from actlib.animation import write_animation
+from actlib.annotate.panel import COLORS, NIGHT, REFERENCE, Panel
+from actlib.evaluation import NONE_OF_THESE
 from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, predict_steps
 from actlib.video import LIMITS, open_video, stream_frames
 from actlib.video.writer import write_video
@@ -24,23 +24,23 @@ MIN_SIDE = 240  # pixels; smaller videos are enlarged until their height or a wi
 
 
 class Annotated(NamedTuple):
-    """A film that was written and what the model said in it."""
+    """A film that was written and what the model predicted in it."""
 
     path: Path
     num_frames: int
     fps: float
-    said: list[Segment]  # stretches of one label, end to end
-    right: float | None  # share of frames whose label is true, 0..1; None where the truth is not known
+    predicted: list[Segment]  # stretches of one label, end to end
+    accuracy: float | None  # share of frames whose label is true, 0..1; None where the truth is not known
     delays: pd.DataFrame  # how long the label took to follow each change of the truth, see `timeline.measure_delays`
 
 
 def annotate_video(
     video, model, out, *, true_label=None, window=WINDOW, limits=LIMITS, max_bytes=1_500_000
 ) -> Annotated:
-    """Writes a film of a video with what a model says drawn under every frame.
+    """Write a film of a video with what a model predicts drawn under every frame.
 
     Args:
-        video: path of any video.
+        video: path of any video; it is only read.
         model: called with clips, uint8 (N, T, H, W, 3), gives logits (N, T, K); see `actlib.timeline`.
         out: path of an .mp4 (H.264, plays in every browser) or a .gif (kept below `max_bytes`).
         true_label: a class, or Segments where it changes (`join_videos` gives them), or None where nobody knows; what
@@ -54,114 +54,35 @@ def annotate_video(
 
     Raises:
         VideoError: the video cannot be used.
-        ValueError: the ending of `out`, a true label or the model's logits are not what they should be.
+        ValueError: `out` is the video itself or ends otherwise, a true label is unknown, logits have another shape.
 
     Example:
-        >>> annotate_video("jump.mp4", model, "said.gif", true_label="Jumping").right  # doctest: +SKIP
+        >>> annotate_video("jump.mp4", model, "film.gif", true_label="Jumping").accuracy  # doctest: +SKIP
         0.93
     """
     out = Path(out)
     if out.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
+    _refuse_inputs(out, [video])
     stream = open_video(video, limits=limits, max_side=MAX_SIDE)
-    truth = _check_truth(true_label, model.classes, stream)
-    tally = Tally(model.classes, truth, window.threshold)
-    frames = draw_frames(stream, model, truth=truth, window=window, tally=tally)
+    truth, predicted = _check_truth(true_label, model.classes, stream), []
+    frames = _draw_frames(stream, model, truth=truth, window=window, predicted=predicted)
     frames = tqdm(frames, out.name, stream.num_frames, unit="frame", leave=False)
     if out.suffix.lower() == ".gif":
-        write_gif(out, frames, fps=stream.fps, max_bytes=max_bytes, reserved=COLOURS)
+        write_animation(out, frames, fps=stream.fps, max_bytes=max_bytes, reserved=COLORS)
     else:
         write_video(out, frames, fps=stream.fps)
-    delays = measure_delays(tally.said, truth or [], fps=stream.fps)
-    return Annotated(out, tally.count, stream.fps, tally.said, tally.right, delays)
-
-
-def draw_frames(stream, model, *, truth=None, window=WINDOW, tally=None):
-    """Draws frame after frame of an annotated film.
-
-    Args:
-        stream: what `open_video` gave.
-        model: see `actlib.timeline`.
-        truth: Segments, or None.
-        window: how the model watches.
-        tally: Tally that is told each frame's probabilities, or None.
-
-    Yields:
-        uint8 (H, W, 3), all of one even size.
-    """
-    (height, width), canvas = _picture_size(stream)
-    note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
-    panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
-    tally = tally or Tally(model.classes, truth, window.threshold)
-    left = (canvas - width) // 2
-    film = np.empty((height + panel.height + height % 2, canvas, 3), np.uint8)
-    film[:] = NIGHT
-    answers = hold_answers(predict_steps(stream, model, window=window), stream.fps)
-    for index, frame in enumerate(stream_frames(stream, size=(height, width))):
-        probabilities = next(answers)
-        said, right = tally.add(index, probabilities)
-        film[:height, left : left + width] = frame
-        film[-panel.height :] = panel.draw(index, probabilities, said, right)
-        yield film.copy()
-
-
-def hold_answers(steps, fps):
-    """Repeats what a model said from each step on until the next, once a frame, without end.
-
-    Args:
-        steps: iterable of `timeline.Step`; before the first, the first holds.
-        fps: frames a second.
-
-    Yields:
-        Probabilities, float32 (K,).
-    """
-    steps, frame = iter(steps), 0
-    current = next(steps)
-    for upcoming in steps:
-        while (frame + 0.5) / fps < upcoming.seconds - 1e-9:
-            yield current.probabilities
-            frame += 1
-        current = upcoming
-    while True:
-        yield current.probabilities
-
-
-class Tally:
-    """Counts, frame by frame, what is said and whether it is right."""
-
-    def __init__(self, classes, truth, threshold):
-        self.classes, self.truth, self.threshold = classes, truth, threshold
-        self.said, self.count, self.num_right = [], 0, 0
-
-    def add(self, index, probabilities):
-        """Counts one frame.
-
-        Args:
-            index: number of the frame.
-            probabilities: float (K,).
-
-        Returns:
-            What is said, and whether that is right (None where the truth is not known).
-        """
-        best = int(np.argmax(probabilities))
-        said = self.classes[best] if probabilities[best] >= self.threshold else NONE_OF_THESE
-        extend_segments(self.said, index, said)
-        true = next((part.label for part in self.truth or () if part.start <= index < part.stop), None)
-        right = None if true is None else said == true
-        self.count, self.num_right = self.count + 1, self.num_right + bool(right)
-        return said, right
-
-    @property
-    def right(self):
-        """Share of frames that are right, or None where the truth is not known."""
-        return self.num_right / self.count if self.truth and self.count else None
+    num_frames = predicted[-1].stop
+    accuracy = _count_common(predicted, truth) / num_frames if truth else None
+    delays = measure_delays(predicted, truth or [], fps=stream.fps)
+    return Annotated(out, num_frames, stream.fps, predicted, accuracy, delays)
 
 
 def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[Segment]:
-    """Joins several clips end to end, to see whether and how soon the label follows the change.
+    """Join several clips end to end, to see whether and how soon the label follows the change.
 
     Args:
-        videos: paths.
+        videos: paths; they are only read.
         out: path of an .mp4.
         labels: what each clip shows; None: the name of its folder.
         fps: frames a second of the film.
@@ -172,47 +93,65 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
         after each other are one segment.
 
     Raises:
-        ValueError: there are no videos, or not as many labels.
+        ValueError: there are no videos, or not as many labels, or `out` is one of the videos.
         VideoError: a video cannot be used.
     """
     videos = [Path(video) for video in videos]
     labels = [video.resolve().parent.name for video in videos] if labels is None else list(labels)
     if not videos or len(labels) != len(videos):
         raise ValueError(f"Expected a label for each of at least 1 video. Received: {len(labels)} for {len(videos)}.")
-    marks = []
+    _refuse_inputs(out, videos)
+    segments = []
 
-    def chain():
+    def fitted_frames():
         for video, label in zip(videos, labels, strict=True):
-            if not marks or marks[-1].label != label:
-                start = marks[-1].stop if marks else 0
-                marks.append(Segment(start, start, label))
             for frame in stream_frames(open_video(video), fps=fps):
-                marks[-1] = marks[-1]._replace(stop=marks[-1].stop + 1)
+                extend_segments(segments, segments[-1].stop if segments else 0, label)
                 yield fit_frame(frame, size)
 
-    write_video(out, chain(), fps=fps)
-    return marks
+    write_video(out, fitted_frames(), fps=fps)
+    return segments
 
 
-def fit_frame(frame, size) -> np.ndarray:
-    """Fits a frame into a size without changing its shape, with black around it.
-
-    Args:
-        frame: uint8 (h, w, 3).
-        size: (H, W) in pixels.
-
-    Returns:
-        uint8 (H, W, 3).
-    """
-    scale = min(size[0] / frame.shape[0], size[1] / frame.shape[1])
-    height, width = (max(1, round(side * scale)) for side in frame.shape[:2])
-    picture = Image.new("RGB", size[::-1])
-    resized = Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
-    picture.paste(resized, ((size[1] - width) // 2, (size[0] - height) // 2))
-    return np.asarray(picture)
+def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Fit a frame, uint8 (h, w, 3), into a size (H, W) without changing its shape, with black around it."""
+    return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 
 
-def _picture_size(stream):
+def _draw_frames(stream, model, *, truth, window, predicted):
+    """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `predicted` grows by their labels."""
+    (height, width), canvas = _film_size(stream)
+    note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
+    panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
+    left = (canvas - width) // 2
+    film = np.asarray(Image.new("RGB", (canvas, height + panel.height + height % 2), NIGHT))
+    held = _hold_steps(predict_steps(stream, model, window=window), stream.fps)
+    for index, (frame, probabilities) in enumerate(
+        zip(stream_frames(stream, size=(height, width)), held, strict=False)
+    ):
+        best = int(probabilities.argmax())
+        label = model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE
+        extend_segments(predicted, index, label)
+        drawn = film.copy()
+        drawn[:height, left : left + width] = frame
+        drawn[-panel.height :] = panel.draw(index, probabilities, label)
+        yield drawn
+
+
+def _hold_steps(steps, fps):
+    """Probabilities (K,) of each frame, without end: those of a step hold from its moment on until the next."""
+    steps, frame = iter(steps), 0
+    current = next(steps)  # before the first, the first holds
+    for upcoming in steps:
+        while (frame + 0.5) / fps < upcoming.seconds - 1e-9:
+            yield current.probabilities
+            frame += 1
+        current = upcoming
+    while True:
+        yield current.probabilities
+
+
+def _film_size(stream):
     """((H, W) of the video, width of the film) in pixels: tiny videos are enlarged, films are even and wide enough."""
     grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
     height, width = (max(1, round(side * grow)) for side in (stream.height, stream.width))
@@ -233,3 +172,19 @@ def _check_truth(true_label, classes, stream):
             "Check the spelling."
         )
     return truth
+
+
+def _count_common(predicted, truth) -> int:
+    """Frames to which both rows of Segments give the same label."""
+    pairs = [(one, other) for one in predicted for other in truth if one.label == other.label]
+    return sum(max(0, min(one.stop, other.stop) - max(one.start, other.start)) for one, other in pairs)
+
+
+def _refuse_inputs(out, inputs):
+    """Raise a ValueError if a file to be written is, by whatever name or link, one that is read."""
+    for path in inputs:
+        if Path(out).exists() and Path(path).exists() and Path(out).samefile(path):
+            raise ValueError(
+                f"Expected another file to write to than the videos that are read. Received: {out}, which is {path}. "
+                "Give out another name."
+            )

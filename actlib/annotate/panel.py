@@ -1,21 +1,18 @@
 """What is drawn under each frame of an annotated video: the label with its sign, bars of probability, a timeline.
 
-Right and wrong differ by colour (blue and vermilion as in all pictures, lightened for a dark ground), by sign (tick,
-cross) and, on the timeline, by hatching. All sizes are given for a panel 320 pixels wide and grow with it.
+Right and wrong differ by color, by sign (tick, cross) and, on the timeline, by hatching. Sizes are given for a panel of
+320 pixels and grow with it.
 """
 
-from functools import lru_cache
-from pathlib import Path
-
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
-from actlib.plots.style import SIGNS
+from actlib.plots import SIGNS, draw_timeline, fit_text, load_font
+from actlib.plots.style import CORRECT_ON_DARK, WRONG_ON_DARK
 
-NIGHT, TRACK, DIM, TEXT = (17, 20, 26), (43, 49, 59), (150, 158, 170), (240, 242, 245)
-RIGHT, WRONG, NEUTRAL = (86, 180, 233), (255, 126, 51), (176, 156, 255)
-COLOURS = (NIGHT, TRACK, DIM, TEXT, RIGHT, WRONG, NEUTRAL)
+NIGHT, TRACK, DIM, TEXT, UNKNOWN = "#11141A", "#2B313B", "#969EAA", "#F0F2F5", "#B09CFF"
+VERDICTS = {True: CORRECT_ON_DARK, False: WRONG_ON_DARK, None: UNKNOWN}  # None: nobody knows what is true
+COLORS = [ImageColor.getrgb(color) for color in (NIGHT, TRACK, DIM, TEXT, *VERDICTS.values())]
 
 REFERENCE = 320  # pixels of width for which the numbers below are given
 MARGIN, HEADER, ROW, NAMES, STRIP = 10, 27, 12, 11, 16
@@ -33,198 +30,119 @@ class Panel:
         num_frames: frames that are expected; the timeline is as long.
         fps: frames a second.
         truth: list of `timeline.Segment` that say what is really going on, or None where nobody knows.
-        note: small text on a line of its own at the end, such as how the answers were smoothed.
+        note: small text on a line of its own at the end, such as how the probabilities were smoothed.
 
     Example:
         >>> panel = Panel(320, classes=("Sit", "Stand"), num_frames=50, fps=25)
-        >>> panel.draw(0, np.array([0.9, 0.1]), "Sit", True).shape == (panel.height, 320, 3)
+        >>> panel.draw(0, np.array([0.9, 0.1]), "Sit").shape == (panel.height, 320, 3)
         True
     """
 
     def __init__(self, width, *, classes, num_frames, fps, truth=None, note=""):
-        self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth, note
+        self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth or (), note
         self.num_frames, self.unit = max(1, num_frames), max(1.0, width / REFERENCE)
         self.num_bars = len(classes) if len(classes) <= MAX_FIXED else MAX_BARS
         self.tops = np.cumsum([HEADER, ROW * self.num_bars, NAMES + 4, STRIP, NAMES + 5, NAMES if note else 0])
         self.height = 2 * round(self.tops[-1] * self.unit / 2)
-        self.strip = Strip(width - 2 * self._px(MARGIN), self._px(STRIP), num_frames=self.num_frames)
         self.ranks = np.zeros(len(classes))
-        self.said, self.mark_end = [], 0  # names along the timeline: (x, text)
+        self.strip_width = width - 2 * self._px(MARGIN)
+        self.counts = np.zeros(self.strip_width)  # frames in each column of the timeline
+        self.sums = np.zeros((2, self.strip_width))  # of their probabilities: labels that are not wrong, and wrong ones
+        self.marks, self.mark_end = [], 0  # names along the timeline: (column, text)
 
-    def draw(self, index, probabilities, said, right) -> np.ndarray:
-        """Draws the panel of one frame; frames have to come in order.
+    def draw(self, index: int, probabilities: np.ndarray, predicted: str) -> np.ndarray:
+        """Draw the panel of one frame; frames have to come in order.
 
         Args:
             index: number of the frame.
             probabilities: float (K,).
-            said: the label that is given.
-            right: whether it is true, or None where nobody knows.
+            predicted: the label that is given.
 
         Returns:
             uint8 (height, width, 3).
         """
-        best = int(np.argmax(probabilities))
-        self.strip.add(index, float(probabilities[best]), right)
-        picture = Image.new("RGB", (self.width, self.height), NIGHT)
-        pen = ImageDraw.Draw(picture)
-        self._draw_header(pen, index, said, float(probabilities[best]), right)
-        self._draw_bars(pen, index, probabilities, said, right)
-        self._draw_timeline(picture, pen, index, said)
-        return np.asarray(picture)
+        true = next((part.label for part in self.truth if part.start <= index < part.stop), None)
+        correct, probability = None if true is None else predicted == true, float(probabilities.max())
+        image = Image.new("RGB", (self.width, self.height), NIGHT)
+        pen = ImageDraw.Draw(image)
+        self._draw_header(pen, f"{index / self.fps:.1f} s", predicted, probability, correct)
+        self._draw_bars(pen, probabilities, predicted, true)
+        now = self._column(index)
+        columns = slice(now, max(now + 1, (index + 1) * self.strip_width // self.num_frames))
+        self.counts[columns] += 1
+        self.sums[int(correct is False), columns] += probability
+        self._draw_timeline(image, pen, now, predicted, UNKNOWN if true is None else CORRECT_ON_DARK)
+        return np.asarray(image)
 
-    def _draw_header(self, pen, index, label, probability, right):
-        left, middle = self._px(MARGIN), self._px(HEADER / 2 + 1)
-        if right is not None:
+    def _draw_header(self, pen, clock, predicted, probability, correct):
+        """The sign, the label, its probability, the time."""
+        left, middle, color = self._px(MARGIN), self._px(HEADER / 2 + 1), VERDICTS[correct]
+        if correct is not None:
             half = self._px(8)
-            pen.rectangle((left, middle - half, left + 2 * half, middle + half), fill=colour_of(right))
-            pen.text((left + half, middle), SIGNS[right], NIGHT, font_of(self._px(13)), anchor="mm")
+            pen.rectangle((left, middle - half, left + 2 * half, middle + half), fill=color)
+            pen.text((left + half, middle), SIGNS[correct], NIGHT, load_font(self._px(13)), anchor="mm")
             left += 2 * half + self._px(6)
-        clock, clock_font = f"{index / self.fps:.1f} s", font_of(self._px(8.5))
+        small, bold = load_font(self._px(8.5)), load_font(self._px(13), bold=True)
         edge = self.width - self._px(MARGIN)
-        pen.text((edge, middle), clock, DIM, clock_font, anchor="rm")
-        percent, bold = f"{probability:.0%}", font_of(self._px(13), bold=True)
-        edge -= round(clock_font.getlength("0000.0 s"))
-        pen.text((edge, middle), percent, colour_of(right), bold, anchor="rm")
+        pen.text((edge, middle), clock, DIM, small, anchor="rm")
+        edge -= round(small.getlength("0000.0 s"))
+        pen.text((edge, middle), f"{probability:.0%}", color, bold, anchor="rm")
         edge -= round(bold.getlength("100%")) + self._px(4)
-        pen.text((left, middle), fit_text(label, bold, edge - left), TEXT, bold, anchor="lm")
+        pen.text((left, middle), fit_text(predicted, bold, edge - left), TEXT, bold, anchor="lm")
 
-    def _draw_bars(self, pen, index, probabilities, said, right):
+    def _draw_bars(self, pen, probabilities, predicted, true):
+        """A bar a class, that of the predicted one in the color of right or wrong, that of the true one framed."""
         self.ranks += (probabilities - self.ranks) / RANK_MEMORY
         shown = range(len(self.classes))
         if len(self.classes) > MAX_FIXED:
             shown = np.argsort(-self.ranks, kind="stable")[: self.num_bars]
-        true = next((part.label for part in self.truth or () if part.start <= index < part.stop), None)
-        plain, bold = font_of(self._px(8.5)), font_of(self._px(8.5), bold=True)
         left, start, stop = self._px(MARGIN), self._px(116), self.width - self._px(MARGIN + 28)
         for row, label in enumerate(shown):
-            top = self._px(self.tops[0] + ROW * row)
-            middle, name = top + self._px(ROW) // 2, self.classes[label]
-            font, ink = (bold, TEXT) if name == said else (plain, DIM)
+            middle, name = self._px(self.tops[0] + ROW * row) + self._px(ROW) // 2, self.classes[label]
+            font, ink = load_font(self._px(8.5), bold=name == predicted), TEXT if name == predicted else DIM
             pen.text((left, middle), fit_text(name, font, start - left - self._px(4)), ink, font, anchor="lm")
-            box = (start, middle - self._px(3), stop, middle + self._px(3))
-            pen.rectangle(box, fill=TRACK, outline=TEXT if name == true else None)
-            full = round((stop - start) * float(probabilities[label]))
-            if full:
-                pen.rectangle((start, box[1], start + full, box[3]), fill=colour_of(right) if name == said else DIM)
-            edge = self.width - left
-            pen.text((edge, middle), f"{probabilities[label]:.0%}", ink, font, anchor="rm")
+            above, below = middle - self._px(3), middle + self._px(3)
+            pen.rectangle((start, above, stop, below), fill=TRACK, outline=TEXT if name == true else None)
+            if full := round((stop - start) * float(probabilities[label])):
+                color = VERDICTS[None if true is None else name == true] if name == predicted else DIM
+                pen.rectangle((start, above, start + full, below), fill=color)
+            pen.text((self.width - left, middle), f"{probabilities[label]:.0%}", ink, font, anchor="rm")
 
-    def _draw_timeline(self, picture, pen, index, label):
-        left, top = self._px(MARGIN), self._px(self.tops[2])
-        picture.paste(Image.fromarray(self.strip.pixels), (left, top))
-        now = left + self.strip.column(index)
-        pen.rectangle((now - 1, top - 2, now, top + self.strip.height + 1), fill=TEXT)
-        font = font_of(self._px(7.5))
-        self._remember(label, self.strip.column(index), font)
-        for x, text in self.said:
-            pen.text((left + x, top - self._px(4)), text, TEXT, font, anchor="ls")
-        below = top + self.strip.height + self._px(9)
+    def _draw_timeline(self, image, pen, now, predicted, color):
+        """The mean probability of each column's frames, the share of wrong labels hatched; names above and below."""
+        left, top, height = self._px(MARGIN), self._px(self.tops[2]), self._px(STRIP)
+        good, wrong = self.sums / np.maximum(self.counts, 1)
+        areas = [(good + wrong, NIGHT, "area"), (good + wrong, WRONG_ON_DARK, "hatched"), (good, color, "area")]
+        columns = np.arange(self.strip_width)
+        strip = draw_timeline(
+            areas, columns, self.strip_width, width=self.strip_width, height=height, ground=TRACK, grid=None
+        )
+        image.paste(Image.fromarray(strip), (left, top))
+        pen.rectangle((left + now - 1, top - 2, left + now, top + height + 1), fill=TEXT)
+        font = load_font(self._px(7.5))
+        self._remember(predicted, now, font)
+        for column, text in self.marks:
+            pen.text((left + column, top - self._px(4)), text, TEXT, font, anchor="ls")
+        below = top + height + self._px(9)
         pen.text((self.width - left, below + self._px(NAMES + 1)), self.note, DIM, font, anchor="rs")
-        for segment in self.truth or ():
-            x, end = (left + self.strip.column(frame) for frame in (segment.start, min(segment.stop, self.num_frames)))
-            pen.rectangle((x, top + self.strip.height, x, below), fill=DIM)
-            text = fit_text(segment.label, font, end - x - self._px(4))
+        for part in self.truth:
+            x, end = (left + self._column(frame) for frame in (part.start, min(part.stop, self.num_frames)))
+            pen.rectangle((x, top + height, x, below), fill=DIM)
+            text = fit_text(part.label, font, end - x - self._px(4))
             pen.text((x + self._px(3), below), text, DIM, font, anchor="ls")
 
     def _remember(self, label, column, font):
-        """Keeps a name for the timeline where the label changes and there is room; so their number is bounded."""
-        if self.said and (self.said[-1][1] == label or column < self.mark_end):
+        """Keep a name for the timeline where the label changes and there is room; so their number is bounded."""
+        if self.marks and (self.marks[-1][1] == label or column < self.mark_end):
             return
-        text = fit_text(label, font, self.strip.width - column)
-        if text:
-            self.said.append((column, label))
+        if text := fit_text(label, font, self.strip_width - column):
+            self.marks.append((column, label))
             self.mark_end = column + font.getlength(text) + self._px(6)
 
+    def _column(self, index) -> int:
+        """The column of the timeline in which a frame is painted."""
+        return min(self.strip_width - 1, index * self.strip_width // self.num_frames)
+
     def _px(self, size) -> int:
+        """Pixels of a size that is given for a panel of 320."""
         return round(size * self.unit)
-
-
-class Strip:
-    """The timeline's picture, painted column by column: height is the probability, hatching is wrong.
-
-    A column stands for one frame or many; it shows their mean. Memory is that of the picture.
-    """
-
-    def __init__(self, width, height, *, num_frames):
-        self.width, self.height, self.num_frames = width, height, num_frames
-        self.pixels = np.full((height, width, 3), TRACK, np.uint8)
-        self.current, self.count, self.sums = -1, 0, np.zeros(2)
-
-    def column(self, index) -> int:
-        """Says in which column a frame is painted.
-
-        Args:
-            index: number of the frame.
-
-        Returns:
-            0..width - 1.
-        """
-        return min(self.width - 1, index * self.width // self.num_frames)
-
-    def add(self, index, probability, right):
-        """Paints one frame.
-
-        Args:
-            index: number of the frame.
-            probability: of what is said, 0..1: the height.
-            right: whether it is true: the colour; None where nobody knows.
-        """
-        column = self.column(index)
-        if column != self.current:
-            self.current, self.count, self.sums = column, 0, np.zeros(2)
-        self.count += 1
-        self.sums[int(right is False)] += probability
-        good, everything = np.rint(self.height * np.cumsum(self.sums) / self.count).astype(int)
-        last = max(column + 1, self.column(index + 1)) if index + 1 < self.num_frames else self.width
-        rows, columns = np.mgrid[0 : self.height, column:last]
-        hatched = (rows + columns) % 6 < 2
-        area = self.pixels[:, column:last]
-        area[:] = TRACK
-        area[self.height - everything :] = WRONG
-        area[(rows >= self.height - everything) & hatched] = NIGHT
-        area[self.height - good :] = NEUTRAL if right is None else RIGHT
-
-
-def colour_of(right):
-    """Chooses the colour of an answer.
-
-    Args:
-        right: True, False, or None where nobody knows.
-
-    Returns:
-        (red, green, blue), each 0..255.
-    """
-    return NEUTRAL if right is None else RIGHT if right else WRONG
-
-
-@lru_cache
-def font_of(size, *, bold=False):
-    """Loads DejaVu Sans, which matplotlib brings along.
-
-    Args:
-        size: pixels.
-        bold: the bold cut.
-
-    Returns:
-        A Pillow font.
-    """
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
-
-
-@lru_cache(maxsize=1024)
-def fit_text(text, font, width) -> str:
-    """Shortens a text with an ellipsis until it fits.
-
-    Args:
-        text: str.
-        font: a Pillow font.
-        width: the most that it may take, in pixels.
-
-    Returns:
-        The text, shortened if need be; empty where not even two letters fit.
-    """
-    if font.getlength(text) <= width:
-        return text
-    cut = next((n for n in range(len(text) - 1, 1, -1) if font.getlength(text[:n] + "…") <= width), 0)
-    return text[:cut].rstrip() + "…" if cut else ""
