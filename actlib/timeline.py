@@ -62,13 +62,9 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         model: see the top of this page.
         window: time span, smoothing and temperature.
 
-    Raises:
-        VideoError: the video cannot be used.
-        ValueError: the model's logits have another shape than (1, T, K).
-
     Example:
         >>> timeline = predict_timeline("jump.mp4", model)  # doctest: +SKIP
-        >>> timeline.classes[timeline.probabilities.mean(axis=0).argmax()]  # doctest: +SKIP
+        >>> timeline.classes[timeline.pooled.argmax()]  # doctest: +SKIP
         'Jumping'
     """
     stream = video if hasattr(video, "fps") else open_video(video)
@@ -80,7 +76,7 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
 
 
 def predict_steps(stream, model, *, window=WINDOW):
-    """Predict a video step by step, as it plays; memory does not grow with its length.
+    """Yield the Steps of a video as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training, so there are T steps in a window's time. The first window
     gives its T steps; an LRCN's next windows each begin half a window later and give their later half, so that a step
@@ -90,9 +86,6 @@ def predict_steps(stream, model, *, window=WINDOW):
         stream: what `open_video` gave.
         model: see the top of this page.
         window: time span, smoothing and temperature.
-
-    Yields:
-        Step.
     """
     return _read_steps(_predict_clips(stream, model, window), stream, model, window)
 
@@ -189,7 +182,7 @@ def _predict_clips(stream, model, window):
 
 
 def _read_steps(clips, stream, model, window):
-    """Step after step, with tempered and smoothed probabilities, from what `_predict_clips` gave."""
+    """Step after step, its probabilities smoothed, from what `_predict_clips` gave."""
     fps = _step_rate(stream, model, window)
     rows = (row for logits, steps in clips for row in _accumulate(logits, model)[steps])
     probabilities = (softmax(row / window.temperature) for row in rows)

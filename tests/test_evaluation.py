@@ -168,7 +168,7 @@ def test_scores_that_are_not_numbers_name_the_video():
         (np.zeros((3, 3)), [0, 1, 2], [0, 1, 2], r"Received: \(3, 3\).*logits\[:, None\]"),
         (np.zeros((3, 1, 2)), [0, 1, 2], [0, 1, 2], "3 classes"),
         (np.zeros((0, 1, 3)), [], [0], r"Received: \(0, 1, 3\)"),
-        (np.zeros((3, 1, 3)), [0, 1], [0, 1], "each of the 3 clips"),
+        (np.zeros((3, 1, 3)), [0, 1], [0, 1], "each of 3 clips"),
         (np.zeros((3, 1, 3)), [0, 0, 2], [0, 1, 2], "all 3 videos"),
         (np.zeros((3, 1, 3)), [0, 1, 2], [0, 1], "all 2 videos"),
         (np.zeros((2, 1, 3)), [0, 1], [0, 3], r"labels in 0\.\.2"),

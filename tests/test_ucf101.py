@@ -77,6 +77,11 @@ def test_the_table_has_a_row_for_each_video(folder):
     }
 
 
+def test_a_group_of_the_sample_set_is_one_person_in_all_classes(folder, monkeypatch):
+    monkeypatch.setattr("actlib.dataset.ucf101.is_sample", lambda path: path == folder)
+    assert list_quietly(folder).attrs["groups_span_classes"]
+
+
 def test_the_class_folders_may_be_given_directly(folder):
     assert list_quietly(folder / "UCF-101").equals(list_quietly(folder))
 

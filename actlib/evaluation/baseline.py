@@ -10,11 +10,8 @@ def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int
     """Average flat convolutional features over the picture: what was seen stays, where it was goes.
 
     Args:
-        features: float (..., D), flattened in the order rows, columns, channels.
+        features: float (..., D), flattened in the order rows, columns, channels; float32 (..., channels) comes back.
         feature_shape: (h, w, channels) with h * w * channels = D: a spec's ``vgg.feature_shape``.
-
-    Returns:
-        float32 (..., channels).
 
     Example:
         >>> global_average_pool(np.arange(8.0), (2, 2, 2)).tolist()
@@ -24,7 +21,7 @@ def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int
     return features.reshape(*features.shape[:-1], -1, feature_shape[2]).mean(axis=-2, dtype=np.float32)
 
 
-def logistic_baseline(train: np.ndarray, labels: np.ndarray, *, test: np.ndarray, num_classes: int) -> np.ndarray:
+def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
     """Fit logistic regression to the training frames and predict the test frames.
 
     Args:

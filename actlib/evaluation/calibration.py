@@ -16,11 +16,8 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """Make probabilities softer (temperature above 1) or sharper (below 1); their order stays.
 
     Args:
-        probabilities: float (..., K), in 0..1.
+        probabilities: float (..., K), in 0..1; their logits are divided by the temperature, then the softmax is taken.
         temperature: above 0; 1 changes nothing.
-
-    Returns:
-        float (..., K): what the softmax gives if the logits behind the probabilities are divided by the temperature.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
@@ -41,9 +38,6 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
         probabilities: float (n, K), of validation videos, which training has not seen.
         labels: int (n,), the true labels.
 
-    Returns:
-        The temperature, in 0.05..20.
-
     Source: Guo et al., arXiv 1706.04599, section 4.2; the softened labels are those of Platt, 1999, section 2.2.
     """
     probabilities, labels = _check(probabilities, labels)
@@ -59,16 +53,13 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
-    """Compare confidence with accuracy: the numbers of a reliability diagram.
+    """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
 
     Args:
         probabilities: float (n, K), in 0..1.
         labels: int (n,), the true labels.
-        num_bins: how many equal bins 0..1 is cut into.
-
-    Returns:
-        One row a bin: low, high (its edges), confidence (mean probability of the predicted class), accuracy, videos
-        (how many). Confidence and accuracy of an empty bin are NaN.
+        num_bins: how many rows the table has, with the columns low, high (edges of the bin), confidence (mean
+            probability of the predicted class), accuracy (both NaN in an empty bin) and videos (how many).
     """
     probabilities, labels = _check(probabilities, labels)
     edges = np.linspace(0, 1, num_bins + 1)
@@ -96,15 +87,12 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
 
 
 def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, *, keep: float = 0.95) -> float:
-    """Choose the probability below which the prediction is "none of these".
+    """Choose the probability below which the prediction is "none of these"; 0 where no prediction is correct.
 
     Args:
         probabilities: float (n, K), of validation videos, after temperature scaling.
         labels: int (n,), the true labels.
-        keep: share of the correct predictions that must stay, 0..1.
-
-    Returns:
-        The highest threshold that keeps this share. It is 0 where no prediction is correct.
+        keep: share of the correct predictions that must stay, 0..1; the highest threshold that keeps it is chosen.
     """
     probabilities, labels = _check(probabilities, labels)
     confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
@@ -126,11 +114,7 @@ class Calibration:
         return apply_temperature(probabilities, self.temperature)
 
     def predict(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
-        """Name the predicted class of one video, or "none of these".
-
-        Args:
-            probabilities: float (K,), as the model gives them (not calibrated).
-            classes: K names.
+        """Name the class of one video, or "none of these", from a model's (uncalibrated) probabilities, float (K,).
 
         Example:
             >>> calibration = Calibration(2.0, 0.8, 0.1, 0.05, 60)
@@ -147,9 +131,6 @@ def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
     Args:
         validation: the model's results on the validation subset; never on the test subset.
         keep: share of the correct predictions that must stay, 0..1, see ``choose_threshold``.
-
-    Returns:
-        Both numbers, and the calibration error before and after, on these same videos.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = fit_temperature(probabilities, labels)

@@ -38,12 +38,6 @@ def paired_test(first: Results, second: Results) -> PairedTest:
         first: one model's results.
         second: another's, or the same model's on other input, on the same videos.
 
-    Returns:
-        The difference and its interval, both p-values and the four counts of videos.
-
-    Raises:
-        ValueError: the results are of different videos.
-
     Source: Fisher, The Design of Experiments, 1935, chapter III (sign flips); McNemar, Psychometrika 12, 1947.
     """
     left, right = _align(first, second)
@@ -55,13 +49,10 @@ def paired_test(first: Results, second: Results) -> PairedTest:
         high = bootstrap_groups(gained, groups).high  # the largest share of groups that could differ unseen
         low = -high
     difference = Accuracy(float(gained.mean()), low, high, len(gained))
-    both, only_first, only_second, neither = (
-        int((a & b).sum()) for a, b in ((left, right), (left, ~right), (~left, right), (~left, ~right))
-    )
-    differing = only_first + only_second
-    mcnemar_p = float(stats.binomtest(only_first, differing).pvalue) if differing else 1.0
-    p_value = _flip_signs(np.bincount(groups, gained).astype(int))
-    return PairedTest(difference, p_value, mcnemar_p, both, only_first, only_second, neither)
+    counts = [int(each.sum()) for each in (left & right, left & ~right, ~left & right, ~left & ~right)]
+    differing = counts[1] + counts[2]
+    mcnemar_p = float(stats.binomtest(counts[1], differing).pvalue) if differing else 1.0
+    return PairedTest(difference, _flip_signs(np.bincount(groups, gained).astype(int)), mcnemar_p, *counts)
 
 
 def format_p(p_value: float) -> str:
@@ -73,11 +64,8 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
     """Put several models in one table, each against the first.
 
     Args:
-        results: the models' names and results.
-
-    Returns:
-        One row a model: the accuracy of frames, clips and videos with their intervals, as text, the numbers of videos
-        and groups, and the p-value of ``paired_test`` against the first model ("other videos" where there is none).
+        results: the models' names and results. Each gets a row: the accuracy of frames, clips and videos with their
+            intervals, the numbers of videos and groups, and the p-value of ``paired_test`` against the first model.
     """
     first = next(iter(results.values()))
     rows = {name: _row(model, first) for name, model in results.items()}
@@ -93,9 +81,6 @@ def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
 
     Returns:
         One row a class and a last row "all": videos, the accuracy in both cases, and lost, their difference.
-
-    Raises:
-        ValueError: the results are of different videos.
     """
     left, right = _align(ordered, shuffled)
     names = ordered.predictions["class_name"].to_numpy()

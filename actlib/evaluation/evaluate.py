@@ -1,22 +1,13 @@
 """Logits and labels in, results out."""
 
 import numpy as np
-import pandas as pd
 
 from actlib.evaluation.intervals import bootstrap_groups, number_groups
 from actlib.evaluation.metrics import pool_clips, pool_videos
 from actlib.evaluation.results import Results, tabulate_predictions
 
 
-def evaluate(
-    logits: np.ndarray,
-    clip_videos: np.ndarray,
-    videos: pd.DataFrame,
-    *,
-    classes: tuple[str, ...],
-    readout: str = "mean",
-    num_bootstrap: int = 2000,
-) -> Results:
+def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootstrap=2000) -> Results:
     """Measure the accuracy of a model's logits over frames, clips and videos.
 
     Args:
@@ -55,31 +46,28 @@ def evaluate(
     return Results(tuple(classes), **accuracies, predictions=table, readout=readout, groups_span_classes=span)
 
 
-def _check_logits(logits: np.ndarray, clip_videos: np.ndarray, videos: pd.DataFrame, classes: tuple[str, ...]) -> None:
+def _check_logits(logits, clip_videos, videos, classes):
     """Raise ValueError where evaluate's arguments do not belong together."""
     if logits.ndim != 3 or logits.shape[2] != len(classes) or 0 in logits.shape:
-        raise ValueError(
-            f"Expected logits of the shape (clips, steps, {len(classes)} classes). Received: {logits.shape}. "
+        problem = (
+            f"logits of the shape (clips, steps, {len(classes)} classes). Received: {logits.shape}. "
             "Give one logit a class at every step; logits (N, K) become (N, 1, K) with logits[:, None]."
         )
-    if clip_videos.shape != logits.shape[:1]:
-        raise ValueError(
-            f"Expected the video of each of the {len(logits)} clips. Received: {clip_videos.shape}. "
-            "Use batches.videos()."
+    elif clip_videos.shape != logits.shape[:1]:
+        problem = f"the video of each of {len(logits)} clips. Received: {clip_videos.shape}. Use batches.videos()."
+    elif set(clip_videos.tolist()) != set(range(len(videos))):
+        problem = (
+            f"clips of all {len(videos)} videos, numbered from 0. Received: clips of {len(np.unique(clip_videos))}, "
+            f"the highest number {clip_videos.max()}. Give the table of these videos."
         )
-    if set(clip_videos.tolist()) != set(range(len(videos))):
-        raise ValueError(
-            f"Expected clips of all {len(videos)} videos, numbered from 0. Received: clips of "
-            f"{len(np.unique(clip_videos))}, the highest number {clip_videos.max()}. Give the table of these videos."
-        )
-    if not videos["label"].between(0, len(classes) - 1).all():
-        raise ValueError(
-            f"Expected labels in 0..{len(classes) - 1}. Received: {videos['label'].min()}..{videos['label'].max()}. "
-            "Give the classes that the model was trained on."
-        )
-    bad = np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2)))
-    if len(bad):
-        raise ValueError(
-            f"Expected finite logits. Received: NaN or infinity in {len(bad)} of {len(logits)} clips, the first of "
+    elif not videos["label"].between(0, len(classes) - 1).all():
+        lowest, highest = videos["label"].min(), videos["label"].max()
+        problem = f"labels in 0..{len(classes) - 1}. Received: {lowest}..{highest}. Give the classes of the training."
+    elif len(bad := np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2)))):
+        problem = (
+            f"finite logits. Received: NaN or infinity in {len(bad)} of {len(logits)} clips, the first of "
             f"{videos['name'].iloc[clip_videos[bad[0]]]}. The training may have diverged: lower its learning rate."
         )
+    else:
+        return
+    raise ValueError(f"Expected {problem}")

@@ -21,13 +21,7 @@ class Accuracy:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits into probabilities.
-
-    Args:
-        logits: float (..., K), any range.
-
-    Returns:
-        float32 (float64 for float64 logits) (..., K), in 0..1, that add up to 1 along the last axis.
+    """Turn logits, float (..., K), into probabilities: float32 (float64 for float64), with the sum 1 over K.
 
     Example:
         >>> softmax(np.array([1000.0, 1000.0])).tolist()
@@ -40,15 +34,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
-    """Pool the logits of each clip's steps into its probabilities.
+    """Pool the logits of each clip's steps, float (N, T, K), into its probabilities, float (N, K).
 
     Args:
-        logits: float (N, T, K), the logits at every step of every clip.
+        logits: of every step of every clip, before the softmax.
         readout: "last" (softmax of the last step), "mean" (softmax of the mean of the logits) or "steps" (mean of the
             softmax of each step; for a frame classifier this is the average over frames).
-
-    Returns:
-        float (N, K), probabilities.
 
     Example:
         >>> pool_clips(np.log([[[0.9, 0.1], [0.5, 0.5]]]), "steps").round(2).tolist()
@@ -62,14 +53,11 @@ def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
 
 
 def pool_videos(probabilities: np.ndarray, clip_videos: np.ndarray) -> np.ndarray:
-    """Average the probabilities of each video's clips.
+    """Average the probabilities of each video's clips, float (N, K), into those of the video, float64 (V, K).
 
     Args:
-        probabilities: float (N, K), one row a clip.
+        probabilities: one row a clip.
         clip_videos: int (N,), which video each clip is of: 0..V-1, each at least once, in any order.
-
-    Returns:
-        float64 (V, K), probabilities.
 
     Example:
         >>> pool_videos(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), np.array([1, 0, 0])).tolist()

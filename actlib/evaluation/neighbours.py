@@ -23,9 +23,6 @@ def embed_clips(features, *, feature_shape=None) -> np.ndarray:
     Returns:
         float32 (n, D), or (n, channels).
 
-    Raises:
-        ValueError: there are no clips, or a clip's features are not (T, D).
-
     Example:
         >>> embed_clips([np.array([[0.0, 2.0], [4.0, 2.0]]), np.ones((1, 2))]).tolist()
         [[2.0, 2.0], [1.0, 1.0]]
@@ -56,9 +53,6 @@ def find_neighbours(vectors, *, queries=None, num_neighbours=5, groups=None) -> 
         DataFrame, one row a pair: ``query``, ``rank`` (from 1), ``neighbour`` (both row numbers of ``vectors``),
         ``similarity`` (cosine, -1..1). A query has fewer rows if there are not enough clips.
 
-    Raises:
-        ValueError: shapes do not fit, or there are fewer than 2 clips.
-
     Example:
         >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
         >>> find_neighbours(vectors, queries=[0], num_neighbours=1)["neighbour"].tolist()
@@ -84,9 +78,6 @@ def neighbour_accuracy(neighbours, labels) -> float:
     Args:
         neighbours: what ``find_neighbours`` gave.
         labels: int (n,), of all clips.
-
-    Raises:
-        ValueError: there are no neighbours.
     """
     nearest = neighbours[neighbours["rank"] == 1]
     if nearest.empty:
@@ -106,9 +97,6 @@ def project_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarr
 
     Returns:
         float32 (n, 2), without units.
-
-    Raises:
-        ValueError: an unknown method, or vectors that are not finite numbers (n, D).
 
     Source: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 9, 2008.
     """

@@ -17,14 +17,10 @@ def tabulate_predictions(videos, probabilities, *, predicted, classes) -> pd.Dat
     """Put every video's prediction in one row.
 
     Args:
-        videos: V rows with the columns name, label and group.
-        probabilities: float (V, K), in 0..1.
-        predicted: int (V,), the predicted labels.
+        videos: V rows with the columns name, label and group; class_name and the following columns are added.
+        probabilities: float (V, K), in 0..1; also as the column probability, that of the predicted class.
+        predicted: int (V,), the predicted labels; also as the columns predicted_class and correct.
         classes: K class names.
-
-    Returns:
-        A table with the columns name, class_name, label, group, predicted, predicted_class, probability (of the
-        predicted class), correct, and probabilities (float32 (K,) in each row).
     """
     names, predicted = np.array(classes, object), np.asarray(predicted, np.int64)
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
@@ -81,31 +77,18 @@ class Results:
         return pd.DataFrame(dict(zip(("precision", "recall", "f1", "videos"), columns, strict=True)), index=index)
 
     def top_k(self, k: int = 5) -> float:
-        """Return the share of the videos whose true class is among the k most probable ones.
-
-        Args:
-            k: at least 1. Of equal probabilities the lower label comes first: ``top_k(1)`` is the video accuracy.
-        """
+        """Return the share of the videos whose true class is among the k most probable, 0..1."""
         if k < 1:
             raise ValueError(f"Expected k to be at least 1. Received: {k}. Use 1 for the plain accuracy.")
         order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
         return float((order == self.predictions["label"].to_numpy()[:, None]).any(axis=1).mean())
 
     def most_confused(self, count: int = 10) -> pd.DataFrame:
-        """List the pairs of classes that were taken for each other most often.
-
-        Args:
-            count: the largest number of rows.
-
-        Returns:
-            A table with the columns true_class, predicted_class, videos (how many) and share (of the true class, 0..1).
-        """
-        wrong = self.confusion * (1 - np.eye(len(self.classes), dtype=np.int64))
-        true, predicted = np.nonzero(wrong)
-        names, videos = np.array(self.classes, dtype=object), wrong[true, predicted]
-        share = videos / self.confusion.sum(axis=1)[true]
-        table = {"true_class": names[true], "predicted_class": names[predicted], "videos": videos, "share": share}
-        ordered = pd.DataFrame(table).sort_values(["videos", "share"], ascending=False, kind="stable")
+        """List the pairs confused most often: true_class, predicted_class, videos, share of the true class."""
+        wrong = self.predictions[~self.predictions["correct"]].rename(columns={"class_name": "true_class"})
+        table = wrong.groupby(["true_class", "predicted_class"]).size().reset_index(name="videos")
+        table["share"] = table["videos"] / table["true_class"].map(self.per_class["videos"])
+        ordered = table.sort_values(["videos", "share"], ascending=False, kind="stable")
         return ordered.head(count).reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
@@ -127,17 +110,10 @@ class Results:
         return f"{self.summary().to_html(border=0)}<p><small>{self._note()}</small></p>"
 
     def _note(self) -> str:
-        """One line below the table: what the numbers are about."""
         return f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
 
     def to_json(self) -> dict:
-        """Turn the results into plain lists, numbers and strings, ready for ``json.dump``.
-
-        Returns:
-            A dict with frame_accuracy, clip_accuracy, video_accuracy (each value, low, high, count), top_5, per_class,
-            confusion, num_videos, num_clips, num_frames, num_groups, groups_span_classes, classes, readout and
-            predictions (probabilities rounded to 5 decimals). NaN becomes None.
-        """
+        """Turn the results into plain lists, numbers and strings for ``json.dump``; NaN becomes None."""
         per_class = self.per_class.astype(object).where(self.per_class.notna(), None)
         columns = self.predictions[["name", "label", "group", "predicted"]].to_dict(orient="list")
         probabilities = np.round(self.probabilities.astype(np.float64), 5).tolist()
@@ -156,14 +132,7 @@ class Results:
 
     @classmethod
     def from_json(cls, record: dict) -> "Results":
-        """Rebuild results from what ``to_json`` gave.
-
-        Args:
-            record: the dict; keys that others added to it are ignored.
-
-        Raises:
-            ValueError: a key is missing.
-        """
+        """Rebuild results from what ``to_json`` gave; keys that others added are ignored."""
         needed = [*(f"{level}_accuracy" for level in LEVELS), "classes", "readout", "predictions"]
         missing = [key for key in needed if key not in record]
         if missing:
@@ -173,6 +142,5 @@ class Results:
         columns, classes = dict(record["predictions"]), tuple(record["classes"])
         probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
-        levels = {level: Accuracy(**record[f"{level}_accuracy"]) for level in LEVELS}
-        span = record.get("groups_span_classes", False)
-        return cls(classes, **levels, predictions=table, readout=record["readout"], groups_span_classes=span)
+        levels = [Accuracy(**record[f"{level}_accuracy"]) for level in LEVELS]
+        return cls(classes, *levels, table, record["readout"], record.get("groups_span_classes", False))
