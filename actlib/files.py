@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,70 +24,47 @@ def partial_file(path):
         path: the file to write; its folder is made.
 
     Yields:
-        Path of an empty file beside it, `<name>.<unique>.partial`.
+        Path beside it, `<name>.<unique>.partial`.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
-
-    Example:
-        >>> import tempfile
-        >>> with partial_file(tempfile.mkdtemp() + "/new/notes.txt") as partial:
-        ...     partial.write_text("whole")
-        5
-        >>> [path.name for path in partial.parent.iterdir()]
-        ['notes.txt']
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.partial")
     try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.touch()
-        except OSError as error:
-            advice = "Choose another folder, or set ACTLIB_CACHE (caches) or ACTLIB_HOME (all else) to one of yours"
-            raise _explain(error, f"Expected a folder to write {path.name} in", advice, path) from error
-        try:
-            yield partial
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            advice = "Free some disk, or set ACTLIB_CACHE to a folder on a larger one; what is complete is kept"
-            raise _explain(error, f"Expected room for {path.name}", advice, path) from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno not in FULL and Path(str(error.filename or path)) not in (partial, *path.parents):
+            raise  # it is about something else
+        raise OSError(
+            error.errno,
+            f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}. Free some "
+            "disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else); what is complete is kept",
+            str(path),
+        ) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
-def _explain(error, expected, advice, path):
-    """Return an error of the same kind that also says what was expected and what to do."""
-    return OSError(error.errno, f"{expected}. Received: {error.strerror}. {advice}", str(path))
-
-
 @contextmanager
 def open_whole(path, mode="wb", **options):
-    """Open a file to write; readers, and a kill at any moment, find the old one or the new one, nothing between.
+    """Open a file to write, as `open` does; readers, and a kill at any moment, find the old one or the new one.
 
-    Args:
-        path: the file to write; its folder is made.
-        mode, options: as for `open`.
-
-    Yields:
-        The open file.
-
-    Raises:
-        OSError: as `partial_file`.
+    Example:
+        >>> import tempfile
+        >>> with open_whole(tempfile.mkdtemp() + "/new/notes.txt", "w") as file:
+        ...     file.write("whole")
+        5
     """
     with partial_file(path) as partial, open(partial, mode, **options) as file:
         yield file
 
 
 def write_whole(path, content) -> Path:
-    """Write bytes (or a memoryview) as `open_whole` does.
-
-    Returns:
-        The path.
-    """
+    """Write bytes (or a memoryview) as a whole or not at all, and return the path."""
     with open_whole(path) as file:
         file.write(content)
     return Path(path)
@@ -113,27 +90,16 @@ def lock(path, *, timeout=-1.0):
 
     Raises:
         TimeoutError: another one still holds it.
-
-    Example:
-        >>> import tempfile
-        >>> with lock(tempfile.mkdtemp() + "/videos.json"):
-        ...     pass
     """
-    held = None
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(f"{path}.lock")
-        held.acquire(timeout=timeout)
-    except Timeout:
-        raise
-    except (OSError, NotImplementedError) as error:
-        _warn_of_no_locks(getattr(error, "strerror", None) or str(error))
-        held = None
-    try:
+    with ExitStack() as stack:
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(f"{path}.lock", timeout=timeout))
+        except Timeout:
+            raise
+        except (OSError, NotImplementedError) as error:
+            _warn_of_no_locks(getattr(error, "strerror", None) or str(error))
         yield
-    finally:
-        if held is not None:
-            held.release()
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Readers give exactly the frames asked for, or a clear error; what is written comes back; copies for the browser."""
 
+import json
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
 
+from actlib.files import content_hash
 from actlib.video import (
     VideoError,
     browser_copy,
+    metadata,
     probe_video,
     read_clip,
     read_frames,
@@ -21,6 +24,7 @@ from actlib.video import (
     write_video,
     writer,
 )
+from actlib.video.metadata import probe_files
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 
@@ -132,6 +136,36 @@ def test_a_playlist_in_disguise_reaches_no_network(tmp_path):
             probe_video(path)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+def index_videos(folder):
+    return probe_files(sorted(folder.glob("Cycling/*.avi")), index_file=folder / "index.json", progress=False)
+
+
+def test_a_second_listing_reads_only_what_has_changed(tmp_path, monkeypatch):
+    (tmp_path / "Cycling").mkdir()
+    one, two = (write_mpeg4(tmp_path / "Cycling" / f"v_Cycling_g01_c0{number}.avi", 9 + number) for number in (1, 2))
+    infos, broken = index_videos(tmp_path)
+    assert broken == [] and [infos[path].hash for path in (one, two)] == [content_hash(one), content_hash(two)]
+    assert infos[one][2:6] == (10, 25.0, 64, 48) and infos[one].bytes == one.stat().st_size
+
+    read = []
+    monkeypatch.setattr(metadata, "probe_video", lambda path: read.append(path) or probe_video(path))
+    monkeypatch.setattr(metadata, "content_hash", lambda path: read.append(path) or content_hash(path))
+    assert index_videos(tmp_path) == (infos, []) and read == []
+    write_mpeg4(one, 12)
+    infos, _ = index_videos(tmp_path)
+    assert read == [one, one] and infos[one].frames == 12 and infos[one].hash == content_hash(one)
+    assert index_videos(tmp_path)[0] == infos and read == [one, one]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"Cycling/a.avi": null}', '{"Cycling/a.avi": [1, 2, 3]}'])
+def test_a_spoiled_index_or_one_of_an_earlier_form_is_made_again(tmp_path, content):
+    (tmp_path / "Cycling").mkdir()
+    path = write_mpeg4(tmp_path / "Cycling" / "a.avi", 3)
+    (tmp_path / "index.json").write_text(content)
+    assert index_videos(tmp_path)[0][path].frames == 3
+    assert len(json.loads((tmp_path / "index.json").read_text())["Cycling/a.avi"]) == len(metadata.FileInfo._fields)
 
 
 def test_two_threads_make_one_browser_copy(tmp_path):

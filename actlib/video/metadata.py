@@ -37,9 +37,6 @@ class FileInfo(NamedTuple):
 def probe_video(path) -> VideoInfo:
     """Count the frames of one video and read its rate and size; where packets are frames, without decoding them.
 
-    Args:
-        path: a video file.
-
     Returns:
         VideoInfo; `frames` is how many can be decoded, whatever the header promises.
 
@@ -48,17 +45,13 @@ def probe_video(path) -> VideoInfo:
     """
     with open_stream(path) as (container, stream):
         sizes = [packet.size for packet in container.demux(stream) if packet.size and not packet.is_discard]
-        if len(sizes) < max(1, stream.frames):
-            raise VideoError(
-                f"Expected {max(1, stream.frames)} frames, as the header says. Received: {len(sizes)} in {path}, "
-                "which is truncated. Copy the file again or leave it out."
-            )
         container.seek(0)
-        decoded, frames = container.decode(stream), len(sizes)
+        decoded, frames, promised = container.decode(stream), len(sizes), max(1, stream.frames)
         first = next(decoded, None)
-        if first is None:
+        if first is None or frames < promised:
             raise VideoError(
-                f"Expected a video. Received: {path} (no frame can be decoded). Copy the file again or leave it out."
+                f"Expected {promised} frames. Received: {frames if first else 0} in {path}, which is truncated or "
+                "damaged. Copy the file again or leave it out."
             )
         if min(sizes) < SMALL_PACKET:
             frames = 1 + sum(1 for _ in decoded)

@@ -24,15 +24,9 @@ class VideoError(ValueError):
 
 @contextmanager
 def open_stream(path):
-    """Open a local file and its first stream of moving pictures, be there sound and cover pictures or not.
+    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError.
 
-    A playlist named .avi cannot make us fetch anything over the network.
-
-    Yields:
-        PyAV's (container, video stream).
-
-    Raises:
-        VideoError: there is no such stream, or FFmpeg fails within the block.
+    Sound and cover pictures are passed over. A playlist named .avi cannot make us fetch anything over the network.
     """
     options = {"protocol_whitelist": "file"}
     try:
@@ -141,9 +135,6 @@ def read_frames(path, *, size=None):
 
     Yields:
         uint8 (H, W, 3), RGB, upright.
-
-    Raises:
-        VideoError: the file cannot be used, or has no frames.
     """
     with open_stream(path) as (container, stream):
         convert, number = FrameConverter(stream, size), 0

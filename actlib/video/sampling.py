@@ -1,4 +1,8 @@
-"""Which frames of a video make a clip. A sampling rule chooses frame numbers and never opens a file."""
+"""Which frames of a video make a clip. A sampling rule chooses frame numbers and never opens a file.
+
+Every rule takes the number F of a video's frames and the number T of a clip's, gives int64 numbers in 0..F-1 that never
+fall within a clip, and raises ValueError where F, T or the stride is below 1. Random ones draw from a NumPy generator.
+"""
 
 from functools import partial
 
@@ -6,17 +10,7 @@ import numpy as np
 
 
 def sample_uniform(num_video_frames, num_frames):
-    """Choose the middle frames of T equal parts of a video; a video shorter than T repeats frames.
-
-    Args:
-        num_video_frames: int F, at least 1.
-        num_frames: int T.
-
-    Returns:
-        int64 (T,), rising, each in 0..F-1.
-
-    Raises:
-        ValueError: F or T is below 1.
+    """Choose the middle frames of T equal parts of a video: (T,); a video shorter than T repeats frames.
 
     Example:
         >>> sample_uniform(100, 4)
@@ -29,18 +23,7 @@ def sample_uniform(num_video_frames, num_frames):
 
 
 def sample_segments(num_video_frames, num_frames, *, rng):
-    """Choose one random frame in each of T equal parts of a video; a video shorter than T repeats frames.
-
-    Args:
-        num_video_frames: int F, at least 1.
-        num_frames: int T.
-        rng: NumPy random generator.
-
-    Returns:
-        int64 (T,), rising, each in 0..F-1.
-
-    Raises:
-        ValueError: F or T is below 1.
+    """Choose one random frame in each of T equal parts of a video: (T,); a video shorter than T repeats frames.
 
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.1.
 
@@ -54,19 +37,7 @@ def sample_segments(num_video_frames, num_frames, *, rng):
 
 
 def sample_consecutive(num_video_frames, num_frames, *, rng, stride=1):
-    """Choose T frames in a row from a random start (dense sampling); a video that is too short holds its last frame.
-
-    Args:
-        num_video_frames: int F, at least 1.
-        num_frames: int T.
-        rng: NumPy random generator.
-        stride: distance between neighbours, in frames.
-
-    Returns:
-        int64 (T,), rising, each in 0..F-1.
-
-    Raises:
-        ValueError: F, T or the stride is below 1.
+    """Choose T frames in a row (each a stride apart) from a random start: (T,); a short video holds its last frame.
 
     Source: Donahue et al., arXiv 1411.4389, section 4 (16 frames in a row).
 
@@ -80,18 +51,10 @@ def sample_consecutive(num_video_frames, num_frames, *, rng, stride=1):
 
 
 def sample_windows(num_video_frames, num_frames=16, *, stride=8):
-    """Slide a window of T frames over a video, up to its last frame; a short video holds its last frame.
-
-    Args:
-        num_video_frames: int F, at least 1.
-        num_frames: int T.
-        stride: distance between the starts of windows, in frames.
+    """Slide a window of T frames over a video, a stride at a time up to its last frame; a short video holds that one.
 
     Returns:
         int64 (M, T): M windows, at least one.
-
-    Raises:
-        ValueError: F, T or the stride is below 1.
 
     Source: Donahue et al., arXiv 1411.4389, section 4 (16-frame clips with a stride of 8).
 
@@ -107,17 +70,10 @@ def sample_windows(num_video_frames, num_frames=16, *, stride=8):
 
 
 def sample_strided(num_video_frames, num_frames):
-    """Divide a video's frames among M clips, every M-th frame to the same one, so that all of them are used.
-
-    Args:
-        num_video_frames: int F, at least 1.
-        num_frames: int T.
+    """Divide a video's frames among M clips, every M-th frame to the same one; fewer than T at the end are left out.
 
     Returns:
         int64 (M, T), M = F // T; one clip, by `sample_uniform`, of a video shorter than T.
-
-    Raises:
-        ValueError: F or T is below 1.
 
     Example:
         >>> sample_strided(6, 3)

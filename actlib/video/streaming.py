@@ -5,6 +5,7 @@ channels, non-square pixels, headers without a length, files that end in mid-air
 long is started, `stream_frames` then gives frames one at a time: two hours take the memory of two seconds.
 """
 
+import itertools
 import math
 import re
 import warnings
@@ -67,13 +68,10 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
     """Look into a video file and say how it will be shown; reads the header and one frame, rarely more.
 
     Args:
-        path: a file in any container and codec that PyAV reads; audio tracks and cover pictures are ignored.
+        path: a file in any container and codec that FFmpeg reads; audio tracks and cover pictures are ignored.
         limits: the largest video that is taken.
         max_fps: faster videos lose whole frames evenly until they are at most this fast (60 becomes 30, 50 becomes 25).
         max_side: pixels of the longer side; larger pictures are shrunk.
-
-    Returns:
-        VideoStream.
 
     Raises:
         VideoError: the file is missing, no video, or beyond the limits; the message says which and what to do.
@@ -142,16 +140,13 @@ def resample_fps(frames, fps):
     Yields:
         (frame, number of slots), one frame late, because a frame is on screen until the next one comes.
     """
-    held, slot = None, 0
-    for new in frames:
-        if held is not None:
-            until = _slot_after(new.seconds, fps)
-            yield held.frame, until - slot
-            slot = until
-        held = new
-    if held is not None:
-        until = _slot_after(held.seconds + held.duration, fps)
-        yield held.frame, max(until - slot, 1 if slot == 0 else 0)
+    slot = 0
+    for shown, following in itertools.pairwise(itertools.chain(frames, [None])):
+        end = following.seconds if following else shown.seconds + shown.duration
+        until = max(slot, math.ceil(end * fps - 0.5 - 1e-6))  # a hair is taken off against rounding
+        until = max(until, 1) if following is None else until  # a video shows at least one frame
+        yield shown.frame, until - slot
+        slot = until
 
 
 def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
@@ -161,13 +156,10 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
         name: the name that the browser gives; folders and odd characters in it are dropped.
         content: bytes or memoryview.
         folder: where it goes; made where there is none.
-        limits: a larger file is refused before it is written.
+        limits: an empty or a larger file raises VideoError before it is written.
 
     Returns:
         Path of the file.
-
-    Raises:
-        VideoError: the upload is empty or too large.
     """
     _check_bytes(name, len(content), limits)
     stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", str(name))[-1]).lstrip(".") or "upload"
@@ -206,11 +198,6 @@ def _decode_packets(container, stream, path):
             broken += 1
     if broken:
         warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
-
-
-def _slot_after(seconds, fps):
-    """Return the first slot whose middle does not come before a time; a hair is taken off against rounding."""
-    return max(0, math.ceil(seconds * fps - 0.5 - 1e-6))
 
 
 def _steady_rate(stream, max_fps):

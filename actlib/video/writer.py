@@ -60,9 +60,6 @@ def browser_copy(path, *, folder=None) -> Path:
 
     Returns:
         Path of an .mp4 whose name holds the hash of the video's content.
-
-    Raises:
-        VideoError: the video cannot be used.
     """
     copy = Path(folder or cache_folder() / "browser") / f"{Path(path).stem}-{content_hash(path)}.mp4"
     if not copy.exists():
