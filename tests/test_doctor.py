@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actlib import doctor as module
+from actlib import paths
 from actlib.doctor import Finding, choose_next, doctor, examine
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -18,7 +19,7 @@ LISTED = {"Archery": 3, "Diving": 2}
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """A home with nothing in it, and no settings."""
-    for name in module.FOLDERS:
+    for name in paths.SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACTLIB_HOME", str(tmp_path))
     return tmp_path
@@ -63,7 +64,7 @@ def test_a_short_report_names_no_folder_of_this_machine(home):
 def test_every_finding_has_a_known_state_and_every_trouble_a_way_out():
     for finding in examine():
         assert finding.state in module.STATES and finding.found
-        assert finding.mend or finding.state != "missing"
+        assert finding.fix or finding.state != "missing"
 
 
 def test_versions_are_the_installed_ones():
@@ -101,28 +102,42 @@ def test_it_reports_even_when_half_the_packages_are_gone():
     code += "from actlib.doctor import doctor; print(doctor())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "MISS  ucf101" in done.stdout and done.stdout.splitlines()[-1] == "Next: make setup"
+    assert "MISS  videos" in done.stdout and done.stdout.splitlines()[-1] == "Next: make setup"
 
 
-def test_data_that_is_whole(home):
-    put_ucf101(
-        home / "data" / "ucf101", [f"v_{c}_g01_c{n:02d}.avi" for c, k in LISTED.items() for n in range(1, k + 1)]
-    )
-    finding = find("UCF-101")
+ALL = [f"v_{c}_g01_c{n:02d}.avi" for c, count in LISTED.items() for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".AVI", ".mp4", ".webm"])
+def test_data_that_is_whole_in_any_format(home, suffix):
+    put_ucf101(home / "data" / "ucf101", [name.replace(".avi", suffix) for name in ALL] + [".hidden_Diving_x.avi"])
+    finding = find("videos")
     assert finding.state == "ok" and finding.found.startswith("5 videos of 2 classes")
 
 
-def test_data_with_holes_gets_the_line_that_fills_them(home):
+def test_data_with_holes_gets_the_line_that_fills_them(home, monkeypatch):
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
-    finding = find("UCF-101")
-    assert "the lists name 2 more" in finding.found
-    assert finding.mend == f"python -m actlib fetch ucf101 --classes Archery --to {home / 'data' / 'ucf101'}"
+    for name in (None, str(home / "data" / "ucf101")):  # as the end of a fetch advises
+        if name:
+            monkeypatch.setenv("ACTLIB_DATA", name)
+        assert "the lists name 2 more" in find("videos").found
+        assert find("videos").fix == "python -m actlib fetch ucf101 --classes Archery"
 
 
 def test_data_without_lists(home):
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"], lists=False)
-    assert find("UCF-101").mend == f"python -m actlib fetch lists --to {home / 'data' / 'ucf101'}"
-    assert find("UCF-101").state == "missing"
+    assert find("videos").fix == "python -m actlib fetch lists"
+    assert find("videos").state == "missing"
+
+
+@pytest.mark.parametrize(("names", "lists"), [(ALL[:1], True), (ALL[:1], False), ([], True), ([], False)])
+def test_nothing_is_fetched_into_a_folder_of_the_users(home, monkeypatch, names, lists):
+    put_ucf101(home / "mine", names, lists=lists)
+    (home / "mine").mkdir(exist_ok=True)
+    monkeypatch.setenv("ACTLIB_DATA", str(home / "mine"))
+    finding = find("videos")
+    assert str(home / "mine") in finding.found and "fetch" not in finding.fix
+    assert finding.state == ("note" if names and lists else "ok" if names else "missing")
 
 
 def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
@@ -134,25 +149,22 @@ def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
     assert find("ImageNet weights").state == "ok"
 
 
-def test_the_data_folder_of_the_environment_counts(home, monkeypatch):
-    put_ucf101(home / "elsewhere", ["v_Archery_g01_c01.avi"])
-    monkeypatch.setenv("ACTLIB_DATA", str(home / "elsewhere"))
-    assert str(home / "elsewhere") in find("UCF-101").found
-
-
 def test_settings_that_point_nowhere(home, monkeypatch):
     monkeypatch.setenv("ACTLIB_DATA", str(home / "none"))
     finding = find("ACTLIB_DATA")
-    assert finding.state == "missing" and finding.mend == "unset ACTLIB_DATA"
-    monkeypatch.setenv("ACTLIB_HOME", str(home / "none" / "either"))
-    assert find("disk").state in ("ok", "note")
+    assert finding.state == "missing" and finding.fix == "unset ACTLIB_DATA"
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_cache_that_cannot_be_written(home, monkeypatch):
-    (home / "locked").mkdir(mode=0o500)
-    monkeypatch.setenv("ACTLIB_CACHE", str(home / "locked" / "cache"))
-    assert find("cache").state == "missing"
+def test_folders_that_are_made_when_needed_need_not_be_there(home, monkeypatch):
+    for name in ("ACTLIB_HOME", "ACTLIB_CACHE", "ACTLIB_RUNS"):
+        monkeypatch.setenv(name, str(home / "not" / "yet" / name))
+    assert not [finding for finding in examine() if finding.state == "missing"]
+    assert find("ACTLIB_HOME").found == str(home / "not" / "yet" / "ACTLIB_HOME")
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert find("cache").state == "missing" and "export ACTLIB_CACHE" in find("cache").fix
 
 
 def test_the_cache_is_weighed(home, monkeypatch):
@@ -163,7 +175,7 @@ def test_the_cache_is_weighed(home, monkeypatch):
 
 def test_a_disk_that_is_nearly_full(monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("U", (), {"free": 10_000_000}))
-    assert find("disk").state == "note" and "free some space" in find("disk").mend
+    assert find("disk").state == "note" and "free some space" in find("disk").fix
 
 
 def test_a_gpu(home, monkeypatch):
@@ -180,11 +192,11 @@ def test_a_gpu_that_does_not_answer(home, monkeypatch, text):
 
 
 def test_pytorch_is_asked_only_on_request(monkeypatch):
-    monkeypatch.setattr(module, "ASK_TORCH", "print('[true, \"A GPU\", false]')")
+    monkeypatch.setattr(module, "ASK_TORCH", "print('A GPU')")
     assert "PyTorch's GPU" not in {finding.about for finding in examine()}
     assert find("PyTorch's GPU", ask_frameworks=True).found == "A GPU"
     monkeypatch.setattr(module, "ASK_TORCH", "raise SystemExit(3)")
-    assert find("PyTorch's GPU", ask_frameworks=True).mend == "make setup"
+    assert find("PyTorch's GPU", ask_frameworks=True).fix == "make setup"
 
 
 def test_tools_for_rar(home, monkeypatch):
@@ -197,5 +209,5 @@ def test_tools_for_rar(home, monkeypatch):
 @pytest.mark.skipif(not REAL, reason="needs real videos: set ACTLIB_REAL_DATA")
 def test_real_data(monkeypatch):
     monkeypatch.setenv("ACTLIB_DATA", REAL)
-    finding = find("UCF-101")
+    finding = find("videos")
     assert finding.found == f"300 videos of 6 classes in {Path(REAL)}; the lists name 431 more"

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,27 +12,20 @@ import av
 import numpy as np
 import pytest
 from loopback import serve
+from test_archives import write_folder, write_tar
 from tiny_rar import write_rar
 
-from actlib.download import completeness
-from actlib.download import fetching as download
-from actlib.download.archives import UnsafeArchiveError
+from actlib.download import completeness, fetch, fetch_lists, fetch_ucf101, sources
 from actlib.download.completeness import check_videos, choose_classes, list_official
-from actlib.download.connection import Patience
-from actlib.download.disk import DownloadError
-from actlib.download.fetching import fetch, fetch_lists, fetch_ucf101
+from actlib.download.transfer import DownloadError
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
-QUICK = Patience(timeout=1.0, attempts=3, pause=0.01)
-CALM = {"patience": QUICK, "progress": False}
 # As in UCF-101: one class whose files are spelt otherwise than its folder, and one name that is part of another.
 STEMS = {"Basketball": "Basketball", "BasketballDunk": "BasketballDunk", "HandstandPushups": "HandStandPushups"}
 SCRIPT = """
 import sys
-from actlib.download.connection import Patience
-from actlib.download.fetching import fetch
-print(fetch("ucf101", classes="all", source=sys.argv[1], folder=sys.argv[2], lists=sys.argv[3],
-            patience=Patience(timeout=20), progress=False))
+from actlib.download import fetch
+print(fetch("ucf101", classes="all", source=sys.argv[1], folder=sys.argv[2], lists=sys.argv[3]))
 """
 
 
@@ -43,7 +35,13 @@ def nothing_but_loopback(monkeypatch):
     for name in ("ACTLIB_UCF101_URL", "ACTLIB_UCF101_LISTS_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("VIDEOS_URL", "OFFICIAL_URL", "LISTS_URL"):
-        monkeypatch.setattr(download, name, f"http://127.0.0.1:9/{name}.zip")
+        monkeypatch.setattr(sources, name, f"http://127.0.0.1:9/{name}.zip")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with serve(monkeypatch) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +91,12 @@ def flat_zip(path, videos):
     return path
 
 
+@pytest.fixture
+def archive(tmp_path, videos):
+    """A flat ZIP of all videos."""
+    return flat_zip(tmp_path / "all.zip", videos)
+
+
 def found(folder):
     root = folder / "UCF-101"
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -102,213 +106,178 @@ def of_class(videos, name):
     return {key: content for key, content in videos.items() if key.startswith(name + "/")}
 
 
-def test_one_class_of_a_flat_zip_on_a_server_costs_only_its_own_bytes(tmp_path, videos, lists):
+def downloads(folder):
+    return sorted(path.name.split("-")[-1] for path in folder.glob("download-*"))
+
+
+def test_one_class_of_a_flat_zip_on_a_server_costs_only_its_own_bytes(server, tmp_path, videos, lists, capsys):
     archive = flat_zip(tmp_path / "all.zip", videos | {"Other/big.avi": os.urandom(3_000_000)})
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes())
-        check = fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists, **CALM)
-        assert server.sent("/all.zip") < 200_000
+    url = server.put("/all.zip", archive.read_bytes())
+    check = fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists)
+    assert server.sent("/all.zip") < 200_000
     assert found(tmp_path / "u") == of_class(videos, "Basketball")  # and not BasketballDunk
     assert check.complete and check.present == 4 and check.extra == ()
+    assert "4 of 4 videos (" in (said := capsys.readouterr().out) and "free)" in said
 
 
-def test_folders_are_named_by_the_lists_not_by_the_files(tmp_path, videos, lists):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    fetch_ucf101(tmp_path / "u", classes="HandstandPushups", source=archive, lists=lists, **CALM)
+def test_folders_are_named_by_the_lists_not_by_the_files(tmp_path, videos, archive, lists):
+    fetch_ucf101(tmp_path / "u", classes="HandstandPushups", source=archive, lists=lists)
     assert set(found(tmp_path / "u")) == {name for name in videos if name.startswith("HandstandPushups/v_HandStand")}
 
 
-def test_a_second_fetch_brings_nothing_and_another_class_only_itself(tmp_path, videos, lists):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes())
-        fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists, **CALM)
-        first = server.sent("/all.zip")
-        fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists, **CALM)
-        directory = server.sent("/all.zip") - first
-        fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists, **CALM)
-    assert directory < 70_000
-    assert found(tmp_path / "u") == videos
+def test_a_second_fetch_brings_nothing_and_another_class_only_itself(server, tmp_path, videos, archive, lists):
+    url = server.put("/all.zip", archive.read_bytes())
+    fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists)
+    first = server.sent("/all.zip")
+    fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists)
+    assert server.sent("/all.zip") - first < 70_000  # the list of members
+    server.pages["/all.zip"].drops = [10**9, 900, 0, 30_000]
+    fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists)
+    assert found(tmp_path / "u") == videos and downloads(tmp_path / "u") == []
 
 
-@pytest.mark.parametrize("drops", [[], [0], [900, 30_000], [2_000] * 2])
-def test_dropped_connections_in_the_middle_of_a_zip(tmp_path, videos, lists, drops):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes())
-        server.pages["/all.zip"].drops = [10**9, *drops]  # the list of members comes whole, then trouble begins
-        patience = Patience(timeout=10.0, attempts=4, pause=0.01)
-        check = fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists, patience=patience, progress=False)
-    assert check.complete and found(tmp_path / "u") == videos
-
-
-def test_a_server_without_ranges_sends_the_archive_whole(tmp_path, videos, lists, capsys):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes(), ranges=False)
-        fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists, patience=QUICK)
-        assert len(server.asked("/all.zip")) == 1
-    assert found(tmp_path / "u") == of_class(videos, "Basketball")
+def test_a_server_without_ranges_sends_the_archive_whole_and_once(server, tmp_path, videos, archive, lists, capsys):
+    url = server.put("/all.zip", archive.read_bytes(), ranges=False)
+    for name in ("Basketball", "BasketballDunk"):
+        fetch_ucf101(tmp_path / "u", classes=[name], source=url, lists=lists)
+    assert len(server.asked("/all.zip")) == 1 and downloads(tmp_path / "u") == ["all.zip"]
+    assert found(tmp_path / "u") == of_class(videos, "Basketball") | of_class(videos, "BasketballDunk")
     assert "all.zip stays for other classes" in capsys.readouterr().out
 
 
-def test_a_server_that_goes_silent_is_named(tmp_path, videos, lists):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes(), silent=2)
-        with pytest.raises(DownloadError, match="nothing within 0.2 seconds"):
-            patience = Patience(timeout=0.2, attempts=2, pause=0.01)
-            fetch_ucf101(tmp_path / "u", source=url, classes="all", lists=lists, patience=patience, progress=False)
-
-
-def test_404_for_the_archive(tmp_path, lists):
-    with serve() as server, pytest.raises(DownloadError, match="404.*--from"):
-        fetch_ucf101(tmp_path / "u", classes="all", source=server.root + "/none.zip", lists=lists, **CALM)
-
-
-def test_a_rar_with_class_folders_from_a_server(tmp_path, videos, lists):
-    write_rar(tmp_path / "UCF101.rar", {f"UCF-101/{name}": content for name, content in videos.items()})
-    with serve() as server:
-        url = server.put("/UCF101.rar", (tmp_path / "UCF101.rar").read_bytes(), drops=[10_000])
-        check = fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists, **CALM)
-    assert check.complete and found(tmp_path / "u") == videos
-
-
-def test_the_publishers_own_archive_has_a_short_name(tmp_path, videos, lists, monkeypatch):
-    write_rar(tmp_path / "UCF101.rar", {f"UCF-101/{name}": content for name, content in videos.items()})
-    with serve() as server:
-        monkeypatch.setattr(download, "OFFICIAL_URL", server.put("/U.rar", (tmp_path / "UCF101.rar").read_bytes()))
-        assert fetch_ucf101(tmp_path / "u", classes="all", source="official", lists=lists, **CALM).complete
-
-
-def test_a_folder_with_lists_beside_the_videos(tmp_path, videos, lists):
-    with zipfile.ZipFile(lists) as archive:
-        archive.extractall(tmp_path / "mine")
-    for name, content in videos.items():
-        (tmp_path / "mine" / "UCF-101" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "mine" / "UCF-101" / name).write_bytes(content)
-    check = fetch_ucf101(tmp_path / "u", classes="all", source=tmp_path / "mine", **CALM)
-    assert check.complete and found(tmp_path / "u") == videos
-
-
-def test_addresses_can_be_named_in_the_environment(tmp_path, videos, lists, monkeypatch):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server:
-        monkeypatch.setenv("ACTLIB_UCF101_URL", server.put("/all.zip", archive.read_bytes()))
-        monkeypatch.setenv("ACTLIB_UCF101_LISTS_URL", server.put("/lists.zip", lists.read_bytes()))
-        assert fetch_ucf101(tmp_path / "u", classes="all", **CALM).complete
-
-
-def test_a_hostile_archive_leaves_nothing(tmp_path, videos, lists):
-    path = flat_zip(tmp_path / "all.zip", videos)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("../../v_Basketball_g01_c01.avi", "evil")
-    with pytest.raises(UnsafeArchiveError):
-        fetch_ucf101(tmp_path / "u", classes="all", source=path, lists=lists, **CALM)
-    assert found(tmp_path / "u") == {}
-
-
-def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, lists, video):
-    names = sorted(of_class(videos, "Basketball"))
-    broken = videos | {names[1]: video[: len(video) // 2], names[2]: b"<html>no video</html>"}
-    del broken[names[0]]
-    fetch_lists(tmp_path / "u", source=lists, **CALM)
-    (tmp_path / "u" / "UCF-101" / "Basketball").mkdir(parents=True)
-    (tmp_path / "u" / "UCF-101" / "Basketball" / "holiday.avi").write_bytes(video)
-    archive = flat_zip(tmp_path / "all.zip", broken)
-    with pytest.raises(DownloadError) as error:
-        fetch("ucf101", classes="Basketball", source=archive, folder=tmp_path / "u", **CALM)
-    for line in ("1 of 4 videos of 1 classes", "1 missing:", "1 extra:", "2 undecodable:", "Basketball/holiday.avi"):
-        assert line in str(error.value)
-    assert all(name in str(error.value) for name in names[:3]) and names[3] not in str(error.value)
-    check = check_videos(tmp_path / "u", ["Basketball"], progress=False)
-    assert (check.missing, check.extra) == ((names[0],), ("Basketball/holiday.avi",))
-    assert check.undecodable == (names[1], names[2]) and not check.complete
-
-
-def test_long_lists_are_written_to_a_file_in_full(tmp_path, videos, lists, monkeypatch):
-    monkeypatch.setattr(completeness, "NAMED", 2)
-    fetch_lists(tmp_path / "u", source=lists, **CALM)
-    one = dict([next(iter(videos.items()))])
-    with pytest.raises(DownloadError, match=r"(?s)\.\.\. and 9 more.*check\.txt") as error:
-        fetch("ucf101", classes="all", source=flat_zip(tmp_path / "all.zip", one), folder=tmp_path / "u", **CALM)
-    assert "11 missing:" in str(error.value)
-    written = (tmp_path / "u" / "check.txt").read_text()
-    assert all(name in written for name in videos if name not in one)
-
-
-def test_a_video_that_was_cut_short_is_fetched_again(tmp_path, videos, lists):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    fetch_ucf101(tmp_path / "u", classes="all", source=archive, lists=lists, **CALM)
-    cut = tmp_path / "u" / "UCF-101" / next(iter(videos))
-    cut.write_bytes(cut.read_bytes()[:-10])
-    assert fetch_ucf101(tmp_path / "u", classes="all", source=archive, lists=lists, **CALM).complete
+def test_the_publishers_own_archive_has_a_short_name(server, tmp_path, videos, lists, monkeypatch):
+    write_rar(tmp_path / "U.rar", {f"UCF-101/{name}": content for name, content in videos.items()})
+    url = server.put("/U.rar", (tmp_path / "U.rar").read_bytes(), drops=[10_000])
+    monkeypatch.setattr(sources, "OFFICIAL_URL", url)
+    assert fetch_ucf101(tmp_path / "u", classes="all", source="official", lists=lists).complete
     assert found(tmp_path / "u") == videos
 
 
-@pytest.mark.parametrize(("classes", "near"), [("Basketbal", "Basketball"), (["handstandpushups"], "HandstandPushups")])
-def test_a_class_that_is_spelt_wrong_is_told_the_right_one(tmp_path, lists, classes, near):
-    with pytest.raises(ValueError, match=f"Near it: .*{near}"):
-        fetch_ucf101(tmp_path / "u", classes=classes, source=lists, lists=lists, **CALM)
+def test_a_folder_with_lists_beside_the_videos(tmp_path, videos, lists):
+    with zipfile.ZipFile(lists) as file:
+        file.extractall(tmp_path / "mine")
+    write_folder(tmp_path / "mine" / "UCF-101", videos)
+    for number, source in enumerate(("mine", "mine/UCF-101")):
+        fetch_ucf101(tmp_path / str(number), classes="all", source=tmp_path / source)
+        assert found(tmp_path / str(number)) == videos
+
+
+def test_addresses_can_be_named_in_the_environment(server, tmp_path, archive, lists, monkeypatch):
+    monkeypatch.setenv("ACTLIB_UCF101_URL", server.put("/all.zip", archive.read_bytes()))
+    monkeypatch.setenv("ACTLIB_UCF101_LISTS_URL", server.put("/lists.zip", lists.read_bytes()))
+    assert fetch_ucf101(tmp_path / "u", classes="all").complete
+    assert downloads(tmp_path / "u") == []
+
+
+@pytest.mark.parametrize("name", ["lists", "ucfTrainTestlist", "lists.zip"])
+def test_lists_from_an_address_of_any_name_do_not_wait_for_themselves(server, tmp_path, lists, name):
+    url = server.put(f"/{name}", lists.read_bytes())
+    place = fetch_lists(tmp_path / "u", source=url)
+    asked = len(server.log)
+    assert len(list(place.iterdir())) == 7 and downloads(tmp_path / "u") == []
+    assert fetch_lists(tmp_path / "u") == place and len(server.log) == asked  # lists that are there need no server
+
+
+PAGE = b"<html>Please log in</html>"
+
+
+@pytest.mark.parametrize("bad", [PAGE, b"", bytes(20_000), "short", "spoilt"])
+@pytest.mark.parametrize("kind", ["zip", "tar", "rar"])
+def test_a_bad_download_is_fetched_again_by_the_same_line(server, tmp_path, videos, lists, kind, bad):
+    writer = {"zip": flat_zip, "tar": write_tar, "rar": write_rar}[kind]
+    good = writer(tmp_path / "good", videos).read_bytes()
+    video = next(iter(videos.values()))
+    broken = {"short": good[: len(good) // 2], "spoilt": good.replace(video, bytes(len(video)))}
+    url = server.put(f"/all.{kind}", broken.get(bad, bad) if isinstance(bad, str) else bad, ranges=False)
+    with pytest.raises(DownloadError):
+        fetch("ucf101", classes="all", source=url, folder=tmp_path / "u", lists=lists)
+    assert downloads(tmp_path / "u") == []
+    server.put(f"/all.{kind}", good, ranges=False)
+    fetch("ucf101", classes="all", source=url, folder=tmp_path / "u", lists=lists)
+    assert found(tmp_path / "u") == videos
+
+
+@pytest.mark.parametrize("bad", [PAGE, b"", bytes(20_000)])
+def test_bad_lists_are_fetched_again_by_the_same_line(server, tmp_path, lists, bad):
+    url = server.put("/lists.zip", bad)
+    with pytest.raises(DownloadError, match=r"lists\.zip"):
+        fetch("lists", source=url, folder=tmp_path / "u")
+    server.put("/lists.zip", lists.read_bytes())
+    assert "official lists are in" in fetch("lists", source=url, folder=tmp_path / "u")
+
+
+@pytest.mark.parametrize("write", [flat_zip, write_tar, write_folder])
+def test_a_damaged_video_of_the_same_length_is_replaced(tmp_path, videos, lists, write):
+    source = write(tmp_path / "source", videos)
+    fetch_ucf101(tmp_path / "u", classes="all", source=source, lists=lists)
+    cut, zeros = (tmp_path / "u" / "UCF-101" / name for name in list(videos)[:2])
+    cut.write_bytes(cut.read_bytes()[:-10])
+    zeros.write_bytes(bytes(zeros.stat().st_size))
+    fetch_ucf101(tmp_path / "u", classes="all", source=source, lists=lists)
+    assert found(tmp_path / "u") == videos
+
+
+def test_lists_cannot_send_a_video_out_of_the_folder(tmp_path, videos, lists):
+    evil = "../../../evil/v_Evil_g01_c01.avi"
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as target, zipfile.ZipFile(lists) as honest:
+        for name in honest.namelist():
+            target.writestr(name, honest.read(name) + (f"{evil}\r\n".encode() if "testlist" in name else b""))
+    archive = flat_zip(tmp_path / "all.zip", {evil.removeprefix("../../../"): b"evil"})
+    with pytest.raises(DownloadError, match="stay in its folder"):
+        fetch_ucf101(tmp_path / "a" / "u", classes="all", source=archive, lists=tmp_path / "evil.zip")
+    assert not list(tmp_path.rglob("v_Evil*"))
+
+
+def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, lists, video, monkeypatch):
+    names = sorted(of_class(videos, "Basketball"))
+    broken = videos | {names[1]: video[: len(video) // 2], names[2]: PAGE}
+    del broken[names[0]]
+    write_folder(tmp_path / "u" / "UCF-101", {"Basketball/holiday.avi": video})
+    options = {"source": flat_zip(tmp_path / "all.zip", broken), "folder": tmp_path / "u", "lists": lists}
+    with pytest.raises(DownloadError) as error:
+        fetch("ucf101", classes="Basketball", **options)
+    for line in ("1 of 4 videos of 1 classes", "1 missing:", "1 extra:", "2 undecodable:", "Basketball/holiday.avi"):
+        assert line in str(error.value)
+    assert all(name in str(error.value) for name in names[:3]) and names[3] not in str(error.value)
+    check = check_videos(tmp_path / "u", ["Basketball"])
+    assert (check.missing, check.extra) == ((names[0],), ("Basketball/holiday.avi",))
+    assert check.undecodable == (names[1], names[2]) and not check.complete
+    monkeypatch.setattr(completeness, "NAMED", 1)
+    with pytest.raises(DownloadError, match=rf"(?s){names[1]}\n  \.\.\. and 1 more\n.*check\.txt"):
+        fetch("ucf101", classes="Basketball", **options)
+    assert all(name in (tmp_path / "u" / "check.txt").read_text() for name in names[:3])
 
 
 def test_names_of_classes_in_all_their_forms(tmp_path, lists):
-    fetch_lists(tmp_path, source=lists, **CALM)
+    fetch_lists(tmp_path, source=lists)
     assert choose_classes(tmp_path, "all") == choose_classes(tmp_path, None) == tuple(sorted(STEMS))
     assert choose_classes(tmp_path, " BasketballDunk , Basketball") == ("BasketballDunk", "Basketball")
     assert choose_classes(tmp_path, ("Basketball", "Basketball")) == ("Basketball",)
     assert len(list_official(tmp_path)) == 12 and len(list_official(tmp_path, ["Basketball"])) == 4
+    for classes, near in (("Basketbal", "Basketball"), (["handstandpushups"], "HandstandPushups")):
+        with pytest.raises(ValueError, match=f"Near it: .*{near}"):
+            choose_classes(tmp_path, classes)
 
 
-def test_without_lists_the_option_that_takes_them_is_named(tmp_path, videos):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    with serve() as server, pytest.raises(DownloadError, match="404.*with --lists"):
-        fetch_ucf101(tmp_path / "u", source=archive, lists=server.root + "/lists.zip", **CALM)
-    (tmp_path / "damaged.zip").write_bytes(archive.read_bytes()[:-30])
-    with pytest.raises(DownloadError, match="damaged.zip"):
-        fetch_ucf101(tmp_path / "u", source=archive, lists=tmp_path / "damaged.zip", **CALM)
-
-
-def test_lists_that_are_there_need_no_server(tmp_path, lists):
-    place = fetch_lists(tmp_path / "u", source=lists, **CALM)
-    assert fetch_lists(tmp_path / "u", **CALM) == place and len(list(place.iterdir())) == 7
-
-
-def test_lists_from_a_server_leave_no_archive_behind(tmp_path, lists):
-    with serve() as server:
-        fetch("lists", source=server.put("/lists.zip", lists.read_bytes()), folder=tmp_path / "u", **CALM)
-    assert not list((tmp_path / "u").glob("[!.]*.zip*"))
-
-
-def test_an_archive_without_lists_is_refused(tmp_path, videos):
+def test_without_lists_the_option_that_takes_them_is_named(server, tmp_path, archive, lists):
+    with pytest.raises(DownloadError, match="404.*--lists"):
+        fetch_ucf101(tmp_path / "u", source=archive, lists=server.root + "/lists.zip")
     with pytest.raises(DownloadError, match="no classInd.txt"):
-        fetch_lists(tmp_path / "u", source=flat_zip(tmp_path / "all.zip", videos), **CALM)
+        fetch_lists(tmp_path / "u", source=archive)
 
 
-def test_what_is_known_of_an_archive_is_checked(tmp_path, lists, monkeypatch):
-    with serve() as server:
-        url = server.put("/lists.zip", lists.read_bytes())
-        monkeypatch.setitem(download.KNOWN, url, (lists.stat().st_size, "sha256:" + "0" * 64))
-        with pytest.raises(DownloadError, match="Expected sha256"):
-            fetch_lists(tmp_path / "u", source=url, **CALM)
+def test_what_is_known_of_an_archive_is_checked(server, tmp_path, lists, monkeypatch):
+    url = server.put("/lists.zip", lists.read_bytes())
+    monkeypatch.setitem(sources.CHECKSUMS, url, "sha256:" + "0" * 64)
+    with pytest.raises(DownloadError, match="Expected sha256"):
+        fetch_lists(tmp_path / "u", source=url)
 
 
-def test_an_unknown_thing_to_fetch(tmp_path):
+def test_the_command_says_what_to_type_next(tmp_path, archive, lists):
+    text = fetch("ucf101", classes="all", source=archive, folder=tmp_path / "u", lists=lists)
+    assert "12 of 12 videos of 3 classes" in text and f"--data {tmp_path / 'u'}" in text
     with pytest.raises(ValueError, match="ucf101, lists or vgg16"):
         fetch("imagenet", folder=tmp_path)
-
-
-def test_at_the_end_it_says_what_to_type_next(tmp_path, videos, lists):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    text = fetch("ucf101", classes="all", source=archive, folder=tmp_path / "u", lists=lists, **CALM)
-    assert "12 of 12 videos of 3 classes" in text and f"--data {tmp_path / 'u'}" in text
-
-
-def test_the_plan_is_said_before_anything_comes(tmp_path, videos, lists, capsys):
-    archive = flat_zip(tmp_path / "all.zip", videos)
-    fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=archive, lists=lists, patience=QUICK)
-    said = capsys.readouterr().out
-    assert "4 of 4 videos (" in said and "free" in said
 
 
 def start(url, folder, lists):
@@ -316,47 +285,52 @@ def start(url, folder, lists):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_kill_9_in_the_middle_then_the_same_line_again(tmp_path, videos, lists):
-    archive, folder = flat_zip(tmp_path / "all.zip", videos), tmp_path / "u"
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes(), rate=60_000)
-        process = start(url, folder, lists)
-        while len(list(folder.glob("UCF-101/*/*.avi"))) < 2:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        here = found(folder)
-        assert all(here[name] == videos[name] for name in here if name.endswith(".avi"))
-        server.pages["/all.zip"].rate = None
-        assert fetch_ucf101(folder, classes="all", source=url, lists=lists, **CALM).complete
-    assert found(folder) == videos
+def wait_for(condition, process):
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
 
 
-def test_two_fetches_at_once(tmp_path, videos, lists):
-    archive, folder = flat_zip(tmp_path / "all.zip", videos), tmp_path / "u"
-    with serve() as server:
-        url = server.put("/all.zip", archive.read_bytes(), rate=500_000)
-        lists = server.put("/lists.zip", lists.read_bytes(), rate=2_000)
-        processes = [start(url, folder, lists) for _ in range(2)]
-        answers = [process.communicate(timeout=60) for process in processes]
+@pytest.mark.parametrize(("ranges", "passing", "come"), [(True, 6, "UCF-101/*/*.avi"), (False, 1, "*.part")])
+def test_kill_9_in_the_middle_then_the_same_line_again(server, tmp_path, videos, archive, lists, ranges, passing, come):
+    url = server.put(
+        "/all.zip", archive.read_bytes(), ranges=ranges, holds=20_000 if passing == 1 else 4000, passing=passing
+    )
+    process, folder = start(url, tmp_path / "u", lists), tmp_path / "u"
+    wait_for(lambda: [path for path in folder.glob(come) if path.stat().st_size], process)
+    process.kill()
+    process.communicate()
+    here = {name: content for name, content in found(folder).items() if name.endswith(".avi")}
+    assert len(here) < len(videos) and here == {name: videos[name] for name in here}
+    assert not list(folder.glob("download-*.zip"))
+    server.pages["/all.zip"].holds = None
+    assert fetch_ucf101(folder, classes="all", source=url, lists=lists).complete
+    assert found(folder).items() >= videos.items()
+
+
+def test_two_fetches_at_once_bring_it_once(server, tmp_path, videos, archive, lists):
+    url, folder = server.put("/all.zip", archive.read_bytes(), ranges=False, holds=4000, passing=1), tmp_path / "u"
+    processes = [start(url, folder, lists) for _ in range(2)]
+    wait_for(lambda: server.asked("/all.zip"), processes[0])
+    server.going_on.set()
+    answers = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], answers
-    assert found(folder) == videos
+    assert found(folder) == videos and len(server.asked("/all.zip")) == 1
 
 
 @pytest.mark.skipif(not REAL, reason="needs real videos: set ACTLIB_REAL_DATA")
-def test_real_videos_out_of_a_zip_on_a_server(tmp_path):
+def test_real_videos_out_of_a_zip_on_a_server(server, tmp_path):
     real = Path(REAL)
     surfing = sorted((real / "UCF-101" / "Surfing").glob("*.avi"))[:6]
     others = sorted((real / "UCF-101" / "Archery").glob("*.avi"))[:6]
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in (*surfing, *others):
             archive.write(path, f"UCF101_videos/{path.name}")
-    with serve() as server:
-        url = server.put("/all.zip", (tmp_path / "all.zip").read_bytes())
-        lists = real / "ucfTrainTestlist"
-        check = fetch_ucf101(tmp_path / "u", classes="Surfing", source=url, lists=lists, **CALM)
-        assert server.sent("/all.zip") < sum(path.stat().st_size for path in surfing) + 100_000
+    url, lists = server.put("/all.zip", (tmp_path / "all.zip").read_bytes()), real / "ucfTrainTestlist"
+    with pytest.raises(DownloadError, match="6 of .* videos of 1 classes"):
+        fetch_ucf101(tmp_path / "u", classes="Surfing", source=url, lists=lists)
+    assert server.sent("/all.zip") < sum(path.stat().st_size for path in surfing) + 100_000
+    check = check_videos(tmp_path / "u", ["Surfing"])
     assert check.present == 6 and not check.undecodable and not check.extra
     assert len(check.missing) == len(list_official(tmp_path / "u", ["Surfing"])) - 6
     for path in surfing:
@@ -373,12 +347,12 @@ def test_a_truncated_real_video_is_found(tmp_path):
         (place / path.name).write_bytes(path.read_bytes())
     cut = place / "v_Archery_g01_c02.avi"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
-    assert check_videos(tmp_path, ["Archery"], progress=False).undecodable == ("Archery/v_Archery_g01_c02.avi",)
+    assert check_videos(tmp_path, ["Archery"]).undecodable == ("Archery/v_Archery_g01_c02.avi",)
 
 
 @pytest.mark.skipif(not REAL, reason="needs the official lists: set ACTLIB_REAL_DATA")
 def test_the_seven_classes_in_the_official_lists(tmp_path):
-    fetch_lists(tmp_path, source=Path(REAL) / "ucfTrainTestlist", **CALM)
+    fetch_lists(tmp_path, source=Path(REAL) / "ucfTrainTestlist")
     names = list_official(tmp_path, choose_classes(tmp_path, "seven"))
     assert len(names) == 966 and len(list_official(tmp_path)) == 13_320
     assert len(choose_classes(tmp_path, "all")) == 101

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -12,28 +10,26 @@ import pytest
 from loopback import serve
 
 from actlib import checkpoints
-from actlib.download import pretrained
-from actlib.download.connection import Patience
-from actlib.download.disk import DownloadError
+from actlib.download import pretrained, sources
 from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, check_vgg16, fetch_vgg16, recognise_family
+from actlib.download.transfer import DownloadError
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
-QUICK = Patience(timeout=2.0, attempts=2, pause=0.01)
-CALM = {"patience": QUICK, "progress": False}
-SCRIPT = """
-import sys
-from actlib.download import pretrained
-pretrained.URL, pretrained.SIZE, pretrained.CHECKSUM = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-print(pretrained.fetch_vgg16(folder=sys.argv[4], progress=False))
-"""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.delenv("ACTLIB_VGG16_URL", raising=False)
+    with serve(monkeypatch) as running:
+        yield running
 
 
 def make_weights(values="keras", *, preprocessing="keras"):
     """VGG-16 of zeros, but for a first filter with published values, in the neutral form."""
     weights = {name: np.zeros(shape, np.float32) for name, shape in pretrained._shapes().items()}
     if values:
-        red, blue = np.reshape(FIRST_FILTERS[values], (2, 3, 3))
-        weights["block1_conv1/kernel"][..., 0] = np.stack([red, (red + blue) / 2, blue], axis=-1)
+        red, blue = FIRST_FILTERS[values]
+        weights["block1_conv1/kernel"][0, :, :, 0] = np.stack([red, np.add(red, blue) / 2, blue], axis=-1)
     weights["preprocess/mean"], weights["preprocess/std"] = np.float32(FAMILIES[preprocessing])
     return weights
 
@@ -85,7 +81,7 @@ WRITERS = {"h5": write_h5, "npz": write_npz, "safetensors": write_safetensors}
 def test_keras_weights_from_a_file(kind, tmp_path):
     weights = make_weights()
     source = WRITERS[kind](tmp_path / f"mine.{kind}", weights)
-    path = fetch_vgg16(source=source, folder=tmp_path / "out", **CALM)
+    path = fetch_vgg16(source=source, folder=tmp_path / "out")
     read = checkpoints.read_weights(path)
     assert read.keys() == weights.keys() and all(np.array_equal(read[name], weights[name]) for name in weights)
     card = checkpoints.read_card(path)
@@ -96,13 +92,13 @@ def test_keras_weights_from_a_file(kind, tmp_path):
 
 def test_a_whole_vgg16_loses_its_head(tmp_path):
     np.savez(tmp_path / "whole.npz", **bare(make_weights()), **{"fc1/kernel": np.zeros((4, 4))})
-    path = fetch_vgg16(source=tmp_path / "whole.npz", folder=tmp_path, **CALM)
+    path = fetch_vgg16(source=tmp_path / "whole.npz", folder=tmp_path)
     assert "fc1/kernel" not in checkpoints.read_weights(path)
 
 
 def test_torchvision_weights_keep_their_own_preprocessing(tmp_path):
     weights = make_weights("torchvision", preprocessing="torchvision")
-    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path, **CALM)
+    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path)
     read = checkpoints.read_weights(path)
     np.testing.assert_allclose(read["preprocess/mean"], 255 * np.array([0.485, 0.456, 0.406]), atol=1e-3)
     np.testing.assert_allclose(read["preprocess/std"], 255 * np.array([0.229, 0.224, 0.225]), atol=1e-3)
@@ -119,28 +115,17 @@ def test_preprocessing_reaches_the_model(tmp_path):
     from actlib.torch.weights import set_weights
 
     weights = make_weights("torchvision", preprocessing="torchvision")
-    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path, **CALM)
+    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path)
     model = VGG(VGG16)
     set_weights(model, checkpoints.read_weights(path))
     np.testing.assert_allclose(model.preprocess.std.numpy(), FAMILIES["torchvision"][1])
-
-
-@pytest.mark.parametrize("swapped", [False, True])
-def test_caffe_weights_under_torchvisions_names_get_their_own_preprocessing(tmp_path, swapped):
-    weights = make_weights("keras")
-    source = write_pth(tmp_path / "vgg16-caffe.pth", turn(weights) if swapped else weights)
-    path = fetch_vgg16(source=source, folder=tmp_path, **CALM)
-    read = checkpoints.read_weights(path)
-    assert checkpoints.read_card(path)["family"] == "keras"
-    np.testing.assert_array_equal(read["block1_conv1/kernel"], weights["block1_conv1/kernel"])
-    np.testing.assert_allclose(read["preprocess/mean"], FAMILIES["keras"][0])
 
 
 def test_a_pth_that_would_run_code_is_refused(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"features.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "evil.pth")
     with pytest.raises(ValueError, match="nothing that runs code"):
-        fetch_vgg16(source=tmp_path / "evil.pth", folder=tmp_path, **CALM)
+        fetch_vgg16(source=tmp_path / "evil.pth", folder=tmp_path)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -154,27 +139,21 @@ class Trap:
         return (os.mkdir, (str(self.path),))
 
 
-@pytest.mark.parametrize(
-    ("values", "preprocessing", "received"),
-    [("torchvision", "keras", "values of torchvision"), ("keras", "torchvision", "values of keras")],
-)
-def test_values_of_the_other_family_are_refused(tmp_path, values, preprocessing, received):
-    source = write_safetensors(tmp_path / "mine.safetensors", make_weights(values, preprocessing=preprocessing))
-    with pytest.raises(ValueError, match=received):
-        fetch_vgg16(source=source, folder=tmp_path / "out", **CALM)
+@pytest.mark.parametrize("kind", ["safetensors", "h5", "npz", "pth"])
+def test_values_of_the_other_family_are_refused(tmp_path, kind):
+    if kind == "pth":  # Caffe's weights under torchvision's names
+        source = write_pth(tmp_path / "a.pth", make_weights("keras", preprocessing="torchvision"))
+    else:
+        source = WRITERS[kind](tmp_path / f"a.{kind}", make_weights("torchvision"))
+    with pytest.raises(ValueError, match="values of keras" if kind == "pth" else "values of torchvision"):
+        fetch_vgg16(source=source, folder=tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.safetensors"))
 
 
-@pytest.mark.parametrize("kind", ["h5", "npz"])
-def test_torchvisions_values_under_keras_names_are_refused(tmp_path, kind):
-    with pytest.raises(ValueError, match="values of torchvision"):
-        fetch_vgg16(source=WRITERS[kind](tmp_path / f"a.{kind}", make_weights("torchvision")), folder=tmp_path, **CALM)
-
-
-def test_swapped_colours_are_refused(tmp_path):
+def test_swapped_colors_are_refused(tmp_path):
     source = write_safetensors(tmp_path / "mine.safetensors", turn(make_weights()))
     with pytest.raises(ValueError, match="keras with red and blue swapped"):
-        fetch_vgg16(source=source, folder=tmp_path / "out", **CALM)
+        fetch_vgg16(source=source, folder=tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -182,13 +161,13 @@ def test_swapped_colours_are_refused(tmp_path):
     [
         ({"block3_conv2/kernel": np.zeros((3, 3, 128, 256))}, r"block3_conv2/kernel of shape \(3, 3, 256, 256\)"),
         ({"block5_conv3/bias": np.full(512, np.nan)}, "finite"),
-        ({"preprocess/std": np.full(3, 64.0)}, "preprocessing of Keras' or torchvision's"),
+        ({"preprocess/std": np.full(3, 64.0)}, "preprocessing they were trained with"),
     ],
 )
 def test_what_is_not_vgg16_is_refused(tmp_path, change, message):
     source = write_safetensors(tmp_path / "mine.safetensors", make_weights() | change)
     with pytest.raises(ValueError, match=message):
-        fetch_vgg16(source=source, folder=tmp_path / "out", **CALM)
+        fetch_vgg16(source=source, folder=tmp_path / "out")
 
 
 def test_something_is_missing():
@@ -201,12 +180,12 @@ def test_something_is_missing():
 def test_another_network_altogether(tmp_path):
     np.savez(tmp_path / "other.npz", **{"dense/kernel": np.zeros((2, 2))})
     with pytest.raises(ValueError, match="VGG-16's convolutions.*dense/kernel"):
-        fetch_vgg16(source=tmp_path / "other.npz", folder=tmp_path, **CALM)
+        fetch_vgg16(source=tmp_path / "other.npz", folder=tmp_path)
 
 
 def test_values_nobody_published_are_taken_at_their_word(tmp_path):
     weights = make_weights(None)
-    path = fetch_vgg16(source=write_npz(tmp_path / "own.npz", weights), folder=tmp_path, **CALM)
+    path = fetch_vgg16(source=write_npz(tmp_path / "own.npz", weights), folder=tmp_path)
     assert checkpoints.read_card(path)["values"] == "not the published ones"
 
 
@@ -214,13 +193,13 @@ def test_values_nobody_published_are_taken_at_their_word(tmp_path):
 def test_a_web_page_is_no_weights(tmp_path, name):
     (tmp_path / name).write_text("<html>not found</html>")
     with pytest.raises(ValueError, match=name):
-        fetch_vgg16(source=tmp_path / name, folder=tmp_path, **CALM)
+        fetch_vgg16(source=tmp_path / name, folder=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["none.h5", "none.pth"])
 def test_a_file_that_is_not_there(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=name):
-        fetch_vgg16(source=tmp_path / name, folder=tmp_path, **CALM)
+        fetch_vgg16(source=tmp_path / name, folder=tmp_path)
 
 
 def test_the_two_first_filters_cannot_be_taken_for_each_other():
@@ -231,57 +210,54 @@ def test_the_two_first_filters_cannot_be_taken_for_each_other():
     assert recognise_family(make_weights(None)) is None
 
 
-@pytest.fixture
-def published(tmp_path, monkeypatch):
-    """A server with the file under the address that the library knows, with a few drops on the way."""
+def test_from_the_server_to_the_file_of_the_library_and_only_once(server, tmp_path, monkeypatch):
     content = write_h5(tmp_path / "published.h5", make_weights()).read_bytes()
-    with serve() as server:
-        url = server.put("/vgg16_notop.h5", content, drops=[20_000, 20_000])
-        monkeypatch.delenv("ACTLIB_VGG16_URL", raising=False)
-        monkeypatch.setattr(pretrained, "URL", url)
-        monkeypatch.setattr(pretrained, "SIZE", len(content))
-        monkeypatch.setattr(pretrained, "CHECKSUM", "md5:" + hashlib.md5(content).hexdigest())
-        yield server
-
-
-def test_from_the_server_to_the_file_of_the_library_and_only_once(tmp_path, published):
-    path = fetch_vgg16(folder=tmp_path / "out", **CALM)
-    assert checkpoints.read_card(path)["from"] == pretrained.URL
-    assert sorted(file.name for file in path.parent.glob("[!.]*")) == [
-        "vgg16_imagenet.json",
-        "vgg16_imagenet.safetensors",
-    ]
-    asked = len(published.log)
-    assert fetch_vgg16(folder=tmp_path / "out", **CALM) == path and len(published.log) == asked
-
-
-def test_a_wrong_checksum_leaves_nothing(tmp_path, published, monkeypatch):
-    monkeypatch.setattr(pretrained, "CHECKSUM", "md5:" + "0" * 32)
+    url = server.put("/vgg16_notop.h5", content, drops=[20_000, 20_000])
+    monkeypatch.setattr(sources, "VGG16_URL", url)
+    monkeypatch.setitem(sources.CHECKSUMS, url, "md5:" + hashlib.md5(content[::-1]).hexdigest())
     with pytest.raises(DownloadError, match="Expected md5"):
-        fetch_vgg16(folder=tmp_path / "out", **CALM)
-    assert not list((tmp_path / "out").glob("[!.]*"))
+        fetch_vgg16(folder=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("[!.]*[!k]"))
+    monkeypatch.setitem(sources.CHECKSUMS, url, "md5:" + hashlib.md5(content).hexdigest())
+    path = fetch_vgg16(folder=tmp_path / "out")
+    assert checkpoints.read_card(path)["from"] == url
+    assert {file.name for file in path.parent.iterdir()} - {path.name + ".lock"} == {path.name, "vgg16_imagenet.json"}
+    asked = len(server.log)
+    assert fetch_vgg16(folder=tmp_path / "out") == path and len(server.log) == asked
+    path.write_bytes(path.read_bytes()[:-1000])  # damaged since
+    assert check_vgg16(checkpoints.read_weights(fetch_vgg16(folder=tmp_path / "out")), path) == "keras"
 
 
-def test_two_at_once(tmp_path, published):
-    values = [pretrained.URL, str(pretrained.SIZE), pretrained.CHECKSUM, str(tmp_path / "out")]
-    command = [sys.executable, "-c", SCRIPT, *values]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], answers
-    assert check_vgg16(checkpoints.read_weights(tmp_path / "out" / "vgg16_imagenet.safetensors"), "") == "keras"
+@pytest.mark.timeout(60)
+def test_an_address_with_the_librarys_own_file_name_does_not_wait_for_itself(server, tmp_path):
+    content = write_safetensors(tmp_path / "vgg16_imagenet.safetensors", make_weights()).read_bytes()
+    url = server.put("/vgg16_imagenet.safetensors", content)
+    path = fetch_vgg16(source=url, folder=tmp_path / "out")
+    assert checkpoints.read_card(path)["from"] == url
 
 
-def test_the_address_can_be_named_in_the_environment(tmp_path, monkeypatch):
-    with serve() as server:
-        monkeypatch.setenv("ACTLIB_VGG16_URL", server.root + "/elsewhere.h5")
-        with pytest.raises(DownloadError, match="elsewhere.h5"):
-            fetch_vgg16(folder=tmp_path, **CALM)
+@pytest.mark.parametrize("kind", ["h5", "npz", "safetensors", "pth"])
+@pytest.mark.parametrize("bad", [b"<html>Please log in</html>", b"", bytes(5000)])
+def test_a_bad_download_is_fetched_again_by_the_same_line(server, tmp_path, kind, bad):
+    weights = make_weights("torchvision", preprocessing="torchvision") if kind == "pth" else make_weights()
+    good = (WRITERS | {"pth": write_pth})[kind](tmp_path / f"good.{kind}", weights).read_bytes()
+    url = server.put(f"/weights.{kind}", bad)
+    with pytest.raises((ValueError, DownloadError), match=rf"weights\.{kind}"):
+        fetch_vgg16(source=url, folder=tmp_path / "out")
+    server.put(f"/weights.{kind}", good)
+    assert fetch_vgg16(source=url, folder=tmp_path / "out").is_file()
+
+
+def test_the_address_can_be_named_in_the_environment(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_VGG16_URL", server.root + "/elsewhere.h5")
+    with pytest.raises(DownloadError, match="elsewhere.h5"):
+        fetch_vgg16(folder=tmp_path)
 
 
 @pytest.mark.skipif(not REAL, reason="needs ImageNet's real weights: set ACTLIB_REAL_DATA")
 def test_the_real_weights_are_recognised(tmp_path):
     source = Path(REAL) / "weights" / "vgg16_imagenet_notop.npz"
-    path = fetch_vgg16(source=source, folder=tmp_path, **CALM)
+    path = fetch_vgg16(source=source, folder=tmp_path)
     weights = checkpoints.read_weights(path)
     assert recognise_family(weights) == "keras" and checkpoints.read_card(path)["values"] == "published"
     assert sum(array.size for name, array in weights.items() if "conv" in name) == 14_714_688

@@ -29,12 +29,12 @@ def block(kind, fields, *, extra=b"", data=None):
     return struct.pack("<I", zlib.crc32(header)) + header + (data or b"")
 
 
-def file_block(name, data, *, mode=REGULAR, link=None, crc=None, solid=False):
-    """One member: stored, packed on Unix."""
+def file_block(name, data, *, mode=REGULAR, link=None, crc=None, packed=False):
+    """One member, from Unix; `packed` says that its bytes are compressed, which `write_tool`'s program then undoes."""
     crc = zlib.crc32(data) if crc is None else crc
     name = name.encode()
     fields = number(4) + number(len(data)) + number(mode) + struct.pack("<I", crc)
-    fields += number(0x40 if solid else 0) + number(1) + number(len(name)) + name
+    fields += number(3 << 7 if packed else 0) + number(1) + number(len(name)) + name
     redirection = b""
     if link:
         kind, target = link
@@ -43,36 +43,32 @@ def file_block(name, data, *, mode=REGULAR, link=None, crc=None, solid=False):
     return block(2, fields, extra=redirection, data=data)
 
 
-def write_rar(path, members, *, solid=False):
-    """Writes {name: content} or {name: (content, {mode, link, crc})} as a RAR 5 archive."""
-    parts = [b"Rar!\x1a\x07\x01\x00", block(1, number(4 if solid else 0))]
-    for index, (name, content) in enumerate(members.items()):
-        content, options = content if isinstance(content, tuple) else (content, {})
-        parts.append(file_block(name, content, solid=solid and index > 0, **options))
+def write_rar(path, members, **options):
+    """Write {name: content} or {name: (content, {mode, link, crc, packed})} as a RAR 5 archive."""
+    parts = [b"Rar!\x1a\x07\x01\x00", block(1, number(0))]
+    for name, content in members.items():
+        content, own = content if isinstance(content, tuple) else (content, {})
+        parts.append(file_block(name, content, **options | own))
     path.write_bytes(b"".join([*parts, block(5, number(0))]))
     return path
 
 
 TOOL = """#!{python}
-# Stands for unrar and its like: 'unrar ... ARCHIVE' prints the content of all members, one after another.
+# Stands for unrar and its like: 'unrar -?' answers, 'unrar p ... ARCHIVE' prints the content of its only member.
 import sys
 sys.path.insert(0, {site!r})
 import rarfile
-with open({log!r}, "a") as log:
-    log.write(" ".join(sys.argv[1:]) + "\\n")
-archive = sys.argv[-1]
-for info in rarfile.RarFile(archive).infolist():
-    with open(archive, "rb") as file:
+if sys.argv[1] == "p":
+    (info,) = rarfile.RarFile(sys.argv[-1]).infolist()
+    with open(sys.argv[-1], "rb") as file:
         file.seek(info.data_offset)
-        sys.stdout.buffer.write(file.read(info.file_size))
+        sys.stdout.buffer.write(file.read(info.file_size){spoilt})
 """
 
 
-def write_tool(folder):
-    """Writes a program `unrar` into a folder; -> a file with a line for each run of it."""
-    log = folder / "runs.txt"
-    site = str(Path(rarfile.__file__).parent)
+def write_tool(folder, *, spoilt=""):
+    """Write a program `unrar` into a folder, the only tool there is."""
     program = folder / "unrar"
-    program.write_text(TOOL.format(python=sys.executable, site=site, log=str(log)))
+    site = str(Path(rarfile.__file__).parent)
+    program.write_text(TOOL.format(python=sys.executable, site=site, spoilt=spoilt))
     program.chmod(0o755)
-    return log

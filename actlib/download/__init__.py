@@ -1,7 +1,17 @@
-"""Getting UCF-101, its official lists and ImageNet's VGG-16: checked, resumed, and never half taken for whole."""
+"""UCF-101, its official lists and ImageNet's VGG-16: fetched, resumed, checked, and never half taken for whole.
 
-from actlib.download.disk import DownloadError
-from actlib.download.fetching import fetch, fetch_lists, fetch_ucf101
+=============== ======================================================================================================
+`fetching`      UCF-101 by class, its lists, and `fetch`, which the command line calls
+`pretrained`    ImageNet's VGG-16 from Keras' or torchvision's file, with the preprocessing it wants
+`completeness`  what the lists name, and what of it is on disk and can be read
+`sources`       addresses, checksums, locks
+`transfer`      one file over HTTP: whole, or gone on with; no more than was announced
+`archives`      ZIP, TAR, RAR, folder: here, or (ZIP) on a server of which only parts come
+`unpacking`     files out of an archive, whole or not at all, none outside its folder
+=============== ======================================================================================================
+"""
+
+from actlib.download.completeness import Check
+from actlib.download.fetching import fetch, fetch_lists, fetch_ucf101, ucf101_folder
 from actlib.download.pretrained import fetch_vgg16
-
-__all__ = ["DownloadError", "fetch", "fetch_lists", "fetch_ucf101", "fetch_vgg16"]
+from actlib.download.transfer import DownloadError

@@ -1,7 +1,6 @@
 """What the official lists of UCF-101 name, and what of it is on disk and can be read."""
 
 import difflib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from actlib.dataset.ucf101 import read_split
-from actlib.paths import home_folder
 from actlib.specs import SEVEN_CLASSES
 from actlib.video import VideoError, probe_video
 
@@ -21,7 +19,7 @@ class Check:
     """How a folder of videos compares with the official lists; names are `Class/v_Class_gNN_cNN.avi`."""
 
     folder: Path
-    classes: tuple[str, ...]
+    num_classes: int
     present: int  # videos that are listed, there and readable
     missing: tuple[str, ...]  # listed, but not there
     extra: tuple[str, ...]  # there, but not listed
@@ -33,50 +31,27 @@ class Check:
         return not (self.missing or self.undecodable)
 
     def describe(self, *, most=None) -> str:
-        """Writes the report.
-
-        Args:
-            most: how many names of each kind to spell out; None means all.
-
-        Returns:
-            Text of several lines.
-        """
+        """Return a report of several lines that spells out at most so many names of each kind, or all."""
         expected = self.present + len(self.missing) + len(self.undecodable)
-        lines = [f"{self.present} of {expected} videos of {len(self.classes)} classes are in {self.folder}."]
+        lines = [f"{self.present} of {expected} videos of {self.num_classes} classes are in {self.folder}."]
         for kind in ("missing", "extra", "undecodable"):
-            names = getattr(self, kind)
-            shown = list(names[:most])
-            if len(shown) < len(names):
-                shown.append(f"... and {len(names) - len(shown)} more")
-            if names:
-                lines.append("\n  ".join([f"{len(names)} {kind}:", *shown]))
+            if names := getattr(self, kind):
+                more = [f"... and {len(names) - most} more"] if most and len(names) > most else []
+                lines.append("\n  ".join([f"{len(names)} {kind}:", *names[:most], *more]))
         return "\n".join(lines)
 
     def __str__(self):
         return self.describe(most=NAMED)
 
 
-def ucf101_folder() -> Path:
-    """Where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
-    return home_folder() / "data" / "ucf101"
-
-
 def list_official(folder, classes=None) -> list[str]:
-    """Lists the videos that the official lists name.
-
-    Args:
-        folder: with `ucfTrainTestlist/` in it.
-        classes: exact names, or None for all.
-
-    Returns:
-        Names (`Class/v_Class_gNN_cNN.avi`), sorted; one official split holds them all.
-    """
-    names = sorted(name for names in read_split(folder) for name in names)
-    return names if classes is None else [name for name in names if name.split("/")[0] in set(classes)]
+    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in a folder's official lists, of all or some classes."""
+    names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
+    return [name for name in names if classes is None or name.split("/")[0] in classes]
 
 
 def choose_classes(folder, classes) -> tuple[str, ...]:
-    """Turns what a user says into exact names of classes.
+    """Turn what a user says into exact names of classes.
 
     Args:
         folder: with the official lists in it.
@@ -93,7 +68,8 @@ def choose_classes(folder, classes) -> tuple[str, ...]:
         return tuple(known)
     if classes == "seven":
         classes = SEVEN_CLASSES
-    classes = re.split(r"\s*,\s*", classes.strip(" ,")) if isinstance(classes, str) else list(classes)
+    if isinstance(classes, str):
+        classes = [name.strip() for name in classes.strip(" ,").split(",")]
     for name in classes:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
@@ -104,30 +80,21 @@ def choose_classes(folder, classes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(classes))
 
 
-def check_videos(folder, classes, *, progress=True) -> Check:
-    """Compares the videos of some classes with the official lists, and looks into each.
-
-    Args:
-        folder: with `UCF-101/` and `ucfTrainTestlist/`.
-        classes: exact names.
-        progress: show a bar.
-
-    Returns:
-        Check.
-    """
+def check_videos(folder, classes) -> Check:
+    """Compare the videos of some classes (exact names) with the official lists in the same folder; open each."""
     root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
     to_read = [name for name in listed if name in here]
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda name: _can_read(root / name), to_read)
-        fine = list(tqdm(answers, "checking", len(to_read), disable=not progress, leave=False))
+        readable = list(tqdm(answers, "checking", len(to_read), leave=False))
     return Check(
         folder=Path(folder),
-        classes=tuple(classes),
-        present=sum(fine),
+        num_classes=len(classes),
+        present=sum(readable),
         missing=tuple(name for name in listed if name not in here),
         extra=tuple(sorted(here - set(listed))),
-        undecodable=tuple(name for name, good in zip(to_read, fine, strict=True) if not good),
+        undecodable=tuple(name for name, good in zip(to_read, readable, strict=True) if not good),
     )
 
 

@@ -1,37 +1,31 @@
-"""UCF-101 and its official lists -> a folder that `videos.list_videos` reads, every video checked against the lists.
+"""UCF-101 and its official lists -> a folder that `dataset.list_videos` reads, every video checked against the lists.
 
 By default only the videos of the classes asked for come over the line, out of one big ZIP on a server that sends parts.
 """
 
-import os
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import remotezip
-import urllib3
-
-from actlib.download.archives import open_archive
-from actlib.download.completeness import Check, check_videos, choose_classes, list_official, ucf101_folder
-from actlib.download.connection import PATIENCE, ask_server, try_patiently
-from actlib.download.disk import DamagedArchiveError, DownloadError, check_disk, format_size, wait_turn
+from actlib.download import sources
+from actlib.download.archives import MOST, ArchiveError, open_archive, unpack
+from actlib.download.completeness import Check, check_videos, choose_classes, list_official
 from actlib.download.pretrained import fetch_vgg16
-from actlib.download.transfer import download
-from actlib.download.unpacking import unpack
+from actlib.download.transfer import DownloadError, ask_server, check_disk
+from actlib.files import format_size, write_whole
+from actlib.paths import home_folder, read_setting
 
-# Where things come from; ACTLIB_UCF101_URL and ACTLIB_UCF101_LISTS_URL name other places, say a school's own server.
-VIDEOS_URL = "https://storage.googleapis.com/thumos14_files/UCF101_videos.zip"
-OFFICIAL_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"
-LISTS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
-KNOWN = {  # address -> (bytes, checksum); both as TensorFlow Datasets records them
-    VIDEOS_URL: (6_960_400_115, "sha256:dabf56f573cd19c79e096563529fec8126a2a34e18e10c72eb621dd687532b0d"),
-    LISTS_URL: (113_943, "sha256:5c0d1a53b8ed364a2ac830a73f405e51bece7d98ce1254fd19ed4a36b224bd27"),
-}
 LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train", "test") for split in (1, 2, 3)))
-REMOTE_BREAKS = (remotezip.RemoteZipError, urllib3.exceptions.HTTPError, DamagedArchiveError)
+LARGEST_LIST, LARGEST_VIDEO = 5_000_000, 50_000_000  # bytes
 
 
-def fetch(what, *, classes="seven", source=None, folder=None, lists=None, patience=PATIENCE, progress=True) -> str:
-    """Fetches one of the things that lessons need, and says what is there now.
+def ucf101_folder() -> Path:
+    """Return where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
+    return home_folder() / "data" / "ucf101"
+
+
+def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str:
+    """Fetch one of the things that lessons need, and return a text that says what is there now.
 
     Args:
         what: "ucf101", "lists" or "vgg16".
@@ -39,42 +33,28 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None, patien
         source: file, folder or URL to take it from instead.
         folder: where it goes; None means `data/ucf101` or `pretrained` at home.
         lists: for "ucf101": file, folder or URL with the official lists.
-        patience: how long to wait, how often to try.
-        progress: say what goes on.
-
-    Returns:
-        Text to print.
 
     Raises:
         DownloadError: what went wrong, and what to do; also when videos are missing or undecodable at the end.
         ValueError: there is no such thing or class, or the file holds something else.
     """
     if what == "vgg16":
-        path = fetch_vgg16(source=source, folder=folder, patience=patience, progress=progress)
-        return f"{path} is ready for both frameworks."
-    folder = Path(folder) if folder else ucf101_folder()
+        return f"{fetch_vgg16(source=source, folder=folder)} is ready for both frameworks."
+    folder = Path(folder or ucf101_folder())
     if what == "lists":
-        path = fetch_lists(folder, source=source, patience=patience, progress=progress)
-        return f"The official lists are in {path}."
+        return f"The official lists are in {fetch_lists(folder, source=source)}."
     if what != "ucf101":
         raise ValueError(f"Expected ucf101, lists or vgg16. Received: {what!r}. Choose one of them.")
-    check = fetch_ucf101(folder, classes=classes, source=source, lists=lists, patience=patience, progress=progress)
-    if not check.complete:
-        report = folder / "check.txt"
-        report.write_text(check.describe() + "\n")
-        text = f"{check}\nAll names are in {report}. Run the same line again, or with another --from, to get the rest."
-        raise DownloadError(text)
+    check = fetch_ucf101(folder, classes=classes, source=source, lists=lists)
     return f"{check}\nNext: set ACTLIB_DATA={folder} or pass --data {folder}."
 
 
-def fetch_lists(folder, *, source=None, patience=PATIENCE, progress=True) -> Path:
-    """Fetches the official lists: classes, and which videos train and test in each of three splits.
+def fetch_lists(folder, *, source=None) -> Path:
+    """Fetch the official lists: classes, and which videos train and test in each of three splits.
 
     Args:
         folder: they go into `ucfTrainTestlist/` in it; lists that are all there are left alone.
         source: file, folder or URL to take them from; None means the official address.
-        patience: how long to wait, how often to try.
-        progress: say what goes on.
 
     Returns:
         The folder `ucfTrainTestlist`.
@@ -82,31 +62,22 @@ def fetch_lists(folder, *, source=None, patience=PATIENCE, progress=True) -> Pat
     Raises:
         DownloadError: they cannot be had, or the archive lacks some.
     """
-    with wait_turn(Path(folder) / "lists", progress=progress):
-        place = Path(folder) / "ucfTrainTestlist"
+    place = Path(folder) / "ucfTrainTestlist"
+    with sources.lock_or_wait(place):
         if source is None and all((place / name).is_file() for name in LIST_NAMES):
             return place
-        source = source or os.environ.get("ACTLIB_UCF101_LISTS_URL") or LISTS_URL
-        if not _is_url(source):
-            return _unpack_lists(source, place)
-        archive = _download_archive(source, Path(folder), patience=patience, progress=progress)
-        _unpack_lists(archive, place)
-        archive.unlink()
-        return place
-
-
-def _unpack_lists(source, place):
-    with open_archive(source) as archive:
-        found = {PurePosixPath(member.name).name: member.name for member in archive.members}
-        lacking = [name for name in LIST_NAMES if name not in found]
-        if lacking:
-            raise DownloadError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
-        unpack(archive, place, places={found[name]: name for name in LIST_NAMES}, progress=False)
+        source = str(source or read_setting("ACTLIB_UCF101_LISTS_URL") or sources.LISTS_URL)
+        local = sources.local_file(source, folder, most=len(LIST_NAMES) * LARGEST_LIST)
+        with local as file, open_archive(file) as members:
+            found = {PurePosixPath(member.name).name: member.name for member in members}
+            if lacking := [name for name in LIST_NAMES if name not in found]:
+                raise ArchiveError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
+            unpack(members, place, {found[name]: name for name in LIST_NAMES}, largest=LARGEST_LIST)
     return place
 
 
-def fetch_ucf101(folder, *, classes="seven", source=None, lists=None, patience=PATIENCE, progress=True) -> Check:
-    """Fetches the videos of some classes, and checks every one of them.
+def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
+    """Fetch the videos of some classes, and check every one of them.
 
     Args:
         folder: `UCF-101/` and `ucfTrainTestlist/` come to lie in it. What is there already, whole, is left alone.
@@ -114,78 +85,47 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None, patience=P
         source: a folder, a ZIP, TAR or RAR file, or the URL of one; "official" for the publisher's RAR, fetched
             whole; None for a ZIP of which only these classes are fetched.
         lists: likewise for the official lists.
-        patience: how long to wait, how often to try.
-        progress: say what goes on.
 
     Returns:
-        Check: what is there, missing, extra and undecodable.
+        Check: what is there and extra; nothing is missing or undecodable.
 
     Raises:
-        DownloadError: what went wrong, and what to do. The same call goes on from there.
+        DownloadError: what went wrong, or is missing or undecodable, and what to do. The same call goes on from there.
         ValueError: no such class.
     """
-    folder = Path(folder)
-    try:
-        fetch_lists(folder, source=lists or _lists_beside(source), patience=patience, progress=progress)
-    except DownloadError as error:
-        if "--from" not in str(error):
-            raise
-        raise DownloadError(str(error).replace("--from", "--lists")) from error
+    folder, source = Path(folder), str(source or read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
+    fetch_lists(folder, source=lists or _find_lists_beside(source))
     classes = choose_classes(folder, classes)
-    names = list_official(folder, classes)
-    source = OFFICIAL_URL if source == "official" else source or os.environ.get("ACTLIB_UCF101_URL") or VIDEOS_URL
-    remote = _is_url(source) and _sends_parts(source, patience)
-    if _is_url(source) and not remote:
-        source = _download_archive(source, folder, patience=patience, progress=progress)
-
-    def work():
-        with open_archive(source, timeout=patience.timeout) as archive:
-            places = _find_places(archive, names)
-            if progress:
-                _say_plan(archive, places, len(names), folder)
-            unpack(archive, folder / "UCF-101", places=places, progress=progress)
-
-    if remote:
-        progress_of = lambda: sum((folder / "UCF-101" / name).is_file() for name in names)  # noqa: E731
-        try_patiently(work, source, patience=patience, progress_of=progress_of, broken=REMOTE_BREAKS)
-    else:
-        work()
-        if progress and Path(source).parent == folder:
-            print(f"{source} stays for other classes; delete it if you need the room.")
-    return check_videos(folder, classes, progress=progress)
+    source = sources.OFFICIAL_URL if source == "official" else source
+    in_parts = sources.is_url(source) and urlsplit(source).path.lower().endswith(".zip") and ask_server(source)
+    with sources.lock_or_wait(folder / "UCF-101"):
+        local = sources.local_file(source, folder, most=MOST, keep=True)
+        with nullcontext(in_parts) if in_parts and in_parts.ranges else local as place:
+            with open_archive(place) as members:
+                _unpack_videos(members, source, folder, list_official(folder, classes))
+            check = check_videos(folder, classes)
+            if not check.complete:
+                write_whole(folder / "check.txt", f"{check.describe()}\n".encode())
+                advice = (
+                    f"All names are in {folder / 'check.txt'}. Run it again, or with another --from, to get the rest."
+                )
+                raise (ArchiveError if check.undecodable else DownloadError)(f"{check}\n{advice}")
+    return check
 
 
-def _find_places(archive, names):
-    """{member: official name} of the videos wanted, found by file name alone, as archives may have no class folders."""
+def _unpack_videos(members, source, folder, names):
+    """Unpack the videos of these names, found by file name alone, as archives may have no class folders."""
     official = {PurePosixPath(name).name.lower(): name for name in names}
-    files = {member.name: PurePosixPath(member.name).name.lower() for member in archive.members}
-    return {member: official[file] for member, file in files.items() if file in official}
+    files = {member.name: PurePosixPath(member.name).name.lower() for member in members}
+    places = {name: official[file] for name, file in files.items() if file in official}
+    size, free = sum(member.size for member in members if member.name in places), check_disk(folder, 0)
+    print(
+        f"{len(places)} of {len(names)} videos ({format_size(size)}): {source} -> {folder} ({format_size(free)} free)"
+    )
+    unpack(members, folder / "UCF-101", places, largest=LARGEST_VIDEO)
 
 
-def _say_plan(archive, places, num_names, folder):
-    total = sum(member.size for member in archive.members if member.name in places)
-    free = format_size(check_disk(folder, 0))
-    print(f"{len(places)} of {num_names} videos ({format_size(total)}): {archive.source} -> {folder} ({free} free)")
-
-
-def _lists_beside(source):
-    """The official lists that lie in or beside a folder that the user has, if they do."""
-    if source is not None and Path(source).is_dir():
-        for place in (Path(source), Path(source).resolve().parent):
-            if (place / "ucfTrainTestlist").is_dir():
-                return place / "ucfTrainTestlist"
-    return None
-
-
-def _is_url(source):
-    return str(source).startswith(("http://", "https://"))
-
-
-def _sends_parts(url, patience):
-    return urlsplit(url).path.lower().endswith(".zip") and ask_server(url, patience=patience).ranges
-
-
-def _download_archive(url, folder, *, patience, progress):
-    name = PurePosixPath(urlsplit(url).path).name or "archive"
-    size, checksum = KNOWN.get(url, (None, None))
-    return download(url, folder / name, size=size, checksum=checksum, copies=2, patience=patience, progress=progress)
+def _find_lists_beside(source):
+    """Return the official lists that lie in or beside a folder that the user has, or None."""
+    folders = (Path(source), Path(source).resolve().parent) if Path(source).is_dir() else ()
+    return next((place for folder in folders if (place := folder / "ucfTrainTestlist").is_dir()), None)

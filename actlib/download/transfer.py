@@ -1,124 +1,227 @@
-"""A URL -> a whole file on disk: size and free disk come first, a break is resumed, the end is checked, then renamed.
+"""A URL -> a whole file on disk: free disk first, a break is resumed, the checksum compared, at the end it is renamed.
 
-Until that last rename the bytes lie in `<name>.part`, so whatever carries its own name is whole.
+Until that rename the bytes lie in `<name>.<version>.part`. Certificates are always checked.
 """
 
-import json
-import os
-from pathlib import Path
+import hashlib
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import pooch
+import requests
+import urllib3
 from tqdm.auto import tqdm
 
-from actlib.download.connection import PATIENCE, BrokenAnswer, ask_server, request_part, try_patiently
-from actlib.download.disk import DownloadError, check_disk, explain_full_disk, find_fault, format_size, wait_turn
+from actlib.files import format_size, partial_file
 
-CHUNK = 1 << 14  # bytes read at a time, and the most that a break costs
+TIMEOUT = 30.0  # seconds that a server may be silent
+STALL, SLOWEST = 60.0, 1000  # seconds, and the bytes a second that have to come in each so many
+ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
+BLOCK = 1 << 16  # bytes read at a time
+SESSION = requests.Session()  # keeps connections open
+INSTEAD = "or pass a file that you have with --from (UCF-101's lists: --lists)"
 
 
-def download(url, path, *, size=None, checksum=None, copies=1, patience=PATIENCE, progress=True) -> Path:
-    """Fetches one file whole, or goes on where an earlier fetch was broken off.
+class DownloadError(RuntimeError):
+    """Something could not be fetched; the message says what was expected, what came, and what to do."""
+
+
+BREAKS = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)  # another attempt may mend them
+
+
+class RemoteFile(NamedTuple):
+    """What a server says of a file before it sends it."""
+
+    url: str
+    size: int | None  # bytes; None when it does not say
+    ranges: bool  # whether it can send a part
+    version: str  # its ETag or date: two parts of one file share it
+
+
+def ask_server(url) -> RemoteFile:
+    """Ask for the size of a file, and whether parts of it can be had, without fetching it.
+
+    Raises:
+        DownloadError: no answer, an answer that refuses, or no trust in the certificate.
+    """
+
+    def ask():
+        with _request(url, "bytes=0-0") as answer:
+            ranges = answer.status_code == 206
+            size = answer.headers.get("Content-Range" if ranges else "Content-Length", "").rpartition("/")[2]
+            return RemoteFile(url, int(size) if size.isdigit() else None, ranges, _version(answer))
+
+    return _retry(ask, url)
+
+
+def read_part(remote, first, last) -> bytes:
+    """Read bytes `first` to `last` of a RemoteFile, both included; raise DownloadError as `ask_server` does."""
+
+    def read():
+        with _open_part(remote, first, last) as (start, answer):
+            content = b"".join(_read_blocks(answer, last + 1 - first))
+        if start != first or len(content) != last + 1 - first:
+            raise requests.ConnectionError("other bytes than asked for")
+        return content
+
+    return _retry(read, remote.url)
+
+
+def download(url, folder, *, most, checksum=None) -> Path:
+    """Fetch one file whole, or go on where an earlier fetch was broken off; the caller holds a lock.
 
     Args:
         url: http or https address.
-        path: where it goes. Two fetches of one path wait for each other; the second finds it done.
-        size: bytes it must have, if known.
+        folder: where it goes, as `download-<hash of the URL>-<name>`; one that is there already is kept.
+        most: bytes to accept at most.
         checksum: "md5:..." or "sha256:...", if known.
-        copies: how many times its size must find room; 2 for an archive that is unpacked beside itself.
-        patience: how long to wait, how often to try.
-        progress: say what is fetched, and show a bar.
 
     Returns:
         The path.
 
     Raises:
-        DownloadError: with the reason and the way on. What has come stays in `<name>.part` for the next time, unless
-            it turned out to be wrong.
+        DownloadError: with the reason and the way on. What has come stays for the next time, unless it is wrong.
     """
-    path = Path(path)
-    with wait_turn(path, progress=progress):
-        if path.is_file() and not find_fault(path, size=size, checksum=checksum):
-            return path
-        remote = ask_server(url, patience=patience)
-        part = path.with_name(path.name + ".part")
-        _prepare_part(part, remote, size=size)
-        whole, have = remote.size or size or 0, part.stat().st_size
-        free = check_disk(path.parent, copies * whole - have)
-        if progress:
-            host = urlsplit(url).hostname
-            print(f"Fetching {format_size(whole - have)} from {host} to {path} ({format_size(free)} free)")
-        _fill(part, remote, patience=patience, progress=progress)
-        fault = find_fault(part, size=size or remote.size, checksum=checksum)
-        if fault:
-            _drop(part)
-            raise DownloadError(f"{fault} in what {url} sent. Run it again, or pass a file you trust with --from.")
-        os.replace(part, path)
-        _drop(part)
+    name = re.sub(r"[^\w.-]", "_", PurePosixPath(urlsplit(url).path).name)[-100:]
+    path = Path(folder) / f"download-{_hash(url)}-{name}"
+    if path.is_file() and pooch.hashes.hash_matches(path, checksum):
+        return path
+    remote = ask_server(url)
+    size = remote.size or 0
+    if size > most:
+        raise DownloadError(f"Expected {format_size(most)} at most. Received: {format_size(size)} announced by {url}.")
+    with partial_file(path) as whole:
+        part = path.with_name(f"{path.name}.{_hash(remote)}.part")
+        with open(part, "wb" if remote.size is None else "ab") as file:
+            have = file.tell()
+        free = check_disk(folder, 2 * size - have)  # it will be unpacked or converted beside itself
+        print(f"Fetching {format_size(size - have) if size else name} from {url} to {path} ({format_size(free)} free)")
+        with tqdm(total=remote.size, unit="B", unit_scale=True, desc=name) as bar:
+            _retry(lambda: _append(part, remote, min(most, free), bar), url, lambda: part.stat().st_size)
+        if not pooch.hashes.hash_matches(part, checksum):
+            part.unlink()
+            raise DownloadError(f"Expected {checksum}. Received: other bytes from {url}. Run it again, {INSTEAD}.")
+        part.replace(whole)
     return path
 
 
-def _note(part):
-    return part.with_name(part.name + ".json")
-
-
-def _drop(part):
-    part.unlink(missing_ok=True)
-    _note(part).unlink(missing_ok=True)
-
-
-def _prepare_part(part, remote, *, size):
-    """Leaves a part that this file can go on from: what an earlier fetch left of the same version, or nothing."""
-    if size is not None and remote.size is not None and remote.size != size:
+def check_disk(folder, needed) -> int:
+    """Return the free bytes on the disk of a folder, which need not exist yet; raise DownloadError if too few."""
+    place = next(path for path in (Path(folder).resolve() / "x").parents if path.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
         raise DownloadError(
-            f"Expected {size:,} bytes. Received: {remote.size:,} bytes announced by {remote.url}. "
-            "The file has changed there: pass one you trust with --from."
+            f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}. "
+            "Free some space, or choose a folder on another disk with --to."
         )
-    facts = {"url": remote.url, "size": remote.size, "version": remote.version}
+    return free
+
+
+def _hash(text):
+    return hashlib.sha256(str(text).encode()).hexdigest()[:8]
+
+
+def _append(part, remote, most, bar):
+    """Append what one answer brings, no more than was announced or, where nothing was, than `most`."""
+    have, limit = part.stat().st_size, most + 1 if remote.size is None else remote.size
+    if have == limit:
+        return
+    with _open_part(remote, have) as (start, answer), open(part, "r+b") as file:
+        file.truncate(start)
+        file.seek(start)
+        bar.update(start - bar.n)
+        for block in _read_blocks(answer, limit - start):
+            file.write(block)
+            bar.update(len(block))
+        have = file.tell()
+    if have > most:
+        part.unlink()
+        raise DownloadError(f"Expected {format_size(most)} at most. Received: more from {remote.url}. Check it.")
+    if have < (remote.size or 0):
+        raise requests.ConnectionError("fewer bytes than announced")
+
+
+def _read_blocks(answer, limit):
+    """Yield a body as it comes, `limit` bytes at most; one that only drips is ended."""
+    since, seen = time.monotonic(), 0
+    while limit and (block := answer.raw.read1(min(BLOCK, limit))):
+        yield block
+        limit, seen = limit - len(block), seen + len(block)
+        if (waited := time.monotonic() - since) > STALL:
+            if seen < SLOWEST * waited:
+                speed = f"Expected {SLOWEST:,} bytes a second. Received: {seen:,} in {waited:.0f} s from {answer.url}."
+                raise DownloadError(f"{speed} Run the same line again later, {INSTEAD}.")
+            since, seen = time.monotonic(), 0
+
+
+def _retry(work, url, progress=lambda: 0):
+    """Return what `work` returns, repeated when the network breaks until attempts in a row have brought nothing."""
+    failures = 0
+    while True:
+        before = progress()
+        try:
+            return work()
+        except BREAKS as error:
+            failures = 1 if progress() > before else failures + 1
+            if failures >= ATTEMPTS:
+                raise DownloadError(
+                    f"Expected an answer from {url}. Received: {_find_cause(error)}, {failures} times in a row. "
+                    f"Check the connection and run the same line again, which goes on from here; {INSTEAD}."
+                ) from error
+            time.sleep(PAUSE * 2 ** (failures - 1))
+
+
+def _find_cause(error):
+    """Return what broke in the system's own words, which libraries wrap several times."""
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+        return f"nothing within {TIMEOUT:g} seconds"
+    while error.__context__ is not None:
+        error = error.__context__
+    return f"a broken connection ({str(error) or type(error).__name__})"
+
+
+@contextmanager
+def _open_part(remote, first, last=""):
+    """Yield where a body starts (`first`, or 0 where the server sends no parts) and the answer, still to be read."""
+    with _request(remote.url, f"bytes={first}-{last}") as answer:
+        start = first if answer.status_code == 206 else 0
+        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
+            raise requests.ConnectionError(f"another part than that from byte {first:,}")
+        if _version(answer) != remote.version:
+            raise DownloadError(f"Expected one version of {remote.url}. Received: two. Run the same line again.")
+        yield start, answer
+
+
+@contextmanager
+def _request(url, byte_range):
+    """Yield a server's answer, its body still to be read; every refusal is explained."""
+    headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": byte_range}
     try:
-        same = json.loads(_note(part).read_text()) == facts
-    except (OSError, ValueError):
-        same = False
-    if not (same and part.is_file() and part.stat().st_size <= (remote.size or 0)):
-        _drop(part)
-        with explain_full_disk(part):
-            part.touch()
-            _note(part).write_text(json.dumps(facts))
+        answer = SESSION.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    except requests.exceptions.SSLError as error:
+        raise DownloadError(
+            f"Expected a certificate that can be trusted. Received: {error} from {url}. The check is never switched "
+            f"off: name your network's own certificates in REQUESTS_CA_BUNDLE, {INSTEAD}."
+        ) from error
+    except BREAKS:
+        raise
+    except requests.RequestException as error:
+        raise DownloadError(f"Expected an http or https address, or a file. Received: {url} ({error}).") from error
+    with answer:
+        code = answer.status_code
+        if url.startswith("https:") and any(not hop.url.startswith("https:") for hop in (*answer.history, answer)):
+            raise DownloadError(f"Expected {url} to stay on https. Received: a redirect to {answer.url}. Use --from.")
+        if code >= 500 or code in (408, 429):
+            raise requests.ConnectionError(f"the server answered {code} {answer.reason}")
+        if code >= 400:
+            raise DownloadError(f"Expected {url}. Received: {code} {answer.reason}. Look where it is now, {INSTEAD}.")
+        yield answer
 
 
-def _fill(part, remote, *, patience, progress):
-    """Appends to the part until it is whole."""
-    start = part.stat().st_size
-    bar = tqdm(total=remote.size, initial=start, unit="B", unit_scale=True, desc=part.stem, disable=not progress)
-    with bar:
-
-        def work():
-            if part.stat().st_size != remote.size:
-                _append(part, remote, patience=patience, bar=bar)
-
-        try_patiently(work, remote.url, patience=patience, progress_of=lambda: part.stat().st_size)
-
-
-def _append(part, remote, *, patience, bar):
-    have = part.stat().st_size
-    with request_part(remote.url, f"bytes={have}-", patience=patience, version=remote.version) as answer:
-        going_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        if answer.status_code == 416 or (answer.status_code == 206 and not going_on):
-            part.write_bytes(b"")
-            raise BrokenAnswer(f"another part than asked for (from byte {have:,})")
-        if not going_on and not _says_its_end(answer):
-            raise DownloadError(
-                f"Expected {remote.url} to say how long it is. Received: no length, so a broken download would look "
-                "whole. Fetch it with a browser and pass the file with --from."
-            )
-        bar.reset(remote.size)
-        bar.update(have if going_on else 0)
-        with explain_full_disk(part), open(part, "ab" if going_on else "wb") as file:
-            for block in answer.iter_content(CHUNK):
-                file.write(block)
-                bar.update(len(block))
-    if remote.size and part.stat().st_size < remote.size:
-        raise BrokenAnswer("fewer bytes than announced")
-
-
-def _says_its_end(answer):
-    return "Content-Length" in answer.headers or "chunked" in answer.headers.get("Transfer-Encoding", "")
+def _version(answer):
+    return answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
