@@ -4,17 +4,16 @@ import base64
 import gc
 import io
 import itertools
-import os
 import re
-import subprocess
-import sys
 import weakref
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
 from PIL import Image
 from traitlets import TraitError
 
@@ -23,7 +22,8 @@ from actlib.dataset.ucf101 import list_videos
 from actlib.evaluation import evaluate
 from actlib.specs import READOUTS
 from actlib.timeline import Timeline
-from actlib.video import sample_uniform, write_video
+from actlib.video import make_sampler, sample_uniform, write_video
+from actlib.video.sampling import RANDOM_SAMPLING, SAMPLING
 from actlib.widgets import (
     ClipBrowser,
     ClipPlayer,
@@ -31,9 +31,10 @@ from actlib.widgets import (
     SamplingExplorer,
     TrainingMonitor,
     build_timelines,
-    reruns,
+    cleanup,
 )
-from actlib.widgets.timelines import choose_lines, judge_clip
+from actlib.widgets.sampling import RULES, STRIDES
+from actlib.widgets.timelines import choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
 NUM_FRAMES = 24
@@ -64,16 +65,16 @@ def ask():
     def ask_widget(widget, kind, **detail):
         sent = []
         widget.send = lambda content, buffers=None: sent.append((content, buffers))
-        message = {"kind": kind, "question": f"{kind}-{next(numbers)}", **detail}
+        message = {"kind": kind, "request": f"{kind}-{next(numbers)}", **detail}
         widget._handle_custom_msg(message, [])
         ((content, buffers),) = sent
-        assert content["question"] == message["question"]
+        assert content["request"] == message["request"]
         return content, buffers
 
     return ask_widget
 
 
-def judge(videos, shift, seed=0):
+def evaluate_model(videos, shift, seed=0):
     """Results of a made-up model that is wrong where `shift` is 1, and its timelines."""
     rng, classes = np.random.default_rng(seed), videos.attrs["classes"]
     said = np.eye(2)[(videos["label"].to_numpy() + np.array(shift)) % 2]
@@ -116,16 +117,16 @@ def test_rows_that_are_not_there_are_refused(videos, ask, row):
         assert "Expected a row in 0..3" in content["problem"] and not buffers
 
 
-def test_a_question_that_the_browser_repeats_is_answered_once(videos):
+def test_a_request_that_the_browser_repeats_gets_one_reply(videos):
     sent, browser = [], ClipBrowser(videos)
-    browser.send = lambda content, buffers=None: sent.append(content["question"])
-    for question in ("clip-1", "clip-1", "clip-2", "clip-1"):
-        browser._handle_custom_msg({"kind": "clip", "question": question, "row": 0}, [])
+    browser.send = lambda content, buffers=None: sent.append(content["request"])
+    for request in ("clip-1", "clip-1", "clip-2", "clip-1"):
+        browser._handle_custom_msg({"kind": "clip", "request": request, "row": 0}, [])
     assert sent == ["clip-1", "clip-2"]
 
 
 @pytest.mark.parametrize("kind", ["close", "locate", "__class__", "", None, "file"])
-def test_unknown_questions_are_refused(videos, ask, kind):
+def test_unknown_requests_are_refused(videos, ask, kind):
     content, buffers = ask(ClipBrowser(videos), kind, row=0)
     assert "Expected one of" in content["problem"] and not buffers
 
@@ -147,7 +148,7 @@ def test_a_thumbnail_is_five_frames_side_by_side(videos, ask):
 
 
 def test_thumbnails_kept_are_bounded(videos, ask, monkeypatch):
-    monkeypatch.setattr("actlib.widgets.serving.THUMBNAILS_KEPT", 2)
+    monkeypatch.setattr("actlib.widgets.clips.THUMBNAILS_KEPT", 2)
     browser = ClipBrowser(videos)
     for row in (0, 1, 2, 3, 2):
         ask(browser, "thumbnail", row=row)
@@ -184,7 +185,7 @@ def test_a_video_that_vanishes_says_so_and_leaves_the_rest(videos, ask, tmp_path
 
 
 def test_a_copy_that_is_too_large_is_not_sent(videos, ask, monkeypatch):
-    monkeypatch.setattr("actlib.widgets.serving.MAX_BYTES", 100)
+    monkeypatch.setattr("actlib.widgets.clips.MAX_BYTES", 100)
     content, buffers = ask(ClipPlayer(videos.iloc[0]), "clip", row=0)
     assert "Cut the video" in content["clip"]["problem"] and not buffers
 
@@ -230,7 +231,7 @@ def test_frames_are_found_again_from_seconds():
         timeline = build_timelines(
             logits, [(0, np.arange(16))], videos, classes=("x", "y"), readout="mean", num_frames=16
         )["a.avi"]
-        drawn = judge_clip("", timeline, timeline.classes, fps=fps)
+        drawn = make_verdict("", timeline, timeline.classes, fps=fps)
         assert drawn["frames"] == sample_uniform(233, 16).tolist()
 
 
@@ -248,16 +249,16 @@ def test_a_player_says_what_the_results_say(videos, readout):
     )
     for row, expected in enumerate(results.predictions.itertuples()):
         timeline = timelines[expected.name]
-        (model,) = ClipPlayer(videos.iloc[row], timeline=timeline).clip["models"]
+        (model,) = ClipPlayer(videos.iloc[row], timeline=timeline).clip["verdicts"]
         assert (model["predicted"], model["correct"]) == (expected.predicted_class, expected.correct)
         assert model["probability"] == pytest.approx(expected.probability, abs=1e-6)
         shown = ConfusionExplorer(results, videos, timelines={expected.name: timeline})
-        assert shown.describe(row)["models"][0]["predicted"] == model["predicted"]
+        assert shown.describe(row)["verdicts"][0]["predicted"] == model["predicted"]
 
 
 def test_a_timeline_without_a_readout_is_its_mean(videos):
     timeline = Timeline(np.array([0.1, 0.2]), np.array([[0.9, 0.1], [0.3, 0.7]]), ("Sit", "Stand"))
-    (model,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["models"]
+    (model,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["verdicts"]
     assert model["predicted"] == "Sit" and model["probability"] == pytest.approx(0.6)
 
 
@@ -277,7 +278,7 @@ def test_lines_of_101_classes_are_few_and_the_right_ones():
 
 def test_a_truth_that_the_model_does_not_know_is_no_mistake(videos):
     timeline = Timeline(np.array([0.1]), np.array([[0.2, 0.8]]), ("Walk", "Run"))
-    (said,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["models"]
+    (said,) = ClipPlayer(videos.iloc[0], timeline=timeline).clip["verdicts"]
     assert said["predicted"] == "Run" and said["correct"] is None
 
 
@@ -285,7 +286,7 @@ def test_a_truth_that_the_model_does_not_know_is_no_mistake(videos):
 
 
 def test_confusion_lists_a_cell_worst_first(videos, ask):
-    results, timelines = judge(videos, [0, 0, 1, 1])
+    results, timelines = evaluate_model(videos, [0, 0, 1, 1])
     explorer = ConfusionExplorer(results, videos.sample(frac=1, random_state=0), timelines=timelines)
     explorer.cell = [1, 0]
     said = results.predictions.set_index("name")["probability"]
@@ -297,24 +298,24 @@ def test_confusion_lists_a_cell_worst_first(videos, ask):
     for row, name in enumerate(table["name"]):
         clip = ask(explorer, "clip", row=row)[0]["clip"]
         assert clip["name"] == name and clip["class_name"] == explorer.classes[table["label"][row]]
-        assert clip["models"][0]["correct"] == (table["predicted"][0][row] == table["label"][row])
-        assert len(clip["models"][0]["frames"]) == 4
+        assert clip["verdicts"][0]["correct"] == (table["predicted"][0][row] == table["label"][row])
+        assert len(clip["verdicts"][0]["frames"]) == 4
 
 
 def test_confusion_of_two_models(videos, ask):
-    first, last = judge(videos, [0, 0, 1, 1]), judge(videos, [1, 0, 0, 0], seed=1)
+    first, last = evaluate_model(videos, [0, 0, 1, 1]), evaluate_model(videos, [1, 0, 0, 0], seed=1)
     lines = {"frame average": first[1], "LRCN": last[1]}
     explorer = ConfusionExplorer({"frame average": first[0], "LRCN": last[0]}, videos, timelines=lines)
-    said = ask(explorer, "clip", row=0)[0]["clip"]["models"]
+    said = ask(explorer, "clip", row=0)[0]["clip"]["verdicts"]
     assert [model["name"] for model in said] == ["frame average", "LRCN"]
     assert [model["correct"] for model in said] == [True, False]
     assert still_of(explorer).height > 400
 
 
 def test_confusion_refuses_what_does_not_belong_together(videos):
-    results, _ = judge(videos, [0, 0, 1, 1])
-    fewer, _ = judge(videos.iloc[:3], [0, 0, 0])
-    with pytest.raises(ValueError, match="Expected a table with all 4 judged videos"):
+    results, _ = evaluate_model(videos, [0, 0, 1, 1])
+    fewer, _ = evaluate_model(videos.iloc[:3], [0, 0, 0])
+    with pytest.raises(ValueError, match="Expected a table with all 4 evaluated videos"):
         ConfusionExplorer(results, videos.iloc[:2])
     with pytest.raises(ValueError, match="Expected the same videos"):
         ConfusionExplorer({"a": results, "b": fewer}, videos)
@@ -357,6 +358,25 @@ def test_sampling_of_a_broken_video_says_why(tmp_path, ask):
     assert still_of(explorer).width > 300
 
 
+def test_the_rules_in_the_browser_are_those_of_the_library():
+    text = (FOLDER / "sampling.js").read_text(encoding="utf-8")
+    names, random, strided = (
+        re.search(rf"const {name} = [{{\[](.*?)[}}\]];", text, re.S)[1] for name in ("RULE_NAMES", "RANDOM", "STRIDED")
+    )
+    assert tuple(re.findall(r"(\w+):", names)) == SamplingExplorer.rule.values == tuple(RULES)
+    assert tuple(re.findall(r'"(\w+)"', random)) == RANDOM_SAMPLING
+    assert tuple(re.findall(r"(\w+):", strided)) == tuple(STRIDES)
+    assert set(RULES) <= set(SAMPLING)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_is_taken_and_described(videos, rule):
+    explorer = SamplingExplorer(videos.iloc[0], rule=rule, num_frames=5, stride=3)
+    sampler = make_sampler(rule, 5, stride=3 if rule in STRIDES else None)
+    np.testing.assert_array_equal(explorer.clips, sampler(NUM_FRAMES, np.random.default_rng(0)))
+    assert "5" in explorer.summary and "{" not in explorer.summary
+
+
 # Training
 
 
@@ -394,18 +414,49 @@ def test_monitor_hears_stop(ask):
     assert early.stop is True  # pressed before the first batch
 
 
-def test_monitor_is_a_text_bar_without_a_front_end():
-    code = """
-from actlib.widgets import TrainingMonitor
-monitor = TrainingMonitor()
-for done in range(1, 5):
-    monitor.on_batch(done, 4, 0.25)
-monitor.on_epoch({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
-monitor._bar.bar.refresh()
+def test_monitor_prints_a_line_an_epoch_outside_of_a_notebook(capsys):
+    monitor = TrainingMonitor(title="LRCN")
+    for done in range(1, 5):
+        monitor.on_batch(done, 8, 0.25)
+    monitor.on_epoch({"epoch": 1, "loss": 0.25, "val_loss": None, "val_accuracy": 0.75})
+    printed = capsys.readouterr()
+    assert printed.out == "LRCN: epoch 1: loss 0.250, validation accuracy 0.750; 0:00 left\n" and not printed.err
+
+
+def test_monitor_tells_the_best_epoch():
+    monitor = TrainingMonitor()
+    for epoch, loss in enumerate((0.5, 0.25, 0.375), 1):
+        monitor.on_batch(epoch, 3, loss)
+        monitor.on_epoch({"epoch": epoch, "loss": 1.0, "val_loss": loss})
+    assert repr(monitor) == "TrainingMonitor: training, 3 epochs; best epoch 2: loss 1.000, validation loss 0.250"
+
+
+TRAIN = """
+from actlib.{framework}.training import build_model, train
+batches = ClipBatches(list(source), labels, make_sampler("uniform", 4), batch_size=4, shuffle=True)
+model = build_model(FrameSpec("tiny", VGGSpec("tiny", ((1, 4), (1, 4)), size=16), hidden=(8,)), 2)
+training = TrainSpec(num_epochs=2, patience=None, plateau_patience=None)
+history = train(model, batches, batches, training, monitor=TrainingMonitor(title="{framework}"))
 """
-    environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert "4/4" in run.stderr and "val_accuracy=0.750" in run.stderr
+
+
+def test_monitor_leaves_a_picture_of_both_twins_training_where_nobody_looks():
+    setup = """
+import numpy as np
+from actlib.dataset import ClipBatches
+from actlib.specs import FrameSpec, TrainSpec, VGGSpec
+from actlib.video import make_sampler
+from actlib.widgets import TrainingMonitor
+source, labels = np.random.default_rng(0).normal(size=(8, 4, 64)).astype("float16"), np.arange(8) % 2
+"""
+    cells = [setup, TRAIN.format(framework="torch"), TRAIN.format(framework="keras")]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    for cell in notebook.cells[1:]:
+        (output,) = cell.outputs  # nothing on stderr, one picture
+        assert output["data"]["text/plain"].startswith("TrainingMonitor: finished, 2 epochs; best epoch")
+        picture = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
+        assert picture.height > 300 and len(picture.convert("RGB").getcolors(2**24)) > 20  # the curves are drawn
 
 
 # What stays in a notebook
@@ -418,7 +469,7 @@ def still_of(widget):
 
 
 def test_every_widget_leaves_a_small_picture(videos):
-    results, timelines = judge(videos, [0, 0, 1, 1])
+    results, timelines = evaluate_model(videos, [0, 0, 1, 1])
     monitor = TrainingMonitor(title="LRCN")
     monitor.on_batch(1, 1, 0.5)
     monitor.on_epoch({"epoch": 1, "loss": 0.5, "accuracy": 0.5, "val_loss": 0.4, "val_accuracy": 0.6})
@@ -446,9 +497,9 @@ def test_an_empty_table_is_no_error(videos):
 def test_50_reruns_of_a_cell_leave_one_widget(videos, monkeypatch):
     shell = InteractiveShell.instance()
     try:
-        monkeypatch.setattr(reruns, "_running", [])
+        monkeypatch.setattr(cleanup, "_running", [])
         shell.user_ns.update(videos=videos, ClipPlayer=ClipPlayer, made=(made := weakref.WeakSet()))
-        shell.run_cell("import actlib.widgets.reruns as reruns; reruns.watch_runs()")
+        shell.run_cell("import actlib.widgets.cleanup as cleanup; cleanup.watch_cells()")
         for _ in range(50):
             shell.run_cell("player = ClipPlayer(videos.iloc[0]); made.add(player); None", cell_id="one")
         gc.collect()
@@ -463,7 +514,7 @@ def test_50_reruns_of_a_cell_leave_one_widget(videos, monkeypatch):
         InteractiveShell.clear_instance()
 
 
-def test_closed_widgets_hold_nothing_and_answer_nothing(videos, ask):
+def test_closed_widgets_hold_nothing(videos, ask):
     browser = ClipBrowser(videos)
     ask(browser, "thumbnail", row=0)
     browser.close()

@@ -5,6 +5,7 @@ ClipBrowser        the whole data set: filters, search, thumbnails
 ConfusionExplorer  from a cell of the confusion matrix to the videos in it
 TrainingMonitor    live curves, time left, a Stop button
 SamplingExplorer   which frames a sampling rule takes, and what they cost
+build_timelines    logits of clips -> what the players show beside a video
 """
 
 from actlib.widgets.browser import ClipBrowser
@@ -13,5 +14,3 @@ from actlib.widgets.monitor import TrainingMonitor
 from actlib.widgets.player import ClipPlayer
 from actlib.widgets.sampling import SamplingExplorer
 from actlib.widgets.timelines import build_timelines
-
-__all__ = ["ClipBrowser", "ClipPlayer", "ConfusionExplorer", "SamplingExplorer", "TrainingMonitor", "build_timelines"]

@@ -1,157 +1,98 @@
-// ClipBrowser: the whole table, filtered in the browser; thumbnails for what is on screen; the chosen clip in the player.
+// ClipBrowser: the whole table, filtered in the browser; thumbnails of what is on screen; the chosen clip in the player.
 
 const NO_FILTER = { search: "", class_name: "", group: "", subset: "", shortest: "", longest: "" };
 
 function render({ model, el }) {
-  const cleanups = [];
-  const line = openLine(model);
-  const thumbnails = createThumbnails(line);
-  const stage = createStage();
+  const view = openView(model, el);
   const count = make("span", { class: "soft", role: "status" });
-  const controls = createFilters((filters) => lead(model, { filters }));
-  let table = null,
-    current = -1;
+  const controls = createFilters((filters) => view.setTraits({ filters }));
+  let table = null;
 
-  const drawCard = (row) => {
-    const picture = make("div");
-    const facts = `g${pad(table.group[row])} c${pad(table.clip[row])} · ${table.seconds[row].toFixed(1)} s`;
-    const className = table.classes[table.class_index[row]];
-    const inside = make(
-      "div",
-      { class: "card" },
-      picture,
-      make("div", { class: "name", text: className }),
-      make("div", { class: "soft", text: facts }),
-    );
-    thumbnails.fill(picture, row);
-    return make("div", { class: "cell", title: table.name[row], "aria-label": `${className}, ${facts}` }, inside);
+  const drawCard = (row, thumbnail) => {
+    const pad = (number) => (number === null ? "–" : String(number).padStart(2, "0"));
+    const detail = `g${pad(table.group[row])} c${pad(table.clip[row])} · ${table.seconds[row].toFixed(1)} s`;
+    const name = table.classes[table.class_index[row]];
+    const card = div("card", thumbnail, div("name fine ellipsis", name), div("soft fine ellipsis", detail));
+    return make("div", { class: "cell", title: table.name[row], "aria-label": `${name}, ${detail}` }, card);
   };
-  const choose = async (row, play = false) => {
-    current = row;
-    lead(model, { selected: table.name[row] });
-    grid.show(row);
-    const hint = setTimeout(() => stage.wait("Waiting for the kernel…"), 2000);
-    const { content, buffers } = await line.ask("clip", { row });
-    clearTimeout(hint);
-    if (row !== current) return;
-    stage.show(content.clip || { file: table.name[row], problem: content.problem }, buffers[0] || null);
-    if (play) stage.engine.play();
-  };
-  const grid = createGrid({
+  const gallery = createGallery(view, {
     label: "Videos",
     cardWidth: 124,
     heightOf: (width) => 0.75 * (width - 20) + 60,
     drawCard,
-    onPick: (row) => choose(row, true),
   });
 
-  const refilter = () => {
-    const rows = findRows(table, { ...NO_FILTER, ...model.get("filters") });
-    grid.setItems(rows);
-    const total = table.name.length.toLocaleString("en");
-    count.textContent =
-      rows.length === table.name.length ? `${total} videos` : `${rows.length.toLocaleString("en")} of ${total} videos`;
+  const applyFilters = () => {
+    const filters = { ...NO_FILTER, ...view.get("filters") };
+    controls.set(filters);
+    if (!table) return [];
+    const rows = findRows(table, filters);
+    const [shown, total] = [rows.length, table.name.length].map((number) => number.toLocaleString("en"));
+    gallery.grid.setItems(rows);
+    count.textContent = shown === total ? `${total} videos` : `${shown} of ${total} videos`;
     return rows;
   };
-  const followSelection = (name) => {
-    const row = table ? table.name.indexOf(name) : -1;
-    if (row >= 0 && row !== current) choose(row);
-  };
-  follow(model, "filters", (filters) => (controls.set({ ...NO_FILTER, ...filters }), table && refilter()), cleanups);
-  follow(model, "selected", followSelection, cleanups);
+  view.onTrait("filters", applyFilters);
 
-  const left = make(
-    "div",
-    { class: "choose" },
-    controls.el,
-    make("div", { class: "counts" }, count, ...controls.lengths, controls.clear),
-    grid.el,
-  );
-  el.replaceChildren(makeRoot("browser", "Clip browser", make("div", { class: "columns" }, left, stage.el)));
-  line.ask("table").then(({ content }) => {
-    table = content.table;
+  const counts = div("row counts", count, ...controls.lengths, controls.clear);
+  const left = make("div", {}, controls.el, counts, gallery.grid.el);
+  view.show("browser", "Clip browser", div("columns", left, gallery.stage.el));
+  gallery.load().then((loaded) => {
+    table = loaded;
     controls.offer(table);
-    controls.set({ ...NO_FILTER, ...model.get("filters") });
-    const rows = refilter();
-    const row = table.name.indexOf(model.get("selected"));
-    if (row >= 0 || rows.length) choose(row >= 0 ? row : rows[0]);
+    const rows = applyFilters();
+    if (gallery.find() >= 0) gallery.choose(gallery.find());
+    else if (rows.length) gallery.choose(rows[0]);
   });
-
-  return () => {
-    cleanups.forEach((clean) => clean());
-    grid.close();
-    thumbnails.close();
-    stage.close();
-    line.close();
-    el.replaceChildren();
-  };
+  return view.close;
 }
-
-const pad = (number) => (number === null ? "–" : String(number).padStart(2, "0"));
 
 /** Rows of the table that pass all filters. */
 function findRows(table, filters) {
-  const words = filters.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const { search, class_name, group, subset, shortest, longest } = filters;
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const classOf = (row) => table.classes[table.class_index[row]];
+  table.searchable ??= table.name.map((name, row) => `${name} ${classOf(row)}`.toLowerCase());
   const passes = (row) =>
-    (filters.class_name === "" || table.classes[table.class_index[row]] === filters.class_name) &&
-    (filters.group === "" || String(table.group[row]) === String(filters.group)) &&
-    (filters.subset === "" || table.subset[row] === filters.subset) &&
-    (filters.shortest === "" || table.seconds[row] >= Number(filters.shortest)) &&
-    (filters.longest === "" || table.seconds[row] <= Number(filters.longest)) &&
+    (class_name === "" || classOf(row) === class_name) &&
+    (group === "" || String(table.group[row]) === String(group)) &&
+    (subset === "" || table.subset[row] === subset) &&
+    (shortest === "" || table.seconds[row] >= Number(shortest)) &&
+    (longest === "" || table.seconds[row] <= Number(longest)) &&
     words.every((word) => table.searchable[row].includes(word));
-  table.searchable ??= table.name.map((name, row) => `${name} ${table.classes[table.class_index[row]]}`.toLowerCase());
   return [...table.name.keys()].filter(passes);
 }
 
-/** The row of controls above the grid. */
+/** The controls above the grid; `set(filters)` shows values, `offer(table)` the choices that there are. */
 function createFilters(onChange) {
-  const read = () => Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value]));
-  const say = () => onChange(read());
-  const length = (label) =>
-    make("input", {
-      type: "number",
-      min: 0,
-      step: 0.5,
-      placeholder: label,
-      "aria-label": `${label} length in seconds`,
-      oninput: say,
-    });
+  const change = () => onChange(Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value])));
+  const field = (label, extra) => make("input", { placeholder: label, "aria-label": label, oninput: change, ...extra });
+  const length = (bound) =>
+    field(`${bound} s`, { type: "number", min: 0, step: 0.5, "aria-label": `${bound} length in seconds` });
   const inputs = {
-    search: make("input", { type: "search", placeholder: "Search names", "aria-label": "Search names", oninput: say }),
-    class_name: choice("Class", [["", "all classes"]], say),
-    group: choice("Group", [["", "all groups"]], say),
-    subset: choice("Split", [["", "all splits"]], say),
-    shortest: length("min s"),
-    longest: length("max s"),
+    search: field("Search names", { type: "search" }),
+    class_name: choice("Class", [], change),
+    group: choice("Group", [], change),
+    subset: choice("Split", [], change),
+    shortest: length("min"),
+    longest: length("max"),
   };
-  const clear = make("button", {
-    type: "button",
-    class: "actlib-button",
-    text: "Clear filters",
-    onclick: () => (set(NO_FILTER), say()),
-  });
   const set = (filters) => Object.entries(inputs).forEach(([name, input]) => (input.value = filters[name]));
-  const fill = (name, all, values) => {
-    inputs[name].fill([
-      ["", all],
-      ...values.map((value) => [String(value), name === "group" ? `group ${value}` : value]),
-    ]);
-    inputs[name].hidden = values.length < 2;
+  const fill = (name, all, values, compare, prefix = "") => {
+    const present = [...new Set(values)].filter((value) => value !== null && value !== "");
+    inputs[name].fill([["", all], ...present.sort(compare).map((value) => [String(value), prefix + value])]);
+    inputs[name].hidden = present.length < 2;
   };
+  const { search, class_name, group, subset, shortest, longest } = inputs;
   return {
-    el: make("div", { class: "filters", role: "search" }, inputs.search, inputs.class_name, inputs.group, inputs.subset),
-    lengths: [inputs.shortest, inputs.longest],
-    clear,
+    el: make("div", { class: "row filters", role: "search" }, search, class_name, group, subset),
+    lengths: [shortest, longest],
+    clear: textButton("Clear filters", () => onChange(NO_FILTER)),
     set,
     offer(table) {
-      const present = (values) => [...new Set(values)].filter((value) => value !== null && value !== "");
-      fill("class_name", "all classes", present(table.class_index.map((index) => table.classes[index])).sort());
-      fill(
-        "group",
-        "all groups",
-        present(table.group).sort((a, b) => a - b),
-      );
-      fill("subset", "all splits", present(table.subset));
+      fill("class_name", "all classes", table.classes);
+      fill("group", "all groups", table.group, (a, b) => a - b, "group ");
+      fill("subset", "all splits", table.subset);
     },
   };
 }

@@ -1,14 +1,13 @@
-"""ConfusionExplorer: the confusion matrix of one model or two, and the videos behind each of its cells, watched."""
+"""ConfusionExplorer: the confusion matrix of one model or two, and the videos behind each of its cells."""
 
 import traitlets
 
 from actlib.evaluation import Results
 from actlib.plots import plot_confusion
-from actlib.widgets.browser import name_models
-from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES
-from actlib.widgets.serving import ClipWidget, join_files
+from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
+from actlib.widgets.notebook import join_files
 from actlib.widgets.stills import join_pictures
-from actlib.widgets.timelines import judge_clip
+from actlib.widgets.timelines import make_verdict, name_models
 
 
 class ConfusionExplorer(ClipWidget):
@@ -16,18 +15,18 @@ class ConfusionExplorer(ClipWidget):
 
     Args:
         results: Results, or {model: Results} of two models on the same videos.
-        videos: DataFrame as `list_videos` gives it, with every video that was judged.
+        videos: DataFrame as `list_videos` gives it, with every video that was evaluated.
         timelines: {name: Timeline}, or {model: {name: Timeline}} with the models of `results`, or None.
         traits: `cell` ([true label, predicted label] or []), `model` and `selected` (a video's name) to begin with.
 
     Raises:
-        ValueError: more than two models, models of other videos, or judged videos that the table lacks.
+        ValueError: more than two models, models of other videos, or evaluated videos that the table lacks.
     """
 
-    _esm = join_files(*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "matrix.js", "confusion.js")
-    _css = join_files(*STAGE_STYLES, "grid.css", "confusion.css")
+    _esm = join_files(*GALLERY_SCRIPTS, "matrix.js", "confusion.js")
+    _css = join_files(*GALLERY_STYLES, "confusion.css")
 
-    questions = ("clip", "thumbnail", "table")
+    requests = ("clip", "thumbnail", "table")
 
     models = traitlets.List(traitlets.Unicode()).tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -41,13 +40,12 @@ class ConfusionExplorer(ClipWidget):
         timelines = name_models(timelines)
         if len(self.results) == 1 and len(timelines) == 1:
             timelines = dict(zip(self.results, timelines.values(), strict=True))
-        self.said = align_results(self.results)
-        first = next(iter(self.results.values()))
+        self.predictions = _align_predictions(self.results)
         super().__init__(
-            pick_rows(videos, self.said[0]["name"]),
+            _pick_rows(videos, self.predictions[0]["name"]),
             timelines=timelines,
             models=list(self.results),
-            classes=list(first.classes),
+            classes=list(next(iter(self.results.values())).classes),
             counts=[each.confusion.tolist() for each in self.results.values()],
             **{"model": next(iter(self.results)), **traits},
         )
@@ -57,13 +55,13 @@ class ConfusionExplorer(ClipWidget):
         """Names of the chosen cell's videos, worst first; empty when no cell is chosen."""
         if len(self.cell) != 2:
             return []
-        said = self.said[self.models.index(self.model)]
-        chosen = said[(said["label"] == self.cell[0]) & (said["predicted"] == self.cell[1])]
-        right = self.cell[0] == self.cell[1]
-        return chosen.sort_values("probability", ascending=right, kind="stable")["name"].tolist()
+        predictions = self.predictions[self.models.index(self.model)]
+        chosen = predictions[(predictions["label"] == self.cell[0]) & (predictions["predicted"] == self.cell[1])]
+        correct = self.cell[0] == self.cell[1]
+        return chosen.sort_values("probability", ascending=correct, kind="stable")["name"].tolist()
 
     @traitlets.validate("cell")
-    def _know_cell(self, proposal):
+    def _validate_cell(self, proposal):
         cell = proposal["value"]
         if len(cell) == 1 or any(label >= len(self.classes) for label in cell):
             message = f"Expected [true label, predicted label] below {len(self.classes)}, or []. Received: {cell}."
@@ -71,110 +69,62 @@ class ConfusionExplorer(ClipWidget):
         return cell
 
     @traitlets.validate("model")
-    def _know_model(self, proposal):
+    def _validate_model(self, proposal):
         if proposal["value"] not in self.results:
             raise traitlets.TraitError(f"Expected one of {list(self.results)}. Received: {proposal['value']!r}.")
         return proposal["value"]
 
-    def judge(self, row, name):
-        """Say what each model says of a video: its prediction from the results, its timeline if there is one.
-
-        Args:
-            row: number of the row, from 0.
-            name: the video's name.
-
-        Returns:
-            One dict a model, see `judge_clip`.
-        """
-        fps, judged = float(self.videos["fps"].iloc[row]), []
-        for model, said in zip(self.models, self.said, strict=True):
-            answer = said.iloc[row]
+    def list_verdicts(self, row, name):
+        """List each model's verdict on a video: its prediction from the results, its timeline if there is one."""
+        verdicts = []
+        for model, predictions in zip(self.models, self.predictions, strict=True):
+            found = predictions.iloc[row]
+            metadata = {"fps": float(self.videos["fps"].iloc[row]), "true_name": found["class_name"]}
+            predicted = int(found["predicted"]), float(found["probability"])
             timeline = self.timelines.get(model, {}).get(name)
-            facts = {
-                "fps": fps,
-                "true_name": answer["class_name"],
-                "said": (answer["predicted"], answer["probability"]),
-            }
-            judged.append(judge_clip(model, timeline, tuple(self.classes), **facts))
-        return judged
+            verdicts.append(make_verdict(model, timeline, tuple(self.classes), **metadata, predicted=predicted))
+        return verdicts
 
-    def answer_table(self, _content):
-        """Answer with every video's true label and what each model said.
-
-        Args:
-            _content: the question.
-
-        Returns:
-            The answer and no buffers.
-        """
-        names = self.said[0]["name"].tolist()
+    def handle_table(self, _content):
+        """Reply with every video's true label and each model's prediction, one list a column."""
+        names = self.predictions[0]["name"].tolist()
         table = {"name": names, "file": [name.rpartition("/")[2] for name in names]}
-        table["label"] = self.said[0]["label"].tolist()
-        table["predicted"] = [said["predicted"].tolist() for said in self.said]
-        table["probability"] = [said["probability"].astype(float).round(4).tolist() for said in self.said]
+        table["label"] = self.predictions[0]["label"].tolist()
+        table["predicted"] = [each["predicted"].tolist() for each in self.predictions]
+        table["probability"] = [each["probability"].astype(float).round(4).tolist() for each in self.predictions]
         return {"table": table}, []
 
     def draw_still(self):
-        """Draw the confusion matrix of each model.
-
-        Returns:
-            PIL image.
-        """
+        """Draw the confusion matrix of each model; returns a PIL image."""
         return join_pictures([plot_confusion(each, title=name or None) for name, each in self.results.items()])
 
     def __repr__(self):
         models = " and ".join(name for name in self.models if name)
-        return f"ConfusionExplorer: {len(self.videos):,} videos{' judged by ' + models if models else ''}"
+        return f"ConfusionExplorer: {len(self.videos):,} videos{', predicted by ' + models if models else ''}"
 
 
-def align_results(results):
-    """Bring the predictions of one model or two into one order of videos.
-
-    Args:
-        results: {model: Results}.
-
-    Returns:
-        One DataFrame of predictions a model, row i about the same video in each.
-
-    Raises:
-        ValueError: there are no models or more than two, or their videos or classes differ.
-    """
+def _align_predictions(results):
+    """The predictions of one model or two, as DataFrames with row i about the same video in each."""
     if len(results) not in (1, 2):
         raise ValueError(f"Expected one model or two. Received: {list(results)}. Leave out the others.")
     tables = [each.predictions.set_index("name", drop=False) for each in results.values()]
-    first, last = tables[0], tables[-1]
-    if set(first.index) != set(last.index) or len({tuple(each.classes) for each in results.values()}) > 1:
+    first, last = tables[0].index, tables[-1].index
+    if set(first) != set(last) or len({tuple(each.classes) for each in results.values()}) > 1:
         raise ValueError(
             f"Expected the same videos and classes for both models. Received: {len(first)} and {len(last)} videos, "
-            f"{len(set(first.index) & set(last.index))} shared. Evaluate both on the same part."
+            f"{len(set(first) & set(last))} shared. Evaluate both on the same part."
         )
-    return [table.loc[first.index].reset_index(drop=True) for table in tables]
+    return [table.loc[first].reset_index(drop=True) for table in tables]
 
 
-def pick_rows(videos, names):
-    """Pick the rows of a table by name, in the order of the names.
-
-    Args:
-        videos: DataFrame with `name`.
-        names: of videos.
-
-    Returns:
-        DataFrame.
-
-    Raises:
-        ValueError: the table lacks some of them.
-
-    Example:
-        >>> import pandas as pd
-        >>> pick_rows(pd.DataFrame({"name": ["a", "b", "c"]}), ["c", "a"])["name"].tolist()
-        ['c', 'a']
-    """
+def _pick_rows(videos, names):
+    """The rows of a table with these names, in their order."""
     missing = sorted(set(names) - set(videos["name"]))
     if missing:
         raise ValueError(
-            f"Expected a table with all {len(names)} judged videos. Received: one without {len(missing)} of them, the "
-            f"first {missing[0]}. Pass the table that was evaluated."
+            f"Expected a table with all {len(names)} evaluated videos. Received: one without {len(missing)} of them, "
+            f"the first {missing[0]}. Pass the table that was evaluated."
         )
-    chosen = videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)
-    chosen.attrs = dict(videos.attrs)
-    return chosen
+    rows = videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)
+    rows.attrs = dict(videos.attrs)
+    return rows

@@ -6,13 +6,7 @@ from actlib.specs import VGG16
 
 
 def count_operations(spec):
-    """Count the arithmetic of a VGG's convolutions for one frame.
-
-    Args:
-        spec: VGGSpec.
-
-    Returns:
-        Multiplications and additions, each counted as one.
+    """Count the multiplications and additions, each as one, of a VGG's convolutions for one frame.
 
     Example:
         >>> round(count_operations(VGG16) / 1e9, 1)
@@ -41,61 +35,27 @@ def list_costs(clips, num_video_frames, *, fps, decode_seconds, spec=VGG16):
         List of (what, how much, remark), all str.
 
     Example:
-        >>> costs = list_costs(np.array([[0, 10, 20]]), 30, fps=25.0, decode_seconds=0.004)
-        >>> costs[0]
-        ('frames taken', '3', '3 different ones of 30, in 1 clip of 3')
-        >>> costs[3]
+        >>> list_costs(np.array([[0, 10, 20]]), 30, fps=25.0, decode_seconds=0.004)[3]
         ('arithmetic of vgg16', '92 GFLOP', '30.7 a frame; no less if frames repeat, unless features are kept')
     """
-    num_clips, length = clips.shape
-    taken, different = clips.size, len(np.unique(clips))
-    pixels, features = taken * spec.size**2 * 3, different * spec.num_features * 2
+    (num_clips, length), size = clips.shape, spec.size
+    different, covered = len(np.unique(clips)), (np.ptp(clips) + 1) / fps
+    pixels, features = clips.size * size**2 * 3 / 2**20, different * spec.num_features * 2 / 2**20
     operations = count_operations(spec) / 1e9
-    plural = "clip" if num_clips == 1 else "clips"
+    where = f"in {num_clips} {'clip' if num_clips == 1 else 'clips'} of {length}"
+    kept = "no less if frames repeat, unless features are kept"
+    gap = "a single frame knows no order"
+    if length > 1:
+        gap = f"at most {np.diff(clips, axis=1).max() / fps:.2f} s between two frames"
     return [
-        (
-            "frames taken",
-            str(taken),
-            f"{different} different ones of {num_video_frames}, in {num_clips} {plural} of {length}",
-        ),
+        ("frames taken", f"{clips.size}", f"{different} different ones of {num_video_frames}, {where}"),
         (
             "reading",
             f"{1000 * decode_seconds:.0f} ms",
-            f"measured here, at {spec.size} px; {clips.max() + 1} frames decoded",
+            f"measured here, at {size} px; {clips.max() + 1} frames decoded",
         ),
-        ("pixels", f"{pixels / 2**20:.1f} MB", f"uint8, {spec.size} × {spec.size}; four times that as float32"),
-        (
-            f"arithmetic of {spec.name}",
-            f"{taken * operations:,.0f} GFLOP",
-            f"{operations:.1f} a frame; no less if frames repeat, unless features are kept",
-        ),
-        (
-            "features kept",
-            f"{features / 2**20:.2f} MB",
-            f"float16, each of {different} frames convolved once, for all epochs",
-        ),
-        (
-            "time covered",
-            f"{(np.ptp(clips) + 1) / fps:.2f} s",
-            f"of {num_video_frames / fps:.2f} s; {describe_gap(clips, fps)}",
-        ),
+        ("pixels", f"{pixels:.1f} MB", f"uint8, {size} × {size}; four times that as float32"),
+        (f"arithmetic of {spec.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {kept}"),
+        ("features kept", f"{features:.2f} MB", f"float16, each of {different} frames convolved once, for all epochs"),
+        ("time covered", f"{covered:.2f} s", f"of {num_video_frames / fps:.2f} s; {gap}"),
     ]
-
-
-def describe_gap(clips, fps):
-    """Say how much time passes at most between two frames of a clip.
-
-    Args:
-        clips: int (M, T).
-        fps: of the video.
-
-    Returns:
-        str.
-
-    Example:
-        >>> describe_gap(np.array([[0, 5, 25]]), 25.0)
-        'at most 0.80 s between two frames'
-    """
-    if clips.shape[1] == 1:
-        return "a single frame knows no order"
-    return f"at most {np.diff(np.sort(clips, axis=1), axis=1).max() / fps:.2f} s between two frames"

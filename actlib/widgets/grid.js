@@ -2,7 +2,7 @@
 
 /** Calls: `heightOf(width)` of a card, `drawCard(item)` gives an element, `onPick(item)` on click or Enter. */
 function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
-  const sheet = make("div", { class: "sheet" });
+  const sheet = div("sheet");
   const el = make("div", { class: "actlib-grid", role: "listbox", tabindex: "0", "aria-label": label }, sheet);
   const cards = new Map();
   const prefix = `actlib-card-${Math.random().toString(36).slice(2)}-`;
@@ -28,18 +28,15 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
         cards.delete(index);
       }
     }
-    for (let index = first; index < last; index++) if (!cards.has(index)) cards.set(index, put(index));
+    for (let index = first; index < last; index++) if (!cards.has(index)) cards.set(index, addCard(index));
     mark();
   };
-  const put = (index) => {
+  const addCard = (index) => {
     const card = drawCard(items[index]);
-    const left = (100 * (index % columns)) / columns;
+    const [left, top] = [(100 * (index % columns)) / columns, Math.floor(index / columns) * cardHeight];
     card.id = prefix + index;
     card.setAttribute("role", "option");
-    card.setAttribute(
-      "style",
-      `left:${left}%;top:${Math.floor(index / columns) * cardHeight}px;width:${100 / columns}%;height:${cardHeight}px`,
-    );
+    card.setAttribute("style", `left:${left}%;top:${top}px;width:${100 / columns}%;height:${cardHeight}px`);
     card.addEventListener("click", () => pick(index));
     sheet.append(card);
     return card;
@@ -66,27 +63,22 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
     draw(false);
   };
   const perPage = () => columns * Math.max(1, Math.floor(el.clientHeight / cardHeight));
-  const moves = {
-    ArrowLeft: () => -1,
-    ArrowRight: () => 1,
-    ArrowUp: () => -columns,
-    ArrowDown: () => columns,
-    PageUp: () => -perPage(),
-    PageDown: () => perPage(),
-    Home: () => -items.length,
-    End: () => items.length,
+  const actions = {
+    ArrowLeft: () => go(active - 1),
+    ArrowRight: () => go(active + 1),
+    ArrowUp: () => go(active - columns),
+    ArrowDown: () => go(active + columns),
+    PageUp: () => go(active - perPage()),
+    PageDown: () => go(active + perPage()),
+    Home: () => go(0),
+    End: () => go(items.length),
+    Enter: () => pick(active),
+    " ": () => pick(active),
   };
-  el.addEventListener("keydown", (event) => {
-    if (!items.length) return;
-    if (event.key in moves) go(active + moves[event.key]());
-    else if (event.key === "Enter" || event.key === " ") pick(active);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
+  onKeys(el, actions, () => !items.length);
   el.addEventListener("scroll", () => draw(false), { passive: true });
-  const watch = new ResizeObserver(() => requestAnimationFrame(place));
-  watch.observe(el);
+  const observer = new ResizeObserver(() => requestAnimationFrame(place));
+  observer.observe(el);
 
   return {
     el,
@@ -103,6 +95,6 @@ function createGrid({ label, cardWidth, heightOf, drawCard, onPick }) {
       if (index >= 0) go(index);
       else mark();
     },
-    close: () => watch.disconnect(),
+    close: () => observer.disconnect(),
   };
 }

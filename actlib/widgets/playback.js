@@ -3,97 +3,83 @@
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2];
 
-/** Calls: `onFrame(frame)` for each frame shown, `onState()` on play, pause, speed, loop; `onSettled()` after pause or seek. */
+/** Calls: `onFrame(frame)` for each frame, `onState()` on play, pause, speed, loop; `onSettled()` after pause or seek. */
 function createPlayback({ onFrame, onState, onSettled, onProblem }) {
-  const video = make("video", {
-    muted: true,
-    playsinline: true,
-    preload: "auto",
-    tabindex: "-1",
-    "aria-hidden": "true",
-  });
+  const video = make("video", { playsinline: true, preload: "auto", tabindex: "-1", "aria-hidden": "true" });
   video.muted = true;
   let numFrames = 1,
     fps = 25,
     frame = 0,
-    target = null,
-    watch = 0,
-    generation = 0,
+    target = null, // the frame to seek once the video can
+    callback = 0,
+    generation = 0, // of the loaded clip
     idle = null;
 
   const settle = () => {
     clearTimeout(idle);
     idle = setTimeout(onSettled, 120);
   };
-  const say = (next) => {
+  const setFrame = (next) => {
     frame = clamp(next, 0, numFrames - 1);
     onFrame(frame);
   };
-  const look = (_now, picture) => {
-    watch = 0;
+  const onPicture = (_now, picture) => {
+    callback = 0;
     if (!video.paused && target === null && !video.seeking)
-      say(Math.floor((picture ? picture.mediaTime : video.currentTime) * fps + 0.01));
-    listen();
+      setFrame(Math.floor((picture ? picture.mediaTime : video.currentTime) * fps + 0.01));
+    awaitPicture();
   };
-  const listen = () => {
-    if (watch || video.paused) return;
-    watch = video.requestVideoFrameCallback ? video.requestVideoFrameCallback(look) : requestAnimationFrame(look);
+  const awaitPicture = () => {
+    if (callback || video.paused) return;
+    const request = video.requestVideoFrameCallback?.bind(video) ?? requestAnimationFrame;
+    callback = request(onPicture);
   };
-  const aim = () => {
+  const seekTarget = () => {
     if (target === null || video.readyState < 1 || video.seeking) return;
     const at = (target + 0.5) / fps;
     target = null;
     video.currentTime = at;
   };
-
   const seek = (next) => {
     target = clamp(Math.round(next), 0, numFrames - 1);
-    say(target);
-    aim();
+    setFrame(target);
+    seekTarget();
     settle();
   };
-  const play = () => {
-    if (!video.src) return;
-    if (frame >= numFrames - 1) seek(0);
-    const started = generation;
-    video
-      .play()
-      .catch((error) => started === generation && error.name !== "AbortError" && onProblem(String(error.message)));
-  };
-  const pause = () => video.pause();
-
-  video.addEventListener("seeked", aim);
-  video.addEventListener("loadedmetadata", aim);
-  video.addEventListener("play", () => (listen(), onState()));
-  video.addEventListener("pause", () => (onState(), snap(), settle()));
-  video.addEventListener(
-    "error",
-    () => video.getAttribute("src") && onProblem("This browser cannot play the H.264 copy."),
-  );
   const snap = () => {
-    if (video.ended) say(numFrames - 1);
+    if (video.ended) setFrame(numFrames - 1);
     else if (target === null) seek(frame);
   };
+  const unload = () => {
+    generation++;
+    video.pause();
+    video.removeAttribute("src");
+  };
+
+  video.addEventListener("seeked", seekTarget);
+  video.addEventListener("loadedmetadata", seekTarget);
+  video.addEventListener("play", () => (awaitPicture(), onState()));
+  video.addEventListener("pause", () => (onState(), snap(), settle()));
+  const explain = () => video.hasAttribute("src") && onProblem("This browser cannot play the H.264 copy.");
+  video.addEventListener("error", explain);
 
   return {
     video,
     seek,
-    play,
-    pause,
-    get frame() {
-      return frame;
+    pause: () => video.pause(),
+    play() {
+      if (!video.src) return;
+      if (frame >= numFrames - 1) seek(0);
+      const started = generation;
+      const complain = (error) => started === generation && error.name !== "AbortError" && onProblem(error.message);
+      video.play().catch(complain);
     },
-    get playing() {
-      return !video.paused && !video.ended;
-    },
-    get speed() {
-      return video.playbackRate;
-    },
-    get loop() {
-      return video.loop;
-    },
+    get frame() { return frame; },
+    get playing() { return !video.paused && !video.ended; },
+    get speed() { return video.playbackRate; },
+    get loop() { return video.loop; },
     setSpeed(speed) {
-      video.playbackRate = video.defaultPlaybackRate = clamp(speed, SPEEDS[0], SPEEDS[SPEEDS.length - 1]);
+      video.playbackRate = video.defaultPlaybackRate = clamp(speed, SPEEDS[0], SPEEDS.at(-1));
       onState();
     },
     setLoop(loop) {
@@ -101,21 +87,17 @@ function createPlayback({ onFrame, onState, onSettled, onProblem }) {
       onState();
     },
     load(url, clip, start) {
-      generation++;
-      numFrames = Math.max(1, clip.frames);
+      unload();
+      numFrames = clip.frames;
       fps = clip.fps;
-      video.pause();
       if (url) video.src = url;
-      else video.removeAttribute("src");
       video.load();
       target = clamp(start, 0, numFrames - 1);
-      say(target);
+      setFrame(target);
     },
     close() {
       clearTimeout(idle);
-      generation++;
-      video.pause();
-      video.removeAttribute("src");
+      unload();
       video.load();
     },
   };

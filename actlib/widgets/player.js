@@ -1,55 +1,47 @@
 // ClipPlayer: one clip, its traits in step with the kernel. Frames are told to the kernel after a pause or a seek only.
 
 function render({ model, el }) {
-  const cleanups = [];
-  const line = openLine(model);
-  let leading = false;
+  const view = openView(model, el);
+  let ready = false; // the clip is there: from now on the traits are in step
 
-  const tellKernel = () => {
-    if (!leading) return;
-    lead(model, { playing: engine.playing, speed: engine.speed, loop: engine.loop, size: stage.readSize() });
-    if (!engine.playing) lead(model, { frame: engine.frame });
+  const saveTraits = () => {
+    if (!ready) return;
+    const { playing, speed, loop } = engine;
+    view.setTraits({ playing, speed, loop, size: stage.readSize() });
+    if (!playing) view.setTraits({ frame: engine.frame });
   };
-  const stage = createStage(tellKernel);
-  stage.engine.video.addEventListener("play", tellKernel);
-  const root = makeRoot("player", "Clip player", stage.el);
-  el.replaceChildren(root);
-
+  const stage = view.own(createStage({ onSettled: saveTraits }));
   const { engine } = stage;
-  const on = (name, action) => follow(model, name, (value) => leading && action(value), cleanups);
+  engine.video.addEventListener("play", saveTraits);
+  view.show("player", "Clip player", stage.el);
+
+  const on = (name, action) => view.onTrait(name, (value) => ready && action(value));
   on("frame", (frame) => frame !== engine.frame && engine.seek(frame));
   on("playing", (playing) => playing !== engine.playing && (playing ? engine.play() : engine.pause()));
   on("speed", (speed) => speed !== engine.speed && engine.setSpeed(speed));
   on("loop", (loop) => loop !== engine.loop && engine.setLoop(loop));
   on("size", (size) => stage.setSize(size));
 
-  const clip = model.get("clip");
-  stage.show({ ...clip, problem: null }, null, model.get("frame"));
-  stage.setSize(model.get("size"));
-  if (clip.problem) stage.show(clip, null);
-  else fetchClip();
+  const clip = view.get("clip");
+  stage.show(clip, null, view.get("frame"));
+  stage.setSize(view.get("size"));
+  if (!clip.problem) fetchClip();
 
   async function fetchClip() {
-    const poster = model.get("poster");
+    const poster = view.get("poster");
     stage.showPoster(poster && new Uint8Array(poster.buffer, poster.byteOffset, poster.byteLength));
-    const hint = setTimeout(() => stage.wait("Waiting for the kernel: the clip plays as soon as it is free."), 3000);
-    cleanups.push(() => clearTimeout(hint));
-    const { content, buffers } = await line.ask("clip", { row: 0 });
-    clearTimeout(hint);
-    stage.show({ ...clip, ...content.clip }, buffers[0] || null, model.get("frame"));
-    engine.setSpeed(model.get("speed"));
-    engine.setLoop(model.get("loop"));
-    stage.setSize(model.get("size"));
-    leading = true;
-    if (model.get("playing")) engine.play();
+    const { content, buffers } = await view.ask("clip", { row: 0 }, stage.wait);
+    stage.show({ ...clip, ...content.clip }, buffers[0], view.get("frame"));
+    engine.setSpeed(view.get("speed"));
+    engine.setLoop(view.get("loop"));
+    stage.setSize(view.get("size"));
+    ready = true;
+    if (view.get("playing")) engine.play();
   }
 
   return () => {
-    leading = false;
-    cleanups.forEach((clean) => clean());
-    line.close();
-    stage.close();
-    el.replaceChildren();
+    ready = false;
+    view.close();
   };
 }
 

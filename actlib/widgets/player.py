@@ -8,11 +8,9 @@ import pandas as pd
 import traitlets
 
 from actlib.video import VideoError, probe_video
-from actlib.widgets.serving import ClipWidget, join_files
+from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
+from actlib.widgets.notebook import join_files
 from actlib.widgets.stills import INK, OTHER, RIGHT, SOFT, WRONG, add_caption, draw_timeline, encode_jpeg, read_sheet
-
-STAGE_SCRIPTS = ("dom.js", "messages.js", "playback.js", "timeline.js", "stage.js")
-STAGE_STYLES = ("theme.css", "stage.css")
 
 
 class ClipPlayer(ClipWidget):
@@ -33,14 +31,14 @@ class ClipPlayer(ClipWidget):
     _esm = join_files(*STAGE_SCRIPTS, "player.js")
     _css = join_files(*STAGE_STYLES)
 
-    questions = ("clip",)
+    requests = ("clip",)
 
     frame = traitlets.Int(0, min=0, help="number of the frame on screen, from 0").tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
     speed = traitlets.Float(1.0, min=0.25, max=2.0).tag(sync=True)
     loop = traitlets.Bool(False).tag(sync=True)
     size = traitlets.Enum(("full", "small"), "full").tag(sync=True)
-    clip = traitlets.Dict().tag(sync=True)  # facts to show before the video is there
+    clip = traitlets.Dict().tag(sync=True)  # metadata to show before the video is there
     poster = traitlets.Bytes(b"").tag(sync=True)  # JPEG of the first frame, for the same reason
 
     def __init__(self, video, *, timeline=None, **traits):
@@ -53,54 +51,42 @@ class ClipPlayer(ClipWidget):
         self.poster = b"" if problem else self._draw_poster()
 
     @traitlets.validate("frame")
-    def _keep_frame_inside(self, proposal):
+    def _validate_frame(self, proposal):
         return min(proposal["value"], max(0, int(self.videos["frames"].max()) - 1)) if len(self.videos) else 0
 
     def _draw_poster(self):
-        height, width = fit_inside(self.videos.iloc[0], width=320)
         try:
-            return encode_jpeg(read_sheet(self.locate(0), 1, num_frames=1, size=(height, width)))
+            return encode_jpeg(read_sheet(self.locate(0), 1, num_frames=1, size=self._fit(320)))
         except (VideoError, OSError):
             return b""
 
+    def _fit(self, width):
+        """(H, W) of the video at a width in pixels."""
+        video = self.videos.iloc[0]
+        return max(2, round(width * video["height"] / video["width"])), width
+
     def draw_still(self):
-        """Draw six frames with the facts, and the timelines if there are any.
-
-        Returns:
-            PIL image.
-
-        Raises:
-            VideoError: the video cannot be decoded.
-        """
+        """Draw six frames with the metadata, and the timelines if there are any; returns a PIL image."""
         clip = self.clip
         if clip["problem"]:
             return add_caption(None, [(clip["file"], INK), (clip["problem"], WRONG)], width=960)
-        height, width = fit_inside(self.videos.iloc[0], width=160)
-        picture = read_sheet(self.locate(0), clip["frames"], size=(height, width))
-        drawn = [draw_model(model, clip["frames"], width=picture.shape[1]) for model in clip["models"]]
-        picture = np.concatenate([picture, *drawn]) if drawn else picture
-        facts = [clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"]]
-        lines = [(" · ".join(fact for fact in facts if fact), INK)]
-        return add_caption(picture, lines + [describe_verdict(model) for model in clip["models"]])
+        picture = read_sheet(self.locate(0), clip["frames"], size=self._fit(160))
+        drawn = [_draw_lines(each, clip["frames"], picture.shape[1]) for each in clip["verdicts"] if each["frames"]]
+        metadata = [clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"]]
+        lines = [(" · ".join(each for each in metadata if each), INK)]
+        return add_caption(np.concatenate([picture, *drawn]), lines + [_caption(each) for each in clip["verdicts"]])
 
     def __repr__(self):
         clip = self.clip
-        told = "cannot be played" if clip.get("problem") else f"{clip.get('frames')} frames"
-        return f"ClipPlayer: {clip.get('file')} ({told})"
+        state = "cannot be played" if clip.get("problem") else f"{clip.get('frames')} frames"
+        return f"ClipPlayer: {clip.get('file')} ({state})"
 
 
 def tabulate_video(video):
-    """Make a table of one video from whatever names it.
-
-    Args:
-        video: a row of `list_videos`, a dict like it, or a path.
+    """Make a table of one video from a row of `list_videos`, a dict like it, or a path.
 
     Returns:
         DataFrame of one row, and the reason why the video cannot be played, or None.
-
-    Example:
-        >>> tabulate_video("missing.avi")[0]["name"].iloc[0]
-        'missing.avi'
     """
     row = {"path": str(video)} if isinstance(video, str | os.PathLike) else dict(video)
     path, problem = Path(row["path"]), None
@@ -111,54 +97,13 @@ def tabulate_video(video):
     return pd.DataFrame([{"name": path.name, "path": str(path), **row}]), problem
 
 
-def fit_inside(video, *, width):
-    """Find the height and width at which a video is drawn.
-
-    Args:
-        video: row with `width` and `height`, in pixels.
-        width: pixels wanted.
-
-    Returns:
-        (height, width) in pixels.
-
-    Example:
-        >>> fit_inside({"width": 320, "height": 240}, width=160)
-        (120, 160)
-    """
-    return max(2, round(width * video["height"] / video["width"])), width
-
-
-def draw_model(model, num_video_frames, *, width):
-    """Draw one model's timeline for the still picture.
-
-    Args:
-        model: dict of `judge_clip`.
-        num_video_frames: F.
-        width: pixels.
-
-    Returns:
-        uint8 (H, width, 3); H is 0 for a model without a timeline.
-    """
-    if not model["frames"]:
-        return np.zeros((0, width, 3), np.uint8)
+def _draw_lines(verdict, num_video_frames, width):
     colours = {"true": RIGHT, "predicted": WRONG, "other": OTHER}
-    lines = [(line["values"], colours[line["role"]]) for line in reversed(model["lines"])]
-    return draw_timeline(lines, model["frames"], num_video_frames, width=width)
+    lines = [(line["values"], colours[line["role"]]) for line in reversed(verdict["lines"])]
+    return draw_timeline(lines, verdict["frames"], num_video_frames, width=width)
 
 
-def describe_verdict(model):
-    """Say a model's prediction in a line of text, with the sign and colour for right or wrong.
-
-    Args:
-        model: dict of `judge_clip`.
-
-    Returns:
-        (text, colour).
-
-    Example:
-        >>> describe_verdict({"name": "LRCN", "predicted": "Sit", "probability": 0.9, "correct": True})[0]
-        'LRCN: ✓ Sit 0.90'
-    """
-    sign, colour = {True: ("✓ ", RIGHT), False: ("✗ ", WRONG), None: ("", SOFT)}[model["correct"]]
-    share = "" if model["probability"] is None else f" {model['probability']:.2f}"
-    return f"{model['name'] or 'prediction'}: {sign}{model['predicted']}{share}", colour
+def _caption(verdict):
+    """A model's verdict as a line of text with a sign, and its colour."""
+    sign, colour = {True: ("✓ ", RIGHT), False: ("✗ ", WRONG), None: ("", SOFT)}[verdict["correct"]]
+    return f"{verdict['name'] or 'prediction'}: {sign}{verdict['predicted']} {verdict['probability']:.2f}", colour

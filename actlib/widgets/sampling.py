@@ -7,14 +7,21 @@ import traitlets
 
 from actlib.specs import VGG16
 from actlib.video import VideoError, make_sampler, read_clip
+from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.costs import list_costs
-from actlib.widgets.player import STAGE_SCRIPTS, STAGE_STYLES, tabulate_video
-from actlib.widgets.serving import ClipWidget, join_files
+from actlib.widgets.notebook import join_files
+from actlib.widgets.player import tabulate_video
 from actlib.widgets.stills import INK, SOFT, add_caption, draw_dots, encode_jpeg, read_sheet
 
 STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
-STRIDES = {"consecutive": 1, "windows": 8}
+STRIDES = {"consecutive": 1, "windows": 8}  # what these rules begin with; the others have none
 TILE = (72, 96)  # (H, W) of a taken frame, pixels
+RULES = {
+    "uniform": "The middle frames of {T} equal parts of the video.",
+    "segments": "One random frame in each of {T} equal parts: other frames every time.",
+    "consecutive": "{T} frames, {pace}, from a random start.",
+    "windows": "{M} windows of {T} frames in a row, {stride} apart; the last ends at the last frame.",
+}
 
 
 class SamplingExplorer(ClipWidget):
@@ -22,16 +29,16 @@ class SamplingExplorer(ClipWidget):
 
     Args:
         video: a row of `list_videos`, or a path.
-        traits: `rule` ("uniform", "segments", "consecutive" or "windows"), `num_frames` (T, 1..64), `stride` (1..48,
-            between frames in a row or between windows; a new rule begins with its own, see STRIDES) and `seed`.
+        traits: `rule` (one of RULES), `num_frames` (T, 1..64), `stride` (1..48, between frames in a row or between
+            windows; a new rule begins with its own, see STRIDES) and `seed`.
     """
 
     _esm = join_files(*STAGE_SCRIPTS, "sampling.js")
     _css = join_files(*STAGE_STYLES, "sampling.css")
 
-    questions = ("clip", "strip", "frames")
+    requests = ("clip", "strip", "frames")
 
-    rule = traitlets.Enum(("uniform", "segments", "consecutive", "windows"), "uniform").tag(sync=True)
+    rule = traitlets.Enum(tuple(RULES), "uniform").tag(sync=True)
     num_frames = traitlets.Int(16, min=1, max=64).tag(sync=True)
     stride = traitlets.Int(8, min=1, max=48).tag(sync=True)
     seed = traitlets.Int(0, min=0).tag(sync=True)
@@ -41,8 +48,7 @@ class SamplingExplorer(ClipWidget):
 
     def __init__(self, video, **traits):
         videos, self.problem = tabulate_video(video)
-        stride = STRIDES.get(traits.get("rule"), 8)
-        super().__init__(videos, **{"stride": stride, **traits})
+        super().__init__(videos, **{"stride": STRIDES.get(traits.get("rule"), 8), **traits})
         self.length, self.fps = int(videos["frames"].iloc[0]), float(videos["fps"].iloc[0])
         self.observe(self._begin_stride, "rule")
         self.observe(self._choose, ["rule", "num_frames", "stride", "seed"])
@@ -57,7 +63,8 @@ class SamplingExplorer(ClipWidget):
         self.stride = STRIDES.get(change["new"], self.stride)
 
     def _choose(self, _change=None):
-        clips = choose_frames(self.rule, self.length, self.num_frames, stride=self.stride, seed=self.seed)
+        sampler = make_sampler(self.rule, self.num_frames, stride=self.stride if self.rule in STRIDES else None)
+        clips = sampler(self.length, np.random.default_rng(self.seed))
         seconds = self._time_reading(clips)
         with self.hold_sync():
             self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
@@ -72,39 +79,18 @@ class SamplingExplorer(ClipWidget):
             self.problem = str(error)
         return time.perf_counter() - start
 
-    def answer_strip(self, _content):
-        """Answer with small frames from all over the video.
-
-        Args:
-            _content: the question.
-
-        Returns:
-            The answer and its buffers.
-        """
+    def handle_strip(self, _content):
+        """Reply with small frames from all over the video."""
         return {}, [encode_jpeg(read_sheet(self.locate(0), self.length, **STRIP))]
 
-    def answer_frames(self, content):
-        """Answer with the frames of one clip, side by side.
-
-        Args:
-            content: the question, with `clip`, the number of the clip.
-
-        Returns:
-            The answer and its buffers.
-        """
+    def handle_frames(self, content):
+        """Reply with the frames of one clip, side by side."""
         frames = self.taken[max(0, min(int(content.get("clip", 0)), len(self.taken) - 1))]
         sheet = np.concatenate(list(read_clip(self.locate(0), frames, size=TILE)), axis=1)
         return {"frames": frames}, [encode_jpeg(sheet)]
 
     def draw_still(self):
-        """Draw the strip, below it a row of dots for each clip.
-
-        Returns:
-            PIL image.
-
-        Raises:
-            VideoError: the video cannot be decoded.
-        """
+        """Draw the strip, below it a row of dots for each clip; returns a PIL image."""
         strip = read_sheet(self.locate(0), self.length, **STRIP)
         rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
         lines = [(self.summary, INK)] + [(f"{name}: {value} ({remark})", SOFT) for name, value, remark in self.costs]
@@ -114,50 +100,14 @@ class SamplingExplorer(ClipWidget):
         return f"SamplingExplorer: {self.summary or self.problem}"
 
 
-def choose_frames(rule, num_video_frames, num_frames, *, stride=8, seed=0):
-    """Choose frames by a rule's name.
-
-    Args:
-        rule: "uniform", "segments", "consecutive" or "windows".
-        num_video_frames: F.
-        num_frames: T.
-        stride: between frames ("consecutive") or windows ("windows"); the other rules have none.
-        seed: of the rules that draw.
-
-    Returns:
-        int64 (M, T).
-
-    Example:
-        >>> choose_frames("windows", 20, 16, stride=8)[:, 0]
-        array([0, 4])
-    """
-    strided = {"stride": stride} if rule in ("consecutive", "windows") else {}
-    return make_sampler(rule, num_frames, **strided)(num_video_frames, np.random.default_rng(seed))
-
-
 def describe_rule(rule, clips, num_video_frames, *, stride):
-    """Say in a sentence what a rule took.
-
-    Args:
-        rule: its name.
-        clips: int (M, T), what it took.
-        num_video_frames: F.
-        stride: frames.
-
-    Returns:
-        str.
+    """Say in a sentence what a rule took: `clips`, int (M, T), of a video of F frames.
 
     Example:
-        >>> describe_rule("uniform", np.array([[5, 15]]), 20, stride=8)
-        'The middle frames of 2 equal parts of the video.'
+        >>> describe_rule("consecutive", np.array([[5, 6]]), 20, stride=1)
+        '2 frames, in a row, from a random start.'
     """
-    count = clips.shape[1]
     pace = "in a row" if stride == 1 else f"one every {stride}"
-    sentence = {
-        "uniform": f"The middle frames of {count} equal parts of the video.",
-        "segments": f"One random frame in each of {count} equal parts: other frames every time.",
-        "consecutive": f"{count} frames, {pace}, from a random start.",
-        "windows": f"{len(clips)} windows of {count} frames in a row, {stride} apart; the last ends at the last frame.",
-    }[rule]
+    sentence = RULES[rule].format(M=len(clips), T=clips.shape[1], stride=stride, pace=pace)
     held = clips.size - sum(len(np.unique(clip)) for clip in clips)
     return sentence + (f" The video has {num_video_frames} frames: {held} are taken twice." if held else "")

@@ -1,37 +1,27 @@
 // The player that every widget shares: picture, controls, timelines, keyboard. It knows nothing of the kernel.
 
-/** Calls: `onSettled()` after a pause, a seek, a change of speed, loop or size; `show(clip, bytes)` puts a clip in. */
-function createStage(onSettled = () => {}) {
-  const shelf = makeBlobShelf(1);
-  const posters = makeBlobShelf(1);
-  const stage = { onFrame() {} }; // a widget may put its own in
+/** Calls: `onSettled()` after a pause, a seek, a change of speed, loop or size; `onFrame(frame)` as frames go by. */
+function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
+  const blobs = createBlobCache(2);
   let clip = { frames: 1, fps: 25 },
     timelines = [];
 
   const note = make("div", { class: "note", role: "status" });
-  const scrub = make("input", {
-    type: "range",
-    min: 0,
-    max: 0,
-    step: 1,
-    value: 0,
-    "aria-label": "Frame",
-    class: "scrub",
-  });
-  const count = make("span", { class: "count", "aria-hidden": "true" });
-  const strip = make("div", { class: "timelines" });
-  const head = make("div", { class: "head" });
+  const scrub = make("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Frame", class: "scrub" });
+  const count = make("span", { class: "count soft fine numbers", "aria-hidden": "true" });
+  const strip = div("timelines");
+  const head = div("head row");
 
-  const onFrame = (frame) => {
+  const showFrame = (frame) => {
+    const words = `frame ${frame} / ${clip.frames - 1} · ${formatSeconds(frame / clip.fps)}`;
     scrub.value = frame;
     scrub.style.setProperty("--done", `${(100 * frame) / Math.max(1, clip.frames - 1)}%`);
-    const words = `frame ${frame} / ${clip.frames - 1} · ${formatSeconds(frame / clip.fps)}`;
     scrub.setAttribute("aria-valuetext", words);
     count.textContent = words;
     timelines.forEach((timeline) => timeline.setFrame(frame));
-    stage.onFrame(frame);
+    onFrame(frame);
   };
-  const onState = () => {
+  const showState = () => {
     playButton.relabel(engine.playing ? "pause" : "play", engine.playing ? "Pause (space)" : "Play (space)");
     loopButton.setAttribute("aria-pressed", String(engine.loop));
     const speeds = SPEEDS.includes(engine.speed) ? SPEEDS : [...SPEEDS, engine.speed];
@@ -39,60 +29,58 @@ function createStage(onSettled = () => {}) {
     speed.value = String(engine.speed);
   };
   const speedOption = (value) => [String(value), `${value}×`];
-  const complain = (reason) => {
-    note.textContent = reason;
-    note.className = "note problem";
+  const setNote = (text, problem = false) => {
+    note.textContent = text;
+    note.classList.toggle("problem", problem);
   };
-  const engine = createPlayback({ onFrame, onState, onSettled, onProblem: complain });
+  const engine = createPlayback({
+    onFrame: showFrame,
+    onState: showState,
+    onSettled,
+    onProblem: (reason) => setNote(reason, true),
+  });
   const { video } = engine;
   const toggle = () => (engine.playing ? engine.pause() : engine.play());
   const step = (by) => (engine.pause(), engine.seek(engine.frame + by));
-  const nudgeSpeed = (by) => {
+  const setSpeed = (value) => (engine.setSpeed(value), onSettled());
+  const changeSpeed = (by) => {
     const at = SPEEDS.findIndex((value) => value >= engine.speed - 1e-6);
-    engine.setSpeed(SPEEDS[clamp(at + by, 0, SPEEDS.length - 1)]);
-    onSettled();
+    setSpeed(SPEEDS[clamp(at + by, 0, SPEEDS.length - 1)]);
   };
+  const readSize = () => (el.classList.contains("small") ? "small" : "full");
   const setSize = (size) => el.classList.toggle("small", size === "small");
-  const switchSize = () => (setSize(el.classList.contains("small") ? "full" : "small"), onSettled());
+  const switchSize = () => (setSize(readSize() === "small" ? "full" : "small"), onSettled());
   const switchLoop = () => (engine.setLoop(!engine.loop), onSettled());
 
   const playButton = iconButton("play", "Play (space)", toggle);
   playButton.classList.add("main");
   const loopButton = iconButton("loop", "Loop (L)", switchLoop, { "aria-pressed": "false" });
-  const speed = choice("Speed ([ slower, ] faster)", SPEEDS.map(speedOption), (value) => {
-    engine.setSpeed(Number(value));
-    onSettled();
-  });
+  const speed = choice("Speed ([ slower, ] faster)", SPEEDS.map(speedOption), (value) => setSpeed(Number(value)));
   speed.value = "1";
   scrub.addEventListener("input", () => engine.seek(Number(scrub.value)));
   video.addEventListener("click", toggle);
 
   const controls = make(
     "div",
-    { class: "controls", role: "group", "aria-label": "Playback" },
+    { class: "controls row", role: "group", "aria-label": "Playback" },
     playButton,
     iconButton("back", "One frame back (←)", () => step(-1)),
     iconButton("forward", "One frame forward (→)", () => step(1)),
-    make("span", { class: "gap" }),
+    span("gap"),
     speed,
     loopButton,
     iconButton("size", "Full width or small (F)", switchSize),
   );
-  const screen = make("div", { class: "screen" }, video, note);
-  const keyHelp = "Video player. Space plays, arrows step one frame, Home and End jump, brackets change the speed.";
+  const screen = div("screen", video, note);
+  const label = "Video player. Space plays, arrows step one frame, Home and End jump, brackets change the speed.";
   const el = make(
     "div",
-    { class: "actlib-stage", tabindex: "0", role: "group", "aria-label": keyHelp },
+    { class: "actlib-stage panel", tabindex: "0", role: "group", "aria-label": label },
     head,
-    make(
-      "div",
-      { class: "body" },
-      make("div", { class: "left" }, screen, make("div", { class: "place" }, scrub, count), controls),
-      strip,
-    ),
+    div("body", div("left", screen, div("place", scrub, count), controls), strip),
   );
 
-  const keys = {
+  const actions = {
     " ": toggle,
     k: toggle,
     l: switchLoop,
@@ -103,79 +91,64 @@ function createStage(onSettled = () => {}) {
     ArrowUp: () => step(10),
     Home: () => step(-clip.frames),
     End: () => step(clip.frames),
-    "[": () => nudgeSpeed(-1),
-    "]": () => nudgeSpeed(1),
+    "[": () => changeSpeed(-1),
+    "]": () => changeSpeed(1),
   };
-  el.addEventListener("keydown", (event) => {
-    const typing = event.target.tagName === "SELECT" && event.key.startsWith("Arrow");
-    const pressing = event.target.tagName === "BUTTON" && event.key === " ";
-    const action = keys[event.key];
-    if (!action || typing || pressing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    action();
+  onKeys(el, actions, ({ key, target, ctrlKey, metaKey, altKey }) => {
+    const typing = target.tagName === "SELECT" && key.startsWith("Arrow");
+    const pressing = target.tagName === "BUTTON" && key === " ";
+    return typing || pressing || ctrlKey || metaKey || altKey;
   });
 
-  Object.assign(stage, {
+  return {
     el,
     engine,
+    readSize,
     setSize,
-    readSize: () => (el.classList.contains("small") ? "small" : "full"),
-    /** Says what is being waited for, over the last picture. */
-    wait(text) {
-      note.textContent = text;
-      note.className = "note";
-    },
+    /** Says over the last picture that the kernel is busy. */
+    wait: () => setNote("Waiting for the kernel: the clip plays as soon as it is free."),
     showPoster(bytes) {
-      if (bytes && bytes.byteLength) video.poster = posters.put("poster", bytes, "image/jpeg");
+      if (bytes?.byteLength) video.poster = blobs.put("poster", bytes, "image/jpeg");
     },
-    /** Puts a clip in: its facts, its bytes (null when it cannot be played; clip.problem says why), its timelines. */
+    /** Puts a clip in: its metadata, its bytes (none when it cannot be played; clip.problem says why), its timelines. */
     show(newClip, bytes, start = 0) {
       clip = { ...newClip, frames: Math.max(1, newClip.frames || 1), fps: newClip.fps || 25 };
+      const drawn = (clip.verdicts || []).filter((verdict) => verdict.frames.length);
+      timelines = drawn.map((verdict) => createTimeline(verdict, clip, engine.seek));
       head.replaceChildren(...describeClip(clip));
-      timelines = (clip.models || [])
-        .filter((model) => model.frames.length)
-        .map((model) => createTimeline(model, clip, engine.seek));
       strip.replaceChildren(...timelines.map((timeline) => timeline.el));
       el.classList.toggle("with-timelines", timelines.length > 0);
+      el.classList.toggle("broken", Boolean(clip.problem));
       screen.style.setProperty("--ratio", (clip.width || 4) / (clip.height || 3));
       scrub.max = clip.frames - 1;
-      note.textContent = "";
-      note.className = "note";
-      if (clip.problem) complain(clip.problem);
-      el.classList.toggle("broken", Boolean(clip.problem));
-      engine.load(bytes ? shelf.put("clip", bytes, "video/mp4") : null, clip, start);
+      setNote(clip.problem || "", Boolean(clip.problem));
+      engine.load(bytes ? blobs.put("clip", bytes, "video/mp4") : null, clip, start);
     },
     close() {
       engine.close();
-      shelf.close();
-      posters.close();
+      blobs.close();
     },
-  });
-  return stage;
+  };
 }
 
-/** Class, chips, file name and verdicts of a clip. */
+/** Class, chips, file name and, where no timeline shows them, the verdicts on a clip. */
 function describeClip(clip) {
-  const chip = (text) => make("span", { class: "chip", text });
-  const facts = [];
-  if (clip.group !== null && clip.group !== undefined) facts.push(chip(`group ${clip.group}`));
-  if (clip.subset) facts.push(chip(`${clip.subset} split`));
-  if (clip.width && !clip.problem) facts.push(chip(`${clip.width}×${clip.height}, ${Number(clip.fps.toFixed(2))} fps`));
-  const quiet = (clip.models || []).filter((model) => !model.frames.length && model.predicted);
-  const verdicts = quiet.map((model) =>
-    make(
-      "span",
-      { class: "said" },
-      model.name ? `${model.name} ` : "",
-      verdict(model.predicted, model.probability, model.correct),
-    ),
-  );
-  const parts = [
-    make("strong", { text: clip.class_name || clip.file || "clip" }),
-    ...facts,
-    ...verdicts,
-    clip.class_name ? make("span", { class: "file", text: clip.file || "", title: clip.name || "" }) : null,
+  const { class_name, file = "", group, subset, width, height, fps, problem, verdicts = [] } = clip;
+  const chips = [
+    group === null || group === undefined ? "" : `group ${group}`,
+    subset ? `${subset} split` : "",
+    width && !problem ? `${width}×${height}, ${Number(fps.toFixed(2))} fps` : "",
   ];
-  return parts.filter(Boolean);
+  const quiet = verdicts.filter((verdict) => !verdict.frames.length);
+  return [
+    make("strong", {}, class_name || file || "clip"),
+    ...chips.filter(Boolean).map((text) => span("chip", text)),
+    ...quiet.map((verdict) => make("span", {}, verdict.name ? `${verdict.name} ` : "", verdictChip(verdict))),
+    ...(class_name ? [make("span", { class: "file soft fine ellipsis", title: clip.name || "" }, file)] : []),
+  ];
+}
+
+function formatSeconds(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(2)} s`;
+  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")} min`;
 }

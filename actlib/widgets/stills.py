@@ -15,82 +15,49 @@ RIGHT, WRONG, OTHER = (0, 114, 178), (191, 79, 0), (170, 176, 183)
 
 
 def read_sheet(path, num_video_frames, *, num_frames=6, size=(96, 128)):
-    """Read evenly spaced frames of a video, side by side.
-
-    Args:
-        path: video file.
-        num_video_frames: F, how many frames it has.
-        num_frames: T, how many are shown.
-        size: (H, W) of each in pixels.
-
-    Returns:
-        uint8 (H, T * W, 3).
-
-    Raises:
-        VideoError: the video cannot be decoded.
-    """
+    """Read T evenly spaced frames of a video with F, each of `size` (H, W), side by side: uint8 (H, T * W, 3)."""
     clip = read_clip(path, sample_uniform(num_video_frames, num_frames), size=size)  # (T, H, W, 3)
     return np.concatenate(list(clip), axis=1)
 
 
-def encode_jpeg(picture, *, quality=80):
-    """Turn a picture into JPEG bytes.
-
-    Args:
-        picture: uint8 (H, W, 3).
-        quality: 1..95.
-
-    Returns:
-        bytes.
+def encode_jpeg(picture):
+    """Turn a picture, uint8 (H, W, 3), into JPEG bytes.
 
     Example:
         >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:3].hex()
         'ffd8ff'
     """
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    Image.fromarray(picture).save(file, "JPEG", quality=80)
     return file.getvalue()
 
 
-def encode_png(image, *, num_colours=128):
-    """Turn a picture into a small PNG with a palette of its own.
-
-    Args:
-        image: PIL image, RGB.
-        num_colours: size of the palette, 2..256.
-
-    Returns:
-        bytes.
+def encode_png(image):
+    """Turn a PIL image into the bytes of a small PNG with a palette of its own.
 
     Example:
         >>> encode_png(Image.new("RGB", (8, 8)))[1:4]
         b'PNG'
     """
     file = io.BytesIO()
-    image.quantize(num_colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 @lru_cache
 def load_font(height):
-    """Load the font that comes with Matplotlib, which has the signs for right and wrong.
-
-    Args:
-        height: pixels.
-
-    Returns:
-        PIL font.
-    """
+    """Load the font that comes with Matplotlib, which has the signs for right and wrong."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), height)
 
 
-def add_caption(picture, lines, *, width=None):
+def add_caption(picture, lines, *, width=640, size=14):
     """Put lines of text below a picture.
 
     Args:
-        picture: uint8 (H, W, 3), or None for text alone.
-        lines: list of (text, colour (3,)) pairs; long ones are cut.
+        picture: uint8 (H, W, 3), a PIL image, or None for text alone.
+        lines: list of (text, colour) pairs; a text that is too long is cut.
         width: pixels, where there is no picture.
+        size: of the font, pixels.
 
     Returns:
         PIL image.
@@ -99,31 +66,25 @@ def add_caption(picture, lines, *, width=None):
         >>> add_caption(None, [("a clip", INK)], width=200).size
         (200, 34)
     """
-    height, width = picture.shape[:2] if picture is not None else (0, width or 640)
-    image = Image.new("RGB", (width, height + 22 * len(lines) + 12), PAPER)
-    if picture is not None:
+    picture = np.zeros((0, width, 3), np.uint8) if picture is None else np.asarray(picture)
+    height, width = picture.shape[:2]
+    image = Image.new("RGB", (width, height + (size + 8) * len(lines) + 12), PAPER)
+    if height:
         image.paste(Image.fromarray(picture))
     pen = ImageDraw.Draw(image)
     for number, (text, colour) in enumerate(lines):
-        pen.text((6, height + 7 + 22 * number), fit_text(text, width - 12), font=load_font(14), fill=colour)
+        font = load_font(size)
+        pen.text((6, height + 7 + (size + 8) * number), fit_text(text, width - 12, font), font=font, fill=colour)
     return image
 
 
-def fit_text(text, width):
-    """Cut a text so that it is no wider than it may be.
-
-    Args:
-        text: one line.
-        width: pixels, in the font of 14 pixels.
-
-    Returns:
-        The text, ending in an ellipsis if it was cut.
+def fit_text(text, width, font):
+    """Cut a text so that it is at most `width` pixels wide in a font, with an ellipsis if it was cut.
 
     Example:
-        >>> fit_text("v_Diving_g01_c01.avi", 60)
+        >>> fit_text("v_Diving_g01_c01.avi", 60, load_font(14))
         'v_Divi…'
     """
-    font = load_font(14)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -159,15 +120,7 @@ def draw_timeline(lines, frames, num_video_frames, *, width, height=90):
 
 
 def draw_dots(clips, num_video_frames, *, width):
-    """Draw which frames each clip takes, a row a clip.
-
-    Args:
-        clips: int (M, T), frame numbers.
-        num_video_frames: F, which is the whole width.
-        width: pixels.
-
-    Returns:
-        uint8 (H, width, 3).
+    """Draw which of F frames each clip, int (M, T), takes, a row a clip: uint8 (16 * M, width, 3).
 
     Example:
         >>> draw_dots([[0, 5]], 10, width=100).shape
@@ -183,14 +136,7 @@ def draw_dots(clips, num_video_frames, *, width):
 
 
 def join_pictures(pictures):
-    """Put drawn pictures below each other in one image.
-
-    Args:
-        pictures: list of `actlib.plots.Picture`.
-
-    Returns:
-        PIL image.
-    """
+    """Put pictures of `actlib.plots` below each other; returns a PIL image."""
     images = [Image.open(io.BytesIO(picture.encode()[1])).convert("RGB") for picture in pictures]
     joined = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER)
     for number, image in enumerate(images):

@@ -1,4 +1,4 @@
-"""What a model says at each frame of a video: logits of clips -> one line a class, to be watched beside the picture."""
+"""What a model says at each frame of a video: logits of clips -> one line a class, to be seen beside the picture."""
 
 import numpy as np
 
@@ -29,37 +29,37 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
     Example:
         >>> import pandas as pd
         >>> videos = pd.DataFrame({"name": ["v_Sit_g01_c01.avi"], "frames": [40], "fps": [10.0]})
-        >>> clips = [(0, np.arange(4))]
-        >>> options = {"classes": ("Sit", "Stand"), "readout": "last", "num_frames": 4}
-        >>> timelines = build_timelines(np.zeros((1, 4, 2)), clips, videos, **options)
-        >>> timelines["v_Sit_g01_c01.avi"].seconds
+        >>> clips, options = [(0, np.arange(4))], {"classes": ("Sit", "Stand"), "readout": "last", "num_frames": 4}
+        >>> build_timelines(np.zeros((1, 4, 2)), clips, videos, **options)["v_Sit_g01_c01.avi"].seconds
         array([0.55, 1.55, 2.55, 3.55])
     """
     logits = np.asarray(logits)
     if len(logits) != len(clips):
         raise ValueError(f"Expected logits of {len(clips)} clips. Received: {len(logits)}. Use batches.clips(0).")
-    rows, index = np.unique([row for row, _ in clips], return_inverse=True)
-    pooled = pool_videos(pool_clips(logits, readout), index)  # (V, K)
-    said = {}  # row -> [(frames, probabilities), ...]
-    for (row, places), probabilities in zip(clips, softmax(logits), strict=True):
-        length = int(videos["frames"].iloc[row])
-        stored = np.arange(length) if num_frames is None else sample_uniform(length, num_frames)
-        said.setdefault(int(row), []).append((stored[np.asarray(places)], probabilities))
-    names, fps = videos["name"].tolist(), videos["fps"].tolist()
-    return {
-        names[row]: _average(said[row], fps[row])._replace(classes=tuple(classes), pooled=answer)
-        for row, answer in zip(rows.tolist(), pooled, strict=True)
-    }
+    rows, owners = np.unique([row for row, _ in clips], return_inverse=True)
+    pooled, steps = pool_videos(pool_clips(logits, readout), owners), softmax(logits)  # (V, K), (N, T, K)
+    timelines = {}
+    for index, row in enumerate(rows.tolist()):
+        name, length, fps = (videos[column].iloc[row] for column in ("name", "frames", "fps"))
+        stored = np.arange(length) if num_frames is None else sample_uniform(int(length), num_frames)
+        own = np.flatnonzero(owners == index)
+        frames = stored[np.concatenate([clips[clip][1] for clip in own])]
+        unique, places = np.unique(frames, return_inverse=True)
+        means = pool_videos(np.concatenate(steps[own]), places)  # (S, K): a frame's probabilities, averaged
+        timelines[name] = Timeline((unique + 0.5) / fps, means.astype(np.float32), tuple(classes), pooled[index])
+    return timelines
 
 
-def _average(parts, fps):
-    frames = np.concatenate([frames for frames, _ in parts])
-    probabilities = np.concatenate([probabilities for _, probabilities in parts])  # (all, K)
-    unique, places = np.unique(frames, return_inverse=True)
-    sums = np.zeros((len(unique), probabilities.shape[1]))
-    np.add.at(sums, places, probabilities)
-    means = sums / np.bincount(places)[:, None]
-    return Timeline((unique + 0.5) / fps, means.astype(np.float32), ())
+def name_models(timelines):
+    """Put timelines of one model under an empty name, so that one and several look alike; None gives {}.
+
+    Example:
+        >>> name_models({"a.avi": None})
+        {'': {'a.avi': None}}
+    """
+    if not timelines or isinstance(next(iter(timelines.values())), dict):
+        return timelines or {}
+    return {"": timelines}
 
 
 def choose_lines(probabilities, *, label=None, predicted=None):
@@ -78,62 +78,40 @@ def choose_lines(probabilities, *, label=None, predicted=None):
         [(0, 'true'), (1, 'predicted'), (2, 'other')]
     """
     order = np.argsort(-np.asarray(probabilities).max(axis=0), kind="stable").tolist()
-    first = [each for each in dict.fromkeys((label, predicted)) if each is not None]
-    chosen = first + [each for each in order if each not in first]
+    chosen = [each for each in dict.fromkeys((label, predicted, *order)) if each is not None]
     lead = label if label is not None else predicted  # without a truth, the prediction leads
     roles = {predicted: "predicted", lead: "true"}
     return [(each, roles.get(each, "other")) for each in chosen[:NUM_LINES]]
 
 
-def describe_timeline(timeline, *, fps, label=None, predicted=None):
-    """Turn a timeline into plain lists that a browser takes.
+def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=None):
+    """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
 
     Args:
-        timeline: Timeline.
-        fps: of the video.
-        label: the true label, or None.
-        predicted: the predicted label, or None.
-
-    Returns:
-        dict with frames (of the S steps) and lines ({name, role, values}).
-
-    Example:
-        >>> timeline = Timeline(np.array([0.5]), np.array([[0.2, 0.8]]), ("Sit", "Stand"))
-        >>> describe_timeline(timeline, fps=25.0, label=1)["lines"][0]
-        {'name': 'Stand', 'role': 'true', 'values': [0.8]}
-    """
-    probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
-    lines = choose_lines(probabilities, label=label, predicted=predicted)
-    frames = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
-    named = [(str(timeline.classes[each]), role, probabilities[:, each].tolist()) for each, role in lines]
-    return {"frames": frames, "lines": [dict(zip(("name", "role", "values"), line, strict=True)) for line in named]}
-
-
-def judge_clip(model, timeline, classes, *, fps, true_name=None, said=None):
-    """Put what one model says of one video in plain values: its prediction, whether it is right, its timeline.
-
-    Args:
-        model: the model's name, may be empty.
+        model: its name, may be empty.
         timeline: Timeline, or None.
         classes: K names.
         fps: of the video.
         true_name: the true class, or None.
-        said: (predicted label, its probability), or None for the timeline's own.
+        predicted: (label, probability), or None for the timeline's own.
 
     Returns:
-        dict with name, predicted, probability, correct, frames and lines.
+        dict with name, predicted, probability, correct (None if the true class is unknown), frames and lines.
 
     Example:
-        >>> judge_clip("LRCN", None, ("Sit", "Stand"), fps=25.0, true_name="Sit", said=(1, 0.7))["correct"]
+        >>> make_verdict("LRCN", None, ("Sit", "Stand"), fps=25.0, true_name="Sit", predicted=(1, 0.7))["correct"]
         False
     """
-    if said is None:
+    if predicted is None:
         pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled
-        said = int(np.argmax(pooled)), float(np.max(pooled))
+        predicted = int(np.argmax(pooled)), float(np.max(pooled))
     label = classes.index(true_name) if true_name in classes else None
-    drawn = {"frames": [], "lines": []}
-    if timeline is not None:
-        drawn = describe_timeline(timeline, fps=fps, label=label, predicted=said[0])
-    correct = None if label is None else bool(label == said[0])
-    name = str(classes[said[0]])
-    return {"name": model, "predicted": name, "probability": float(said[1]), "correct": correct, **drawn}
+    verdict = {"name": model, "predicted": str(classes[predicted[0]]), "probability": predicted[1]}
+    verdict |= {"correct": None if label is None else label == predicted[0], "frames": [], "lines": []}
+    if timeline is None:
+        return verdict
+    probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
+    verdict["frames"] = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
+    for each, role in choose_lines(probabilities, label=label, predicted=predicted[0]):
+        verdict["lines"].append({"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()})
+    return verdict

@@ -14,7 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 import requests
-from screens import PICTURES
+from screens import PICTURES, settle
 
 from actlib.video import write_video
 
@@ -164,9 +164,9 @@ class Notebook:
         return self.page.locator(f".actlib-{kind}")
 
     def picture(self, name):
-        """Keeps a screenshot in runs/browser/."""
+        """Keeps a screenshot in runs/browser/, once nothing moves."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{name}.png")
+        (PICTURES / f"{name}.png").write_bytes(settle(self.page))
 
     def pictures(self, name, *, height=1000):
         """Keeps screenshots of the page: light and dark, wide and narrow."""
@@ -176,7 +176,7 @@ class Notebook:
             self.page.wait_for_function(
                 "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
             )
-            self.page.wait_for_timeout(700)  # until the theme's style sheet is there and all is laid out
+            self.page.wait_for_function(THEME_IS_THERE, arg=theme)
             self.picture(f"{name}-{theme.lower()}-{width}")
 
 
@@ -207,12 +207,15 @@ def open_notebook(lab, browser):
         return Notebook(page, errors)
 
     yield open_one
-    for context, page, errors in opened:
+    for context, page, _ in opened:
         page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
         context.close()
-        assert not [error for error in errors if not any(word in error for word in HARMLESS)]
+    errors = [error for *_, errors in opened for error in errors]
+    assert not [error for error in errors if not any(word in error for word in HARMLESS)]
 
 
+THEME_IS_THERE = """theme => { const style = getComputedStyle(document.body);
+    return /^(white|#fff)/.test(style.getPropertyValue('--jp-layout-color1').trim()) === (theme === 'Light'); }"""
 READY = """() => { const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel.status === 'idle'; }"""
 

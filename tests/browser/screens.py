@@ -1,5 +1,6 @@
 """Reading what is on the screen of a player: which frame it is, from the squares drawn into the frame itself."""
 
+import time
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parents[2] / "runs" / "browser"  # where screenshots are kept
@@ -29,14 +30,28 @@ def read_count(player):
     return int(player.locator(".count").inner_text().split()[1])
 
 
-def wait_until(page, ask, expected, seconds=60):
-    """Waits until `ask()` gives what is expected; returns the last answer."""
-    for _ in range(int(seconds * 20)):
+def wait_until(page, what, ask, expected, seconds=120):
+    """Waits until `ask()` gives what is expected, a value or a test of one, and returns it; fails if it never does."""
+    deadline = time.monotonic() + seconds
+    while True:
         answer = ask()
-        if answer == expected or (callable(expected) and expected(answer)):
+        if expected(answer) if callable(expected) else answer == expected:
             return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Waited {seconds} s for {what}. Last seen: {answer!r}.")
         page.wait_for_timeout(50)
-    return answer
+
+
+def settle(page):
+    """Waits until nothing moves on the page any more; returns what it shows, a PNG."""
+    shots = [page.screenshot()]
+
+    def shoot():
+        shots.append(page.screenshot())
+        return len(shots[-1]), shots[-1] == shots[-2]
+
+    wait_until(page, "a page that stays as it is", shoot, lambda shot: shot[1])
+    return shots[-1]
 
 
 READ_PICTURE = """root => {

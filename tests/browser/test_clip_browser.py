@@ -3,7 +3,7 @@
 from screens import list_nameless, read_frame, wait_until
 
 SETUP = """
-import os, warnings
+import os
 from actlib.dataset.ucf101 import list_videos
 from actlib.widgets import ClipBrowser
 videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
@@ -18,7 +18,6 @@ long["name"] = [f"{name.split('/')[0]}/v_{i:05}.avi" for i, name in enumerate(lo
 browser = ClipBrowser(long)
 browser
 """
-LOADED = "() => document.querySelector('.actlib-browser video')?.readyState >= 2"
 
 
 def open_browser(open_notebook, *cells, **options):
@@ -26,48 +25,51 @@ def open_browser(open_notebook, *cells, **options):
     notebook.run_all()
     browser = notebook.widget("browser").first
     browser.wait_for()
-    notebook.page.wait_for_function(LOADED)
+    wait_until(notebook.page, "the first clip", lambda: read_frame(browser), 0)
     return notebook, browser
+
+
+def wait_for_thumbnails(notebook, browser, expected):
+    wait_until(notebook.page, "thumbnails", browser.locator(".actlib-thumbnail.ready").count, expected)
 
 
 def test_filters_choose_and_play(open_notebook, videos):
     notebook, browser = open_browser(open_notebook, BROWSER, "print(browser.selected, browser.filters)")
-    page = notebook.page
-    assert browser.locator(".counts .soft").inner_text() == "12 videos"
-    wait_until(page, browser.locator(".actlib-thumbnail.ready").count, 12)
-    assert browser.locator(".actlib-thumbnail.ready").count() == 12
+    count = browser.locator(".counts .soft")
+    assert count.inner_text() == "12 videos"
+    wait_for_thumbnails(notebook, browser, 12)
     browser.get_by_label("Class").select_option("Wave")
     browser.get_by_label("Split").select_option("train")
-    assert browser.locator(".counts .soft").inner_text() == "2 of 12 videos"
+    assert count.inner_text() == "2 of 12 videos"
     browser.get_by_label("Search names").fill("c02")
-    assert browser.locator(".counts .soft").inner_text() == "1 of 12 videos"
+    assert count.inner_text() == "1 of 12 videos"
     browser.locator(".cell").click()
-    assert wait_until(page, lambda: read_frame(browser), lambda number: number > 3) > 3
+    wait_until(notebook.page, "the clip to play", lambda: read_frame(browser), lambda number: number > 3)
     assert browser.locator(".head strong").inner_text() == "Wave"
-    assert "Wave/v_Wave_g02_c02.avi" in notebook.say(2)
+    kernel = "Wave/v_Wave_g02_c02.avi in the kernel"
+    wait_until(notebook.page, kernel, lambda: notebook.say(2), lambda text: "Wave/v_Wave_g02_c02.avi" in text)
     browser.get_by_role("button", name="Clear filters").click()
-    assert browser.locator(".counts .soft").inner_text() == "12 videos"
+    assert count.inner_text() == "12 videos"
 
 
 def test_looks(open_notebook, videos):
     notebook, browser = open_browser(open_notebook, BROWSER)
     assert list_nameless(browser) == []
-    wait_until(notebook.page, browser.locator(".actlib-thumbnail.ready").count, 12)
+    wait_for_thumbnails(notebook, browser, 12)
     notebook.pictures("browser")
 
 
 def test_13320_rows(open_notebook, videos):
-    notebook, browser = open_browser(
-        open_notebook, LONG, "browser.selected = 'SitDown/v_13311.avi'; print(browser.selected)"
-    )
-    page, grid = notebook.page, browser.locator(".actlib-grid")
+    cell = "browser.selected = 'SitDown/v_13311.avi'; print(browser.selected)"
+    notebook, browser = open_browser(open_notebook, LONG, cell)
+    page, grid, cells = notebook.page, browser.locator(".actlib-grid"), browser.locator(".cell")
     assert browser.locator(".counts .soft").inner_text() == "13,320 videos"
-    for at in (0.2, 0.9, 0.5, 1.0):
-        grid.evaluate("(grid, at) => { grid.scrollTop = at * grid.scrollHeight; }", at)
-        page.wait_for_timeout(100)
-        assert browser.locator(".cell").count() < 60
-    shown = browser.locator(".actlib-thumbnail.ready").count
-    assert wait_until(page, shown, lambda count: count >= 6) >= 6
-    assert "v_13319" in browser.locator(".cell").last.get_attribute("title")
+    for share, name in ((0.2, "v_026"), (0.9, "v_119"), (0.5, "v_066"), (1.0, "v_13319")):
+        grid.evaluate("(grid, share) => { grid.scrollTop = share * grid.scrollHeight; }", share)
+        wait_until(
+            page, f"row {name}", lambda: cells.last.get_attribute("title"), lambda title, name=name: name in title
+        )
+        assert cells.count() < 60
+    wait_for_thumbnails(notebook, browser, lambda count: count >= 6)
     notebook.say(2)
-    assert wait_until(page, lambda: browser.locator(".cell[aria-selected=true]").count(), 1) == 1
+    wait_until(page, "the chosen card", browser.locator(".cell[aria-selected=true]").count, 1)

@@ -27,7 +27,8 @@ def loop(num_epochs, batches=10, wait=.02):
 TRAIN = """
 from actlib.specs import FrameSpec, TrainSpec, VGGSpec
 from actlib.{framework}.training import build_model, train
-from actlib.batches import ClipBatches, make_sampler
+from actlib.dataset import ClipBatches
+from actlib.video import make_sampler
 rng = np.random.default_rng(0)
 source, labels = rng.normal(size=(24, 4, 64)).astype(np.float16), np.arange(24) % 2
 batches = ClipBatches(list(source), labels, make_sampler("uniform", 4), batch_size=2, shuffle=True)
@@ -41,6 +42,15 @@ print("ended after", len(history["loss"]), "epochs; kept", sorted(path.name for 
 DEAF = {"apputils-extension/kernels-settings": {"commsOverSubshells": "disabled"}}
 
 
+def stop(notebook, monitor):
+    monitor.get_by_role("button", name="Stop").click()
+    wait_until(notebook.page, "the end of the training", monitor.locator(".state").inner_text, "Stopped")
+
+
+def wait_for_output(notebook, expected):
+    return wait_until(notebook.page, repr(expected), lambda: notebook.output(1), lambda text: expected in text)
+
+
 def test_curves_grow_and_stop_ends_the_loop(open_notebook):
     notebook = open_notebook([SETUP, "print('ended at', loop(400))"])
     notebook.run_all(wait=False)
@@ -49,15 +59,13 @@ def test_curves_grow_and_stop_ends_the_loop(open_notebook):
     epochs = monitor.locator("path.validation.dots")
     epochs.first.wait_for(state="attached")
     early = len(epochs.first.get_attribute("d"))
-    later = wait_until(notebook.page, lambda: len(epochs.first.get_attribute("d")), lambda length: length > early + 30)
-    assert later > early + 30
+    length = lambda: len(epochs.first.get_attribute("d"))  # noqa: E731
+    wait_until(notebook.page, "more epochs in the curve", length, lambda later: later > early + 30)
     assert "left" in monitor.locator(".numbers").inner_text()
     notebook.picture("monitor-running")
-    monitor.get_by_role("button", name="Stop").click()
-    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped")
-    assert monitor.locator(".state").inner_text() == "Stopped"
-    text = wait_until(notebook.page, lambda: notebook.output(1), lambda text: "TrainingMonitor: stopped" in text)
-    assert "ended at" in text and "TrainingMonitor: stopped" in text
+    stop(notebook, monitor)
+    text = wait_for_output(notebook, "TrainingMonitor: stopped")
+    assert "ended at" in text
     assert "KeyboardInterrupt" not in text  # the message arrived while the cell ran; nothing had to be interrupted
     assert all("image/png" in output["data"] for output in json.loads(text) if "data" in output)
 
@@ -70,16 +78,15 @@ def test_a_clip_plays_while_a_model_trains(open_notebook, videos):
     player.wait_for()
     notebook.page.wait_for_function("() => document.querySelector('.actlib-player video').readyState >= 2")
     player.get_by_role("button", name="Play (space)").click()
-    assert wait_until(notebook.page, lambda: read_frame(player), lambda number: number > 3) > 3
+    wait_until(notebook.page, "the clip to play", lambda: read_frame(player), lambda number: number > 3)
     assert notebook.widget("monitor").locator(".state").inner_text() == "Training"
-    notebook.widget("monitor").get_by_role("button", name="Stop").click()
-    wait_until(notebook.page, notebook.widget("monitor").locator(".state").inner_text, "Stopped")
+    stop(notebook, notebook.widget("monitor"))
 
 
 def test_looks(open_notebook):
     notebook = open_notebook([SETUP, "loop(25, wait=.002)"])
     notebook.run_all()
-    wait_until(notebook.page, notebook.widget("monitor").first.locator(".state").inner_text, "Finished")
+    wait_until(notebook.page, "the end", notebook.widget("monitor").first.locator(".state").inner_text, "Finished")
     notebook.pictures("monitor")
 
 
@@ -90,8 +97,5 @@ def test_stop_ends_a_training_with_a_checkpoint(open_notebook, framework, settin
     monitor = notebook.widget("monitor").first
     monitor.wait_for()
     monitor.locator("path.validation.dots").first.wait_for(state="attached")
-    monitor.get_by_role("button", name="Stop").click()
-    wait_until(notebook.page, monitor.locator(".state").inner_text, "Stopped")
-    assert monitor.locator(".state").inner_text() == "Stopped"
-    text = wait_until(notebook.page, lambda: notebook.output(1), lambda text: "ended after" in text)
-    assert "best.safetensors" in text
+    stop(notebook, monitor)
+    assert "best.safetensors" in wait_for_output(notebook, "ended after")

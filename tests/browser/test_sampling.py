@@ -16,7 +16,7 @@ def open_explorer(open_notebook, *cells, **options):
     notebook.run_all()
     explorer = notebook.widget("sampling").first
     explorer.wait_for()
-    wait_until(notebook.page, explorer.locator(".tile").count, lambda count: count > 0)
+    wait_until(notebook.page, "the taken frames", explorer.locator(".tile").count, lambda count: count > 0)
     return notebook, explorer
 
 
@@ -26,22 +26,22 @@ def test_rules_take_frames(open_notebook, videos):
     assert tiles.count() == 16
     assert [tile.get_attribute("data-frame") for tile in tiles.all()[:3]] == ["1", "5", "9"]
     tiles.nth(2).click()
-    assert wait_until(page, lambda: read_frame(explorer), 9) == 9
+    wait_until(page, "frame 9", lambda: read_frame(explorer), 9)
     assert read_count(explorer) == 9
     explorer.get_by_role("button", name="Sliding windows").click()
-    assert wait_until(page, explorer.locator(".lane").count, 7) == 7
+    wait_until(page, "7 windows", explorer.locator(".lane").count, 7)
     explorer.get_by_label("Stride between windows").fill("16")
-    assert wait_until(page, explorer.locator(".lane").count, 4) == 4
+    wait_until(page, "4 windows", explorer.locator(".lane").count, 4)
     explorer.locator(".lane").nth(1).click()
-    wait_until(page, lambda: tiles.first.get_attribute("data-frame"), "16")
+    wait_until(page, "the second window", lambda: tiles.first.get_attribute("data-frame"), "16")
     assert [tile.get_attribute("data-frame") for tile in tiles.all()[:2]] == ["16", "17"]
     explorer.locator(".film").click(position={"x": 2, "y": 10})
-    assert wait_until(page, lambda: read_frame(explorer), 0) == 0
+    wait_until(page, "frame 0", lambda: read_frame(explorer), 0)
     assert notebook.say(2).strip() == "windows (4, 16)"
 
 
 def test_looks(open_notebook, videos):
     notebook, explorer = open_explorer(open_notebook, "SamplingExplorer(video, rule='windows')")
     assert list_nameless(explorer) == []
-    wait_until(notebook.page, lambda: read_frame(explorer), 0)
+    wait_until(notebook.page, "the clip", lambda: read_frame(explorer), 0)
     notebook.pictures("sampling")

@@ -1,0 +1,102 @@
+"""What all clip widgets are: a view in the browser that asks for rows of one table, and for nothing else.
+
+Videos travel as replies over the widget's own channel: there is no server, no open port and no path in the browser: a
+request holds the number of a row. What is sent is always a fresh H.264 copy, never the file itself.
+"""
+
+import os
+from pathlib import Path
+
+from actlib.video import VideoError, browser_copy, probe_video
+from actlib.widgets.notebook import NotebookWidget, to_plain
+from actlib.widgets.stills import encode_jpeg, read_sheet
+from actlib.widgets.timelines import make_verdict
+
+STAGE_SCRIPTS = ("dom.js", "view.js", "plot.js", "playback.js", "timeline.js", "stage.js")
+STAGE_STYLES = ("theme.css", "plot.css", "stage.css")
+GALLERY_SCRIPTS = (*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "gallery.js")
+GALLERY_STYLES = (*STAGE_STYLES, "grid.css")
+MAX_BYTES = 256 * 2**20  # of one H.264 copy; the browser holds it whole
+SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
+THUMBNAILS_KEPT = 400
+METADATA = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
+
+
+class ClipWidget(NotebookWidget):
+    """A widget over a table of videos.
+
+    Args:
+        videos: DataFrame as `list_videos` gives it.
+        timelines: {model: {name of a video: Timeline}}, or None.
+        traits: values of traits.
+    """
+
+    requests = ("clip", "thumbnail")
+
+    def __init__(self, videos, *, timelines=None, **traits):
+        self.videos = videos.reset_index(drop=True)
+        self.videos.attrs = dict(videos.attrs)
+        self.timelines = timelines or {}
+        self._thumbnails = {}  # row -> JPEG bytes, oldest first
+        super().__init__(**traits)
+
+    def locate(self, row) -> Path:
+        """Find the file of a row; a row that is not there and a file outside of the table's folder are ValueErrors."""
+        if type(row) is not int or not 0 <= row < len(self.videos):
+            raise ValueError(f"Expected a row in 0..{len(self.videos) - 1}. Received: {row!r}.")
+        path = Path(os.path.abspath(self.videos["path"].iloc[row]))
+        folder = self.videos.attrs.get("folder")
+        if folder and not path.is_relative_to(os.path.abspath(folder)):
+            raise ValueError(f"Expected a file in {folder}. Received: {path}. List that folder's videos instead.")
+        return path
+
+    def describe(self, row) -> dict:
+        """Put the metadata of a row and the models' verdicts on it into plain values that a browser takes."""
+        record = self.videos.iloc[row]
+        plain = {key: to_plain(record.get(key)) for key in METADATA}
+        name = plain["name"] or str(record["path"])
+        return {**plain, "row": row, "name": name, "file": Path(name).name, "verdicts": self.list_verdicts(row, name)}
+
+    def list_verdicts(self, row, name) -> list[dict]:
+        """List what each model with a timeline of a video says about it, see `make_verdict`."""
+        fps, true_name = (to_plain(self.videos.iloc[row].get(key)) for key in ("fps", "class_name"))
+        found = {model: timelines[name] for model, timelines in self.timelines.items() if name in timelines}
+        return [make_verdict(model, each, each.classes, fps=fps, true_name=true_name) for model, each in found.items()]
+
+    def handle_clip(self, content):
+        """Reply with a clip's metadata and the bytes of its H.264 copy, or with the reason why it cannot be shown."""
+        path = self.locate(content.get("row"))
+        clip = self.describe(content["row"])
+        try:
+            copy = browser_copy(path)
+            info = probe_video(copy)
+            _check_bytes(copy)
+            return {"clip": {**clip, **info._asdict(), "problem": None}}, [copy.read_bytes()]
+        except (VideoError, OSError) as error:
+            return {"clip": {**clip, "problem": str(error)}}, []
+
+    def handle_thumbnail(self, content):
+        """Reply with a small contact sheet of a video."""
+        row = content.get("row")
+        path = self.locate(row)
+        if row not in self._thumbnails:
+            self._thumbnails[row] = encode_jpeg(read_sheet(path, int(self.videos["frames"].iloc[row]), **SHEET))
+            while len(self._thumbnails) > THUMBNAILS_KEPT:
+                self._thumbnails.pop(next(iter(self._thumbnails)), None)
+        return {"frames": SHEET["num_frames"]}, [self._thumbnails[row]]
+
+    def __repr__(self):
+        return f"{type(self).__name__}: {len(self.videos):,} videos"
+
+    def close(self):
+        """Close the view and let go of everything it held."""
+        super().close()
+        self._thumbnails, self.timelines, self.videos = {}, {}, ()  # no pandas: Python may be at its end
+
+
+def _check_bytes(copy):
+    size = copy.stat().st_size
+    if size > MAX_BYTES:
+        raise VideoError(
+            f"Expected at most {MAX_BYTES >> 20} MB to play. Received: {size >> 20} MB for {copy.name}. Cut the video."
+        )
