@@ -20,6 +20,7 @@ from traitlets import TraitError
 import actlib.widgets
 from actlib.dataset.ucf101 import list_videos
 from actlib.evaluation import evaluate
+from actlib.plots.style import CORRECT, CORRECT_ON_DARK, WRONG, WRONG_ON_DARK
 from actlib.specs import READOUTS
 from actlib.timeline import Timeline
 from actlib.video import make_sampler, sample_uniform, write_video
@@ -522,6 +523,14 @@ def test_closed_widgets_hold_nothing(videos, ask):
 
 
 # The front end
+
+
+def test_colors_are_those_of_all_figures():
+    light, *dark = re.findall(
+        r"--actlib-correct: (#\w+);\s*--actlib-wrong: (#\w+);", (FOLDER / "theme.css").read_text()
+    )
+    assert [color.upper() for color in light] == [CORRECT, WRONG]
+    assert [tuple(color.upper() for color in each) for each in dark] == [(CORRECT_ON_DARK, WRONG_ON_DARK)] * 2
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.js")), ids=lambda path: path.name)

@@ -4,9 +4,10 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from actlib.plots.style import INK
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
-from actlib.widgets.stills import INK, add_caption, read_sheet
+from actlib.widgets.stills import add_caption, read_sheet
 from actlib.widgets.timelines import name_models
 
 FILTERS = {"search", "class_name", "group", "subset", "shortest", "longest"}

@@ -6,7 +6,7 @@ from actlib.evaluation import Results
 from actlib.plots import plot_confusion
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import join_pictures
+from actlib.widgets.stills import join_figures
 from actlib.widgets.timelines import make_verdict, name_models
 
 
@@ -96,7 +96,7 @@ class ConfusionExplorer(ClipWidget):
 
     def draw_still(self):
         """Draw the confusion matrix of each model; returns a PIL image."""
-        return join_pictures([plot_confusion(each, title=name or None) for name, each in self.results.items()])
+        return join_figures([plot_confusion(each, title=name or None) for name, each in self.results.items()])
 
     def __repr__(self):
         models = " and ".join(name for name in self.models if name)

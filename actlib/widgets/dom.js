@@ -56,7 +56,7 @@ function choice(label, options, onchange) {
 
 const VERDICTS = { true: ["✓ ", "correct", "correct: "], false: ["✗ ", "wrong", "wrong: "] };
 
-/** "✓ SitDown 0.93" in the colour for correct, "✗ StandUp 0.71" in the one for wrong; without a truth, neither. */
+/** "✓ SitDown 0.93" in the color for correct, "✗ StandUp 0.71" in the one for wrong; without a truth, neither. */
 function verdictChip({ predicted, probability, correct }) {
   const [sign, state, label] = VERDICTS[correct] ?? ["", "unknown", ""];
   const text = `${predicted} ${probability.toFixed(2)}`;

@@ -5,7 +5,7 @@ const MOST_LABELS = 30; // classes; beyond it the names are told below the matri
 /** Calls `onPick(label, predicted)`. `counts` is K lists of K numbers. */
 function createMatrix({ name, classes, counts, onPick }) {
   const many = classes.length > MOST_LABELS;
-  const faintest = many ? 45 : 14; // per cent of the colour: small cells need more of it
+  const faintest = many ? 45 : 14; // per cent of the color: small cells need more of it
   const cells = new Map();
   const prefix = `actlib-square-${Math.random().toString(36).slice(2)}-`;
   const cellAt = (label, predicted) => cells.get(`${label},${predicted}`);
@@ -22,11 +22,11 @@ function createMatrix({ name, classes, counts, onPick }) {
   };
   const addCell = (label, predicted, count) => {
     const share = count / Math.max(1, totals[label]);
-    const colour = count ? Math.round(faintest + (100 - faintest) * share) : 0;
+    const color = count ? Math.round(faintest + (100 - faintest) * share) : 0;
     const properties = {
       id: `${prefix}${label},${predicted}`,
       class: `square ${label === predicted ? "correct" : "wrong"}${share > 0.55 ? " deep" : ""}`,
-      style: `grid-area:${label + 2}/${predicted + 2};--share:${colour}%`,
+      style: `grid-area:${label + 2}/${predicted + 2};--share:${color}%`,
       role: "gridcell",
       "aria-label": describe(label, predicted),
       onclick: () => (go(label, predicted), onPick(...active)),

@@ -8,8 +8,9 @@ from IPython import get_ipython
 from IPython.display import display
 
 from actlib.plots import plot_history
+from actlib.plots.style import INK
 from actlib.widgets.notebook import NotebookWidget, join_files, to_plain
-from actlib.widgets.stills import INK, add_caption, join_pictures
+from actlib.widgets.stills import add_caption, join_figures
 
 SECONDS_BETWEEN = 0.25  # updates of the view
 ENDED = ("stopped", "finished")
@@ -131,7 +132,7 @@ class TrainingMonitor(NotebookWidget):
         columns = {key: _column(self.history, key) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
         if not self.history or np.isnan(columns["loss"]).all():
             return super().draw_still()
-        picture = join_pictures([plot_history(columns, title=self.title or None)])
+        picture = join_figures([plot_history(columns, title=self.title or None)])
         return add_caption(picture, [(repr(self), INK)], size=18)
 
     def __repr__(self):

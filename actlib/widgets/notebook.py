@@ -7,9 +7,10 @@ from pathlib import Path
 
 import anywidget
 
+from actlib.plots.style import INK, WRONG
 from actlib.video import VideoError
 from actlib.widgets.cleanup import close_on_rerun
-from actlib.widgets.stills import INK, WRONG, add_caption, encode_png
+from actlib.widgets.stills import add_caption, encode_png
 
 
 class NotebookWidget(anywidget.AnyWidget):

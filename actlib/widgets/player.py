@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import traitlets
 
+from actlib.plots.style import CORRECT, INK, MUTED, SIGNS, WRONG
+from actlib.plots.timeline import draw_timeline
 from actlib.video import VideoError, probe_video
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import INK, OTHER, RIGHT, SOFT, WRONG, add_caption, draw_timeline, encode_jpeg, read_sheet
+from actlib.widgets.stills import add_caption, encode_jpeg, read_sheet
 
 
 class ClipPlayer(ClipWidget):
@@ -98,12 +100,13 @@ def tabulate_video(video):
 
 
 def _draw_lines(verdict, num_video_frames, width):
-    colours = {"true": RIGHT, "predicted": WRONG, "other": OTHER}
-    lines = [(line["values"], colours[line["role"]]) for line in reversed(verdict["lines"])]
+    colors = {"true": CORRECT, "predicted": WRONG, "other": MUTED}
+    lines = [(line["values"], colors[line["role"]]) for line in reversed(verdict["lines"])]
     return draw_timeline(lines, verdict["frames"], num_video_frames, width=width)
 
 
 def _caption(verdict):
-    """A model's verdict as a line of text with a sign, and its colour."""
-    sign, colour = {True: ("✓ ", RIGHT), False: ("✗ ", WRONG), None: ("", SOFT)}[verdict["correct"]]
-    return f"{verdict['name'] or 'prediction'}: {sign}{verdict['predicted']} {verdict['probability']:.2f}", colour
+    """A model's verdict as a line of text with a sign, and its color."""
+    correct = verdict["correct"]
+    sign, color = ("", MUTED) if correct is None else (f"{SIGNS[correct]} ", CORRECT if correct else WRONG)
+    return f"{verdict['name'] or 'prediction'}: {sign}{verdict['predicted']} {verdict['probability']:.2f}", color

@@ -5,13 +5,14 @@ import time
 import numpy as np
 import traitlets
 
+from actlib.plots.style import INK, MUTED
 from actlib.specs import VGG16
 from actlib.video import VideoError, make_sampler, read_clip
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.costs import list_costs
 from actlib.widgets.notebook import join_files
 from actlib.widgets.player import tabulate_video
-from actlib.widgets.stills import INK, SOFT, add_caption, draw_dots, encode_jpeg, read_sheet
+from actlib.widgets.stills import add_caption, draw_dots, encode_jpeg, read_sheet
 
 STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
 STRIDES = {"consecutive": 1, "windows": 8}  # what these rules begin with; the others have none
@@ -93,7 +94,7 @@ class SamplingExplorer(ClipWidget):
         """Draw the strip, below it a row of dots for each clip; returns a PIL image."""
         strip = read_sheet(self.locate(0), self.length, **STRIP)
         rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
-        lines = [(self.summary, INK)] + [(f"{name}: {value} ({remark})", SOFT) for name, value, remark in self.costs]
+        lines = [(self.summary, INK)] + [(f"{name}: {value} ({remark})", MUTED) for name, value, remark in self.costs]
         return add_caption(np.concatenate([strip, rows]), lines)
 
     def __repr__(self):

@@ -1,17 +1,12 @@
 """Small still pictures of clips: contact sheets, posters, strips; for thumbnails and for readers without a kernel."""
 
 import io
-from functools import lru_cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from actlib.plots.style import CORRECT, fit_text, load_font
 from actlib.video import read_clip, sample_uniform
-
-INK, SOFT, PAPER = (31, 35, 40), (101, 109, 118), (255, 255, 255)
-RIGHT, WRONG, OTHER = (0, 114, 178), (191, 79, 0), (170, 176, 183)
 
 
 def read_sheet(path, num_video_frames, *, num_frames=6, size=(96, 128)):
@@ -44,18 +39,12 @@ def encode_png(image):
     return file.getvalue()
 
 
-@lru_cache
-def load_font(height):
-    """Load the font that comes with Matplotlib, which has the signs for right and wrong."""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), height)
-
-
 def add_caption(picture, lines, *, width=640, size=14):
     """Put lines of text below a picture.
 
     Args:
         picture: uint8 (H, W, 3), a PIL image, or None for text alone.
-        lines: list of (text, colour) pairs; a text that is too long is cut.
+        lines: list of (text, color) pairs; a text that is too long is cut.
         width: pixels, where there is no picture.
         size: of the font, pixels.
 
@@ -63,60 +52,19 @@ def add_caption(picture, lines, *, width=640, size=14):
         PIL image.
 
     Example:
-        >>> add_caption(None, [("a clip", INK)], width=200).size
+        >>> add_caption(None, [("a clip", "black")], width=200).size
         (200, 34)
     """
     picture = np.zeros((0, width, 3), np.uint8) if picture is None else np.asarray(picture)
     height, width = picture.shape[:2]
-    image = Image.new("RGB", (width, height + (size + 8) * len(lines) + 12), PAPER)
+    image = Image.new("RGB", (width, height + (size + 8) * len(lines) + 12), "white")
     if height:
         image.paste(Image.fromarray(picture))
     pen = ImageDraw.Draw(image)
-    for number, (text, colour) in enumerate(lines):
-        font = load_font(size)
-        pen.text((6, height + 7 + (size + 8) * number), fit_text(text, width - 12, font), font=font, fill=colour)
+    font = load_font(size)
+    for number, (text, color) in enumerate(lines):
+        pen.text((6, height + 7 + (size + 8) * number), fit_text(text, font, width - 12), font=font, fill=color)
     return image
-
-
-def fit_text(text, width, font):
-    """Cut a text so that it is at most `width` pixels wide in a font, with an ellipsis if it was cut.
-
-    Example:
-        >>> fit_text("v_Diving_g01_c01.avi", 60, load_font(14))
-        'v_Divi…'
-    """
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
-
-
-def draw_timeline(lines, frames, num_video_frames, *, width, height=90):
-    """Draw probabilities over the frames of a video.
-
-    Args:
-        lines: list of (probabilities (n,) in 0..1, colour (3,)) pairs, drawn in this order.
-        frames: int (n,), the frame that each probability is about.
-        num_video_frames: F, which is the whole width.
-        width: pixels.
-        height: pixels.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
-    image = Image.new("RGB", (width, height), PAPER)
-    pen = ImageDraw.Draw(image)
-    top, room = 8, height - 16
-    for share in (0, 0.5, 1):
-        pen.line([(0, top + room * share), (width, top + room * share)], fill=(232, 234, 237))
-    x = np.asarray(frames) * (width - 1) / max(1, num_video_frames - 1)
-    for probabilities, colour in lines:
-        points = list(zip(x.tolist(), (top + room * (1 - np.asarray(probabilities))).tolist(), strict=True))
-        if len(points) == 1:
-            points = [(0, points[0][1]), (width, points[0][1])]
-        pen.line(points, fill=colour, width=3, joint="curve")
-    return np.asarray(image)
 
 
 def draw_dots(clips, num_video_frames, *, width):
@@ -126,19 +74,19 @@ def draw_dots(clips, num_video_frames, *, width):
         >>> draw_dots([[0, 5]], 10, width=100).shape
         (16, 100, 3)
     """
-    image = Image.new("RGB", (width, 16 * len(clips)), PAPER)
+    image = Image.new("RGB", (width, 16 * len(clips)), "white")
     pen = ImageDraw.Draw(image)
     for row, frames in enumerate(clips):
         for frame in frames:
             x, y = (frame + 0.5) * width / num_video_frames, 16 * row + 8
-            pen.ellipse([x - 4, y - 4, x + 4, y + 4], fill=RIGHT)
+            pen.ellipse([x - 4, y - 4, x + 4, y + 4], fill=CORRECT)
     return np.asarray(image)
 
 
-def join_pictures(pictures):
-    """Put pictures of `actlib.plots` below each other; returns a PIL image."""
-    images = [Image.open(io.BytesIO(picture.encode()[1])).convert("RGB") for picture in pictures]
-    joined = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), PAPER)
+def join_figures(figures):
+    """Put figures of `actlib.plots` below each other; returns a PIL image."""
+    images = [Image.open(io.BytesIO(figure.encode()[1])).convert("RGB") for figure in figures]
+    joined = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")
     for number, image in enumerate(images):
         joined.paste(image, (0, sum(each.height for each in images[:number])))
     return joined

@@ -61,7 +61,7 @@ def test_curves_grow_and_stop_ends_the_loop(open_notebook):
     early = len(epochs.first.get_attribute("d"))
     length = lambda: len(epochs.first.get_attribute("d"))  # noqa: E731
     wait_until(notebook.page, "more epochs in the curve", length, lambda later: later > early + 30)
-    assert "left" in monitor.locator(".numbers").inner_text()
+    assert "left" in monitor.locator(".row .numbers").inner_text()
     notebook.picture("monitor-running")
     stop(notebook, monitor)
     text = wait_for_output(notebook, "TrainingMonitor: stopped")
