@@ -147,7 +147,7 @@ def test_answers_show_the_true_class_even_if_it_is_improbable():
     probabilities = np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.3, 0.4]])
     classes = ("Jump", "Run", "Sit", "Walk")
     picture = check(plots.plot_predictions(probabilities, classes, labels=[3, 3], frames=make_frames(2), title="Two"))
-    assert "✗ Jump" in texts_of(picture) and texts_of(picture).count("✓ Walk") == 2 and "5 %" in texts_of(picture)
+    assert "✗ Jump" in texts_of(picture) and texts_of(picture).count("✓ Walk") == 2 and "5%" in texts_of(picture)
     assert "✗" not in texts_of(check(plots.plot_predictions(probabilities, classes)))
 
 
@@ -197,6 +197,19 @@ def test_states_are_in_the_order_of_their_peaks():
     states[2, 0], states[0, 1], states[1, 2] = 0.9, -0.8, 0.7
     shown = plots.plot_states(states).axes[0].images[0].get_array()
     assert np.abs(shown).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_states_of_several_clips_have_each_unit_in_one_row_and_one_scale():
+    states = np.zeros((3, 3))
+    states[2, 0], states[0, 1], states[1, 2] = 0.9, -0.8, 0.7
+    figure = check(plots.plot_states({"forwards": states, "backwards": states[::-1] / 2}, title="memory"))
+    forwards, backwards = (axis.images[0] for axis in figure.axes[:2])
+    assert np.array_equal(forwards.get_array(), states[:, [1, 2, 0]].T)
+    assert np.array_equal(backwards.get_array(), states[::-1, [1, 2, 0]].T / 2)
+    assert forwards.get_clim() == backwards.get_clim() == (-0.9, 0.9)
+    assert all(
+        text in texts_of(figure) for text in ("forwards", "backwards", "step of the clip", "state", "in the first")
+    )
 
 
 @BOTH

@@ -1,13 +1,13 @@
 """Arrays and tables -> figures in one style; every function gives back a figure that a notebook shows by itself.
 
-style      colours that everybody can tell apart, and the figure with its description
-layout     rows of classes, sheets of frames, headings, legends
-data       videos before any model: contact sheets, classes, lengths, sampling
-moving     clips that play side by side
-curves     training, reliability
-results    confusion, classes, models against each other
-answers    probabilities over time, most probable classes of single clips
-inside     filters, Grad-CAM, contributions, LSTM states, maps of clips
+style        colors that everybody can tell apart, the font, and the figure with its description
+layout       rows of classes, sheets of frames, legends
+data         videos before any model: contact sheets, classes, lengths, sampling
+curves       training, reliability
+results      confusion, classes, models against each other
+predictions  probabilities over time, most probable classes of single clips
+saliency     filters, Grad-CAM, contributions, LSTM states, maps of clips
+timeline     probabilities over time as a small image, for widgets and films
 """
 
 from actlib.plots.curves import plot_history, plot_reliability

@@ -1,57 +1,36 @@
-"""Where things go in a figure: rows of classes, sheets of frames, headings, legends, percent."""
+"""Where things go in a figure: rows of classes, sheets of frames, legends."""
 
 import math
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
-from actlib.plots.style import Figure
+from actlib.plots.style import SIGNS, Figure
 
 MAX_ROWS = 34  # classes below each other; more go into further columns
+PERCENT = "{x:.0%}"  # how axes write 0..1
 
 
-def class_panels(num_classes: int, *, row_height: float = 0.2, alt: str = "") -> tuple[Figure, list, list[slice]]:
-    """Lay out a chart with one row a class; many classes go into columns side by side.
-
-    Args:
-        num_classes: rows in all.
-        row_height: inches a row.
-        alt: what is to be seen, in a sentence.
+def class_panels(names, *, row_height: float = 0.2, alt: str, title: str | None) -> tuple[Figure, list]:
+    """Lay out a chart with one row a class, at y = 0, 1, ... from the top; many classes go into columns side by side.
 
     Returns:
-        (figure, axes, parts): the classes ``parts[i]`` belong into ``axes[i]``, at y = 0, 1, ... from the top.
+        (figure, [(axis, slice of the classes in it), ...]).
     """
-    columns = math.ceil(num_classes / MAX_ROWS)
-    rows = math.ceil(num_classes / columns)
-    figure = Figure(1.0 + row_height * max(rows, 3), alt=alt)
-    axes = figure.subplots(1, columns, sharex=True, squeeze=False)[0].tolist()
-    for axis in axes:
+    columns = math.ceil(len(names) / MAX_ROWS)
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(1.0 + row_height * max(rows, 3), alt=alt, title=title)
+    axes = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
+    panels = [(axis, slice(rows * column, rows * (column + 1))) for column, axis in enumerate(axes)]
+    for axis, panel in panels:
         axis.set_ylim(rows - 0.4, -0.6)
+        axis.set_yticks(range(len(names[panel])), names[panel], fontsize=9 if rows <= 15 else 7.5)
         axis.grid(axis="y", visible=False)
         axis.spines["left"].set_visible(False)
-    return figure, axes, [slice(start, start + rows) for start in range(0, num_classes, rows)]
-
-
-def name_rows(axis, names) -> None:
-    """Write class names at y = 0, 1, ... of an axis.
-
-    Args:
-        axis: matplotlib axes.
-        names: the class names, from the top.
-    """
-    axis.set_yticks(range(len(names)), names, fontsize=9 if len(names) <= 15 else 7.5)
+    return figure, panels
 
 
 def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
-    """Put frames side by side in rows, white between them.
-
-    Args:
-        frames: a sequence of uint8 (H, W, 3); smaller ones are centred on white in the largest size.
-        columns: frames a row.
-        gap: pixels between frames.
-
-    Returns:
-        uint8 (rows * (H + gap) - gap, columns * (W + gap) - gap, 3).
+    """Put frames, uint8 (H, W, 3), side by side in rows; smaller ones are centred on white in the largest size.
 
     Example:
         >>> tile(np.zeros((3, 4, 4, 3), np.uint8), columns=2).shape
@@ -67,43 +46,24 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
     return sheet
 
 
-def hide_frame(axis) -> None:
-    """Leave only what is drawn: no ticks, spines or grid.
-
-    Args:
-        axis: matplotlib axes.
-    """
-    axis.set_axis_off()
-    axis.grid(visible=False)
+def sign_texts(texts, correct) -> list[str]:
+    """Put the sign of right or wrong before each text, if it is known which they are."""
+    if correct is None:
+        return list(texts)
+    return [f"{SIGNS[bool(is_correct)]} {text}" for text, is_correct in zip(texts, correct, strict=True)]
 
 
-def in_percent(*axes) -> None:
-    """Write the numbers 0..1 of axes as 0 % to 100 %.
-
-    Args:
-        axes: matplotlib x or y axes.
-    """
-    for axis in axes:
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-
-
-def set_title(figure: Figure, title: str | None) -> None:
-    """Write a heading at the top left of a figure with several axes.
-
-    Args:
-        figure: the figure.
-        title: the heading, or None.
-    """
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+def axis_below(figure: Figure, frames, *, ratio: float):
+    """Show frames in a row, if there are some, and give the axis below them, so many times as high."""
+    if frames is None:
+        return figure.subplots()
+    above, axis = figure.subplots(2, 1, height_ratios=(1, ratio))
+    above.imshow(tile(frames, columns=len(frames)), aspect="auto")
+    above.set_axis_off()
+    return axis
 
 
 def legend_above(figure: Figure, axis) -> None:
-    """Put an axis' legend in one line at the top right of the figure.
-
-    Args:
-        figure: the figure.
-        axis: matplotlib axes with labelled artists.
-    """
+    """Put an axis' legend in one line at the top right of the figure."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)

@@ -1,39 +1,28 @@
-"""Pictures of what a model has learnt: where it looks, what it keeps, what it adds up, which clips are alike to it."""
+"""Figures of what a model has learnt: where it looks, what it keeps, what it adds up, which clips are alike to it."""
 
 import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from actlib.plots.layout import hide_frame, set_title, tile
-from actlib.plots.style import CLASS_COLORS, CORRECT, MUTED, WIDTH, WRONG, Figure, styled
+from actlib.plots.data import show_frames
+from actlib.plots.layout import axis_below
+from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, styled
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
-@styled
 def show_filters(filters: np.ndarray, *, title: str | None = None) -> Figure:
     """Show the first layer's filters as small pictures in color.
 
     Args:
         filters: float (k, h, w, 3), RGB; each is stretched over its own range.
         title: a heading, or None.
-
-    Returns:
-        The figure.
     """
     low, high = (limit(filters, axis=(1, 2, 3), keepdims=True) for limit in (np.min, np.max))
     shades = (255 * (filters - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
-    enlarged = shades.repeat(8, axis=1).repeat(8, axis=2)  # (k, 8 h, 8 w, 3): pixels stay pixels
-    columns = min(16, len(filters))
-    sheet = tile(enlarged, columns=columns, gap=4)
-    scale = min(1.0, columns / 16 + 0.25)
-    alt = f"{len(filters)} filters of {filters.shape[1]} by {filters.shape[2]} pixels"
-    figure = Figure(scale * WIDTH * sheet.shape[0] / sheet.shape[1] + 0.3, alt=alt)
-    axis = figure.subplots()
-    axis.imshow(sheet, interpolation="nearest")
-    hide_frame(axis)
-    axis.set_title(title or "")
+    figure = show_frames(shades, columns=16, title=title)
+    figure.alt = f"{len(filters)} filters of {filters.shape[1]} by {filters.shape[2]} pixels"
     return figure
 
 
@@ -46,133 +35,98 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
         heat: float (n, H, W), in 0..1, as ``grad_cam`` gives.
         titles: n short texts above the frames, or None.
         title: a heading, or None.
-
-    Returns:
-        The figure.
     """
-    overlay = np.stack([_overlay(frame, warm) for frame, warm in zip(frames, heat, strict=True)])
-    gap = max(2, frames.shape[2] // 40)
-    sheet = tile([*frames, *overlay], columns=len(frames), gap=gap)
-    height = WIDTH * sheet.shape[0] / sheet.shape[1]
-    alt = ", ".join([f"Grad-CAM of {len(frames)} frames", *(titles or [])])
-    figure = Figure(min(height, 7) + 0.7, alt=alt)
-    axis = figure.subplots()
-    axis.imshow(sheet)
-    hide_frame(axis)
-    for index, text in enumerate(titles or []):
-        axis.text(index * (frames.shape[2] + gap), -gap, text, fontsize=7.5, va="bottom")
-    axis.set_title(title or "", pad=18 if titles else 8)
+    gray = np.asarray(frames).mean(axis=-1, keepdims=True)  # (n, H, W, 1)
+    warm = 255 * matplotlib.colormaps["inferno"](heat)[..., :3]
+    weight = 0.25 + 0.5 * np.asarray(heat)[..., None]  # the frame where it was cold, color where it was warm
+    overlay = ((1 - weight) * gray + weight * warm).round().astype(np.uint8)
+    texts = None if titles is None else [*titles, *[""] * len(overlay)]
+    figure = show_frames([*frames, *overlay], titles=texts, columns=len(frames), title=title)
+    figure.alt = ", ".join([f"Grad-CAM of {len(frames)} frames", *(titles or [])])
+    figure.set_figheight(min(figure.get_figheight(), 7) + 0.5)
     shades = matplotlib.cm.ScalarMappable(cmap="inferno")
-    bar = figure.colorbar(shades, ax=axis, orientation="horizontal", aspect=60, fraction=0.04, pad=0.02)
+    bar = figure.colorbar(shades, ax=figure.axes, orientation="horizontal", aspect=60, fraction=0.04, pad=0.02)
     bar.set_ticks([0, 1], labels=["did not matter", "mattered most"])
     bar.outline.set_visible(False)
     return figure
 
 
-def _overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3): the frame in grey where it was cold, under the color of heat where it was warm."""
-    grey = frame.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    warm = 255 * matplotlib.colormaps["inferno"](heat)[..., :3]
-    weight = 0.25 + 0.5 * heat[..., None]
-    return ((1 - weight) * grey + weight * warm).round().astype(np.uint8)
-
-
 @styled
 def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: str | None = None) -> Figure:
-    """Show what each frame of a clip adds to a decision or takes from it.
+    """Show what each frame of a clip adds to a decision or takes from it, as a bar under each.
 
     Args:
         frames: uint8 (T, H, W, 3).
-        contributions: float (T,), in units of the score.
+        contributions: float (T,), in units of the logit.
         title: a heading, or None.
-
-    Returns:
-        The figure: the frames, a bar under each.
     """
     strongest = int(np.abs(contributions).argmax()) + 1
-    figure = Figure(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}")
-    above, axis = figure.subplots(2, 1, height_ratios=(1, 2))
-    above.imshow(tile(frames, columns=len(frames), gap=2), aspect="auto")
-    hide_frame(above)
+    figure = Figure(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}", title=title)
+    axis = axis_below(figure, frames, ratio=2)
     numbers = np.arange(1, len(frames) + 1)
-    axis.bar(numbers, contributions, width=0.8, color=np.where(np.asarray(contributions) >= 0, CORRECT, WRONG))
+    axis.bar(numbers, contributions, width=0.8, color=[VERDICTS[bool(each >= 0)] for each in contributions])
     axis.axhline(0, color=MUTED, linewidth=0.8)
-    axis.set(xlim=(0.5, len(frames) + 0.5), xticks=numbers, xlabel="frame of the clip", ylabel="added to the score")
+    axis.set(xlim=(0.5, len(frames) + 0.5), xticks=numbers, xlabel="frame of the clip", ylabel="added to the logit")
     axis.grid(axis="x", visible=False)
-    set_title(figure, title)
     return figure
 
 
 @styled
-def plot_states(states: np.ndarray, *, title: str | None = None) -> Figure:
-    """Show an LSTM's memory over a clip, the units in the order in which they are most active.
+def plot_states(states, *, title: str | None = None) -> Figure:
+    """Show an LSTM's states over a clip, one row a unit; of several clips side by side, each unit in the same row.
 
     Args:
-        states: float (T, units), in -1..1.
+        states: float (T, units), in -1..1, or name -> such states. Units are in the order in which they peak in the
+            first; all have one scale of colors.
         title: a heading, or None.
-
-    Returns:
-        The figure: one row a unit, one column a step.
     """
-    order = np.lexsort((-np.abs(states).max(axis=0), np.abs(states).argmax(axis=0)))
-    figure = Figure(
-        1.2 + min(3.5, 0.09 * states.shape[1]), alt=f"{states.shape[1]} LSTM units over {len(states)} steps"
-    )
-    axis = figure.subplots()
-    limit = max(1e-6, float(np.abs(states).max()))
-    extent = (0.5, len(states) + 0.5, states.shape[1] + 0.5, 0.5)
-    shown = axis.imshow(
-        states[:, order].T, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest", extent=extent
-    )
-    axis.grid(visible=False)
-    axis.set(xlabel="step of the clip", ylabel="unit (by when it peaks)")
-    bar = figure.colorbar(shown, ax=axis, label="state", pad=0.01)
+    maps = states if isinstance(states, dict) else {"": states}
+    first = np.abs(next(iter(maps.values())))
+    order = np.lexsort((-first.max(axis=0), first.argmax(axis=0)))
+    limit = max(1e-6, *(float(np.abs(each).max()) for each in maps.values()))
+    names = f": {', '.join(maps)}" if len(maps) > 1 else ""
+    alt = f"{first.shape[1]} LSTM units over {len(first)} steps{names}"
+    figure = Figure(1.2 + min(3.5, 0.09 * first.shape[1]) + (0.3 if names else 0), alt=alt, title=title)
+    axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
+    for axis, (name, each) in zip(axes, maps.items(), strict=True):
+        extent = (0.5, len(each) + 0.5, each.shape[1] + 0.5, 0.5)
+        options = {"cmap": "PuOr", "vmin": -limit, "vmax": limit, "aspect": "auto", "interpolation": "nearest"}
+        shown = axis.imshow(np.asarray(each)[:, order].T, extent=extent, **options)
+        axis.grid(visible=False)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("step of the clip")
+    axes[0].set_ylabel(f"unit (by when it peaks{' in the first' if names else ''})")
+    bar = figure.colorbar(shown, ax=axes, label="state", pad=0.01)
     bar.outline.set_visible(False)
-    axis.set_title(title or "")
     return figure
 
 
 @styled
 def plot_projection(
-    points: np.ndarray,
-    labels: np.ndarray,
-    classes: tuple[str, ...],
-    *,
-    thumbnails=None,
-    title: str | None = None,
+    points: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, thumbnails=None, title: str | None = None
 ) -> Figure:
     """Lay all clips out in the plane, so that those a model takes for alike lie together.
 
     Args:
         points: float (n, 2), where each clip lies (of PCA or t-SNE, without units).
-        labels: int (n,), its class.
+        labels: int (n,), its class; up to 8 classes have a color and sign each, more are named where there is room.
         classes: K names.
         thumbnails: n uint8 (h, w, 3), a small frame of each clip, shown where there is room; or None.
         title: a heading, or None.
-
-    Returns:
-        The figure; up to 8 classes are told apart by color and sign, more are named where they lie, if there is room.
     """
     points, labels = np.asarray(points, float), np.asarray(labels)
     present = np.unique(labels)
     few = len(present) <= len(CLASS_COLORS)
     middles = np.array([np.median(points[labels == label], axis=0) for label in present])
-    figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes")
+    colors = {label: CLASS_COLORS[place % len(CLASS_COLORS)] for place, label in enumerate(present)}
+    figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes", title=title)
     axis = figure.subplots()
-    colors = {label: CLASS_COLORS[order % len(CLASS_COLORS[:7])] for order, label in enumerate(present)}
     for label, marker in zip(present, "osD^vPXh" * len(present), strict=False):
-        look = {
-            "marker": marker,
-            "s": 26 if few else 8,
-            "edgecolor": "white",
-            "linewidth": 0.5 if few else 0,
-            "zorder": 3,
-        }
-        axis.scatter(*points[labels == label].T, color=colors[label], label=classes[label], **look)
+        look = {"marker": marker, "s": 26 if few else 8, "linewidth": 0.5 if few else 0, "edgecolor": "white"}
+        axis.scatter(*points[labels == label].T, color=colors[label], label=classes[label], zorder=3, **look)
     axis.set(xticks=[], yticks=[])
-    axis.spines[["left", "bottom"]].set_visible(False)
+    axis.spines[:].set_visible(False)
     axis.margins(0.06)
-    axis.set_title(title or "")
     if few:
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
     figure.draw_without_rendering()  # so that it is known what would overlap
@@ -180,10 +134,9 @@ def plot_projection(
         central = np.argsort(np.linalg.norm(points - middles[np.searchsorted(present, labels)], axis=1), kind="stable")
         for index in central[_keep_apart(axis, points[central], apart=(58, 46))]:
             _pin(axis, thumbnails[index], points[index], colors[labels[index]])
-    if not few:
-        for order in _keep_apart(axis, middles, apart=(95, 11)):
-            name = classes[present[order]]
-            axis.annotate(name, middles[order], ha="center", va="center", fontsize=6.5, path_effects=HALO, zorder=4)
+    for place in [] if few else _keep_apart(axis, middles, apart=(95, 11)):
+        look = {"ha": "center", "va": "center", "fontsize": 6.5, "path_effects": HALO, "zorder": 4}
+        axis.annotate(classes[present[place]], middles[place], **look)
     return figure
 
 
@@ -198,9 +151,9 @@ def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int
 
 
 def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, color) -> None:
-    """Put a small frame above its point, framed in its class's color."""
-    width = 50  # points of type
-    image = OffsetImage(thumbnail, zoom=width / thumbnail.shape[1])
-    above = (0, width * thumbnail.shape[0] / thumbnail.shape[1] / 2)
-    look = {"boxcoords": "offset points", "pad": 0.1, "zorder": 2}
-    axis.add_artist(AnnotationBbox(image, point, above, bboxprops={"edgecolor": color, "linewidth": 2}, **look))
+    """Put a small frame, 50 points of type wide, above its point, framed in its class's color."""
+    zoom = 50 / thumbnail.shape[1]
+    above, look = (0, zoom * thumbnail.shape[0] / 2), {"edgecolor": color, "linewidth": 2}
+    image = AnnotationBbox(OffsetImage(thumbnail, zoom=zoom), point, above, boxcoords="offset points", pad=0.1)
+    image.patch.update(look)
+    axis.add_artist(image).set_zorder(2)

@@ -17,8 +17,9 @@ from PIL import Image, ImageFont
 CLASS_COLORS = ("#832DB6", "#44AA99", "#E69F00", "#EE3377", "#8A5A44", "#17BECF", "#AA3377", "#ADAD7D")
 CORRECT, WRONG = "#0072B2", "#C04A00"  # of no class; dark enough for text on white, light enough for shapes on black
 CORRECT_ON_DARK, WRONG_ON_DARK = "#62B8EC", "#FF9A4D"  # the same two as text on a dark ground
+VERDICTS = {True: CORRECT, False: WRONG}
 SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without color
-SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
+SUBSET_COLORS = {**dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False)), "videos": CLASS_COLORS[0]}
 INK, MUTED, FAINT = "#333333", "#8A8A8A", "#E4E4E4"
 WIDTH = 8.0  # inches, of every figure
 DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
@@ -98,16 +99,19 @@ class Figure(matplotlib.figure.Figure):
     Args:
         height: inches; the width is the same for all figures.
         alt: what is to be seen, in a sentence.
+        title: a heading at the top left, or None.
 
     Example:
         >>> Figure(2, alt="nothing yet").alt
         'nothing yet'
     """
 
-    def __init__(self, height: float = 3.0, *, alt: str = ""):
+    def __init__(self, height: float = 3.0, *, alt: str = "", title: str | None = None):
         super().__init__(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
         FigureCanvasAgg(self)
         self.alt = alt
+        if title:
+            self.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
     @styled
     def encode(self) -> tuple[str, bytes]:
