@@ -129,7 +129,7 @@ def test_a_request_that_the_browser_repeats_gets_one_reply(videos):
 @pytest.mark.parametrize("kind", ["close", "locate", "__class__", "", None, "file"])
 def test_unknown_requests_are_refused(videos, ask, kind):
     content, buffers = ask(ClipBrowser(videos), kind, row=0)
-    assert "Expected one of" in content["problem"] and not buffers
+    assert "Expected a request that ClipBrowser handles" in content["problem"] and not buffers
 
 
 def test_files_outside_of_the_data_folder_are_not_served(videos, folder, tmp_path, ask):

@@ -2,16 +2,16 @@
 
 import numpy as np
 import traitlets
-from PIL import Image
 
-from actlib.plots.style import INK
+from actlib.plots import show_frames
+from actlib.video import read_clip
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
-from actlib.widgets.stills import add_caption, read_sheet
+from actlib.widgets.stills import join_figures
 from actlib.widgets.timelines import name_models
 
 FILTERS = {"search", "class_name", "group", "subset", "shortest", "longest"}
-NUM_CARDS = 12  # videos in the still picture, six in a row
+NUM_CARDS = 12  # videos in the still picture
 
 
 class ClipBrowser(ClipWidget):
@@ -33,8 +33,6 @@ class ClipBrowser(ClipWidget):
 
     _esm = join_files(*GALLERY_SCRIPTS, "browser.js")
     _css = join_files(*GALLERY_STYLES, "browser.css")
-
-    requests = ("clip", "thumbnail", "table")
 
     selected = traitlets.Unicode("").tag(sync=True)
     filters = traitlets.Dict().tag(sync=True)
@@ -68,17 +66,11 @@ class ClipBrowser(ClipWidget):
 
     def draw_still(self):
         """Draw a contact sheet of videos from all over the table; returns a PIL image."""
-        rows = np.unique(np.linspace(0, len(self.videos) - 1, min(NUM_CARDS, len(self.videos))).astype(int)).tolist()
-        cards = [self._draw_card(row) for row in rows]
-        if not cards:
+        rows = np.linspace(0, len(self.videos) - 1, min(NUM_CARDS, len(self.videos))).astype(int).tolist()
+        if not rows:
             return super().draw_still()
-        width, height = cards[0].size
-        image = Image.new("RGB", (width * min(6, len(cards)), height * -(-len(cards) // 6)), "white")
-        for number, card in enumerate(cards):
-            image.paste(card, (width * (number % 6), height * (number // 6)))
-        return add_caption(image, [(repr(self), INK)])
-
-    def _draw_card(self, row):
-        record = self.videos.iloc[row]
-        picture = read_sheet(self.locate(row), int(record["frames"]), num_frames=1, size=(96, 128))
-        return add_caption(picture, [(str(record.get("class_name", record["name"])), INK)])
+        paths, chosen = [self.locate(row) for row in rows], self.videos.iloc[rows]
+        middles = (chosen["frames"] // 2).astype(int)
+        frames = [read_clip(path, [at], size=(120, 160))[0] for path, at in zip(paths, middles, strict=True)]
+        names = chosen["class_name" if "class_name" in chosen else "name"].astype(str).tolist()
+        return join_figures([show_frames(np.stack(frames), titles=names, columns=6, title=repr(self))])

@@ -31,8 +31,6 @@ class ClipWidget(NotebookWidget):
         traits: values of traits.
     """
 
-    requests = ("clip", "thumbnail")
-
     def __init__(self, videos, *, timelines=None, **traits):
         self.videos = videos.reset_index(drop=True)
         self.videos.attrs = dict(videos.attrs)

@@ -26,8 +26,6 @@ class ConfusionExplorer(ClipWidget):
     _esm = join_files(*GALLERY_SCRIPTS, "matrix.js", "confusion.js")
     _css = join_files(*GALLERY_STYLES, "confusion.css")
 
-    requests = ("clip", "thumbnail", "table")
-
     models = traitlets.List(traitlets.Unicode()).tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     counts = traitlets.List().tag(sync=True)  # (K, K) of each model
@@ -107,14 +105,14 @@ def _align_predictions(results):
     """The predictions of one model or two, as DataFrames with row i about the same video in each."""
     if len(results) not in (1, 2):
         raise ValueError(f"Expected one model or two. Received: {list(results)}. Leave out the others.")
-    tables = [each.predictions.set_index("name", drop=False) for each in results.values()]
-    first, last = tables[0].index, tables[-1].index
-    if set(first) != set(last) or len({tuple(each.classes) for each in results.values()}) > 1:
+    tables = [each.predictions for each in results.values()]
+    first, last = (set(table["name"]) for table in (tables[0], tables[-1]))
+    if first != last or len({tuple(each.classes) for each in results.values()}) > 1:
         raise ValueError(
             f"Expected the same videos and classes for both models. Received: {len(first)} and {len(last)} videos, "
-            f"{len(set(first) & set(last))} shared. Evaluate both on the same part."
+            f"{len(first & last)} shared. Evaluate both on the same part."
         )
-    return [table.loc[first].reset_index(drop=True) for table in tables]
+    return [_pick_rows(table, tables[0]["name"]) for table in tables]
 
 
 def _pick_rows(videos, names):

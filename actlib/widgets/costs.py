@@ -21,15 +21,14 @@ def count_operations(spec):
     return total
 
 
-def list_costs(clips, num_video_frames, *, fps, decode_seconds, spec=VGG16):
-    """List what the chosen frames of one video cost.
+def list_costs(clips, num_video_frames, *, fps, decode_seconds):
+    """List what the chosen frames of one video cost, read and convolved by VGG-16.
 
     Args:
         clips: int (M, T), frame numbers.
         num_video_frames: F.
         fps: of the video.
         decode_seconds: how long reading them took.
-        spec: the network that convolves them.
 
     Returns:
         List of (what, how much, remark), all str.
@@ -38,10 +37,10 @@ def list_costs(clips, num_video_frames, *, fps, decode_seconds, spec=VGG16):
         >>> list_costs(np.array([[0, 10, 20]]), 30, fps=25.0, decode_seconds=0.004)[3]
         ('arithmetic of vgg16', '92 GFLOP', '30.7 a frame; no less if frames repeat, unless features are kept')
     """
-    (num_clips, length), size = clips.shape, spec.size
+    (num_clips, length), size = clips.shape, VGG16.size
     different, covered = len(np.unique(clips)), (np.ptp(clips) + 1) / fps
-    pixels, features = clips.size * size**2 * 3 / 2**20, different * spec.num_features * 2 / 2**20
-    operations = count_operations(spec) / 1e9
+    pixels, features = clips.size * size**2 * 3 / 2**20, different * VGG16.num_features * 2 / 2**20
+    operations = count_operations(VGG16) / 1e9
     where = f"in {num_clips} {'clip' if num_clips == 1 else 'clips'} of {length}"
     kept = "no less if frames repeat, unless features are kept"
     gap = "a single frame knows no order"
@@ -55,7 +54,7 @@ def list_costs(clips, num_video_frames, *, fps, decode_seconds, spec=VGG16):
             f"measured here, at {size} px; {clips.max() + 1} frames decoded",
         ),
         ("pixels", f"{pixels:.1f} MB", f"uint8, {size} × {size}; four times that as float32"),
-        (f"arithmetic of {spec.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {kept}"),
+        (f"arithmetic of {VGG16.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {kept}"),
         ("features kept", f"{features:.2f} MB", f"float16, each of {different} frames convolved once, for all epochs"),
         ("time covered", f"{covered:.2f} s", f"of {num_video_frames / fps:.2f} s; {gap}"),
     ]

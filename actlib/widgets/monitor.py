@@ -14,7 +14,7 @@ from actlib.widgets.stills import add_caption, join_figures
 
 SECONDS_BETWEEN = 0.25  # updates of the view
 ENDED = ("stopped", "finished")
-TRAIL = 240  # batches drawn at most; older ones are thinned out
+TRAIL = 240  # batches drawn at most
 NUMBERS = {"loss": "loss", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 
 
@@ -42,8 +42,6 @@ class TrainingMonitor(NotebookWidget):
     _esm = join_files("dom.js", "view.js", "plot.js", "chart.js", "monitor.js")
     _css = join_files("theme.css", "plot.css", "monitor.css")
 
-    requests = ("stop",)
-
     title = traitlets.Unicode("").tag(sync=True)
     state = traitlets.Enum(("waiting", "training", "stopping", "stopped", "finished"), "waiting").tag(sync=True)
     history = traitlets.List(help="one dict an epoch").tag(sync=True)
@@ -58,7 +56,7 @@ class TrainingMonitor(NotebookWidget):
 
     def _reset(self, done):
         self._started, self._first, self._updated = time.monotonic(), done - 1, 0.0  # a resumed training begins late
-        self._done, self._trail, self._keep_every = 0, [], 1
+        self._done, self._trail = 0, []
 
     def handle_stop(self, _content):
         """Reply to the Stop button: the training ends after this batch."""
@@ -76,10 +74,7 @@ class TrainingMonitor(NotebookWidget):
         if not self._running or done <= self._done:
             self._restart(done)
         self._done = done
-        if done % self._keep_every == 0:
-            self._trail.append((done, float(loss), 0))
-        if len(self._trail) > TRAIL:
-            self._trail, self._keep_every = self._trail[1::2], 2 * self._keep_every
+        self._trail.append((done, float(loss), 0))
         if time.monotonic() - self._updated > SECONDS_BETWEEN or done == total:
             self._update(total)
 
@@ -111,7 +106,8 @@ class TrainingMonitor(NotebookWidget):
         self._updated = time.monotonic()
         elapsed = self._updated - self._started
         left = elapsed / max(1, done - self._first) * (total - done)
-        self.progress = {"done": done, "total": total, "elapsed": elapsed, "left": left, "trail": self._trail}
+        trail = self._trail[:: len(self._trail) // TRAIL + 1]
+        self.progress = {"done": done, "total": total, "elapsed": elapsed, "left": left, "trail": trail}
 
     def _end(self, result=None):
         """The cell that trained has ended: say so, and leave the finished curves as its picture."""

@@ -14,9 +14,10 @@ from actlib.widgets.stills import add_caption, encode_png
 
 
 class NotebookWidget(anywidget.AnyWidget):
-    """Replies to the requests of its view, leaves a still picture in the notebook, closes when its cell runs again."""
+    """Replies to the requests of its view, leaves a still picture in the notebook, closes when its cell runs again.
 
-    requests = ()  # their kinds; each has a method handle_<kind>(content) that returns (reply, buffers)
+    A kind of request is what has a method handle_<kind>(content), which returns (reply, buffers).
+    """
 
     def __init__(self, **traits):
         self._replied = deque(maxlen=1000)  # the view repeats a request that a busy kernel leaves open
@@ -31,9 +32,10 @@ class NotebookWidget(anywidget.AnyWidget):
             return
         self._replied.append(request)
         try:
-            if kind not in self.requests:
-                raise ValueError(f"Expected one of {self.requests}. Received: {kind!r}.")
-            reply, buffers = getattr(self, f"handle_{kind}")(content)
+            handle = getattr(self, f"handle_{kind}", None)
+            if handle is None:
+                raise ValueError(f"Expected a request that {type(self).__name__} handles. Received: {kind!r}.")
+            reply, buffers = handle(content)
         except (VideoError, ValueError, OSError) as error:
             reply, buffers = {"problem": str(error)}, []
         if self.comm is not None:

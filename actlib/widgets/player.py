@@ -33,8 +33,6 @@ class ClipPlayer(ClipWidget):
     _esm = join_files(*STAGE_SCRIPTS, "player.js")
     _css = join_files(*STAGE_STYLES)
 
-    requests = ("clip",)
-
     frame = traitlets.Int(0, min=0, help="number of the frame on screen, from 0").tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
     speed = traitlets.Float(1.0, min=0.25, max=2.0).tag(sync=True)
@@ -108,5 +106,5 @@ def _draw_lines(verdict, num_video_frames, width):
 def _caption(verdict):
     """A model's verdict as a line of text with a sign, and its color."""
     correct = verdict["correct"]
-    sign, color = ("", MUTED) if correct is None else (f"{SIGNS[correct]} ", CORRECT if correct else WRONG)
+    sign, color = ("", INK) if correct is None else (f"{SIGNS[correct]} ", CORRECT if correct else WRONG)
     return f"{verdict['name'] or 'prediction'}: {sign}{verdict['predicted']} {verdict['probability']:.2f}", color

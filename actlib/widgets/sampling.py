@@ -5,7 +5,7 @@ import time
 import numpy as np
 import traitlets
 
-from actlib.plots.style import INK, MUTED
+from actlib.plots.style import INK
 from actlib.specs import VGG16
 from actlib.video import VideoError, make_sampler, read_clip
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
@@ -36,8 +36,6 @@ class SamplingExplorer(ClipWidget):
 
     _esm = join_files(*STAGE_SCRIPTS, "sampling.js")
     _css = join_files(*STAGE_STYLES, "sampling.css")
-
-    requests = ("clip", "strip", "frames")
 
     rule = traitlets.Enum(tuple(RULES), "uniform").tag(sync=True)
     num_frames = traitlets.Int(16, min=1, max=64).tag(sync=True)
@@ -94,8 +92,8 @@ class SamplingExplorer(ClipWidget):
         """Draw the strip, below it a row of dots for each clip; returns a PIL image."""
         strip = read_sheet(self.locate(0), self.length, **STRIP)
         rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
-        lines = [(self.summary, INK)] + [(f"{name}: {value} ({remark})", MUTED) for name, value, remark in self.costs]
-        return add_caption(np.concatenate([strip, rows]), lines)
+        lines = [self.summary, *(f"{name}: {value} ({remark})" for name, value, remark in self.costs)]
+        return add_caption(np.concatenate([strip, rows]), [(line, INK) for line in lines])
 
     def __repr__(self):
         return f"SamplingExplorer: {self.summary or self.problem}"
