@@ -155,7 +155,10 @@ def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, 
         farthest = colors[distance.argmax()]
         palette.append(farthest.tolist())
         distance = np.minimum(distance, np.linalg.norm(np.subtract(colors, farthest, dtype=np.float32), axis=1))
-    return np.array(palette, np.uint8)
+    palette = np.array(palette)
+    for color in reserved:  # Pillow rounds down to multiples of 4 before it compares: none may be so near
+        palette[np.abs(palette - color).max(axis=1) < 9] = color
+    return palette.astype(np.uint8)
 
 
 class _Spool:

@@ -53,6 +53,12 @@ def test_each_clip_plays_frame_by_frame_below_its_name():
         assert (shown[:, :TITLE_HEIGHT, start : start + 40] < 128).any()  # the name
 
 
+def test_paper_stays_white_beside_what_is_nearly_white():
+    snow = np.full((3, 24, 40, 3), (249, 253, 254), np.uint8)
+    shown, _ = play(io.BytesIO(animate_clips({"snow": snow}).png))
+    assert (shown[:, 0] == 255).all()
+
+
 def test_an_animation_is_described():
     data, metadata = animate_clips({"red": slide_square()})._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"} and metadata["image/png"]["alt"] == "Moving: red"

@@ -34,17 +34,13 @@ STYLE = {
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.titlepad": 8,
     "axes.labelcolor": INK,
-    "axes.labelsize": 9,
     "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
     "grid.color": FAINT,
-    "grid.linewidth": 0.8,
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 8.5,
@@ -54,8 +50,6 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "image.interpolation": "antialiased",
 }
 
 styled = matplotlib.style.context(STYLE, after_reset=True)
