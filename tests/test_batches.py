@@ -64,10 +64,20 @@ def test_one_clip_a_video_with_its_label(rule, options):
     assert labels.dtype == np.int64 and all(len(frames) == 4 for _, frames in found)
 
 
-@pytest.mark.parametrize("options", [{"shuffle": True, "shuffle_frames": True}, {"augment": True}])
-def test_random_choices_follow_the_seed_and_the_epoch(options):
+@pytest.mark.parametrize(
+    "rule, options",
+    [
+        ("segments", {}),
+        ("uniform", {"shuffle": True}),
+        ("uniform", {"shuffle_frames": True}),
+        ("uniform", {"augment": True}),
+    ],
+)
+def test_random_choices_follow_the_seed_and_the_epoch(rule, options):
+    videos = np.random.default_rng(0).integers(0, 256, (9, 12, 8, 8, 3), np.uint8)
+
     def epoch(seed, number):
-        data = make(make_sampler("segments", 4), batch_size=2, seed=seed, lengths=[40] * 9, **options)
+        data = ClipBatches(videos, np.arange(9), make_sampler(rule, 4), batch_size=2, seed=seed, **options)
         return np.concatenate([clips for clips, _ in data.epoch(number)])
 
     assert np.array_equal(epoch(5, 1), epoch(5, 1))

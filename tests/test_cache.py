@@ -73,7 +73,7 @@ def test_frames_are_those_of_uniform_sampling(videos, tmp_path):
 
 def test_every_frame_and_any_list_of_paths(videos, tmp_path):
     cache = open_frames(list(videos["path"]), tmp_path / "cache", num_frames=None, size=(12, 20))
-    assert cache.lengths.tolist() == videos["frames"].tolist()
+    assert cache.lengths.tolist() == videos["frames"].tolist() and cache.name.startswith("all-frames-12x20-")
     assert cache[3].shape == (23, 12, 20, 3) and count_shades(cache[3]) == list(range(23))
 
 
@@ -202,6 +202,16 @@ def test_a_video_that_breaks_after_it_was_listed(videos, tmp_path, harm):
     assert videos["path"][2] in str(caught.value) and len(list_files(tmp_path / "cache")) == 4
 
 
+def test_a_broken_video_that_was_copied_again_is_used(videos, tmp_path):
+    path, whole = Path(videos["path"][2]), Path(videos["path"][2]).read_bytes()
+    path.write_bytes(whole[:3000])
+    cache = open_frames(videos, tmp_path / "cache")
+    with pytest.raises(VideoError, match="1 of 5"):
+        cache.fill()
+    path.write_bytes(whole)
+    assert cache.fill().lengths.tolist() == [8] * 5 and count_shades(cache[2]) == sample_uniform(22, 8).tolist()
+
+
 def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     cache = open_frames(videos, folder)
@@ -304,6 +314,12 @@ def test_work_goes_on_beside_a_process_that_stands_still(videos, tmp_path, monke
         assert len(list_files(cache.folder)) == 2 and cache.path(0).exists()  # one array, and the other's lock
         assert count_shades(cache.fill()[3]) == sample_uniform(23, 8).tolist()
         process.kill()
+
+
+def test_fewer_threads_read_ahead_where_frames_are_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 32)
+    readers = [open_frames([], tmp_path, num_frames=16, size=size).num_readers for size in (224, 2000, 9000)]
+    assert readers == [8, 5, 1]  # 1 GB, of frames of 12 MB and 243 MB, 16 a video
 
 
 def test_indices_outside_are_refused(videos, tmp_path):
