@@ -16,7 +16,7 @@ import pytest
 from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
 
 from actlib import files, specs
-from actlib.dataset import ClipBatches, FeatureCache, FrameCache, array_cache, cache
+from actlib.dataset import ClipBatches, FeatureCache, FrameCache, array_cache, cache, list_videos
 from actlib.video import VideoError, make_sampler, read_clip, sample_uniform, write_video
 
 
@@ -105,6 +105,22 @@ def test_frames_are_decoded_once_too(videos, tmp_path, decoded):
     assert np.array_equal(cache[1], first) and sorted(decoded) == sorted(videos["path"])
     open_features(videos, tmp_path / "cache").fill()  # of frames that are on disk
     assert len(decoded) == 5
+
+
+def test_a_second_start_reads_no_video(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "UCF-101" / "Run"
+    folder.mkdir(parents=True)
+    paths = [write_mpeg4(folder / f"v_Run_g01_c{number:02d}.avi", 20 + number) for number in range(1, 4)]
+    first = open_frames(list_videos(tmp_path, progress=False), None).fill()
+    for path in paths:  # what reads them now finds nonsense
+        stat = path.stat()
+        path.write_bytes(bytes(stat.st_size))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    second = open_frames(list_videos(tmp_path, progress=False), None).fill()
+    assert second.lengths.tolist() == [8] * 3
+    assert all(np.array_equal(first[index], second[index]) for index in range(3))
+    assert open_features(list_videos(tmp_path, progress=False), None).fill().lengths.tolist() == [8] * 3
 
 
 def test_features_are_half_precision_and_flat(videos, tmp_path):
