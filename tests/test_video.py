@@ -176,28 +176,6 @@ def test_two_threads_make_one_browser_copy(tmp_path):
     assert count_shades(np.stack(list(read_frames(copies[0])))) == list(range(20))
 
 
-def test_a_phone_held_upright_gives_upright_frames(tmp_path):
-    picture = np.zeros((48, 96, 3), np.uint8)
-    picture[:24, :48] = 255  # white in the top left corner, as the sensor sees it
-    path = write_video(tmp_path / "phone.mp4", [picture] * 3, fps=25)
-    path.write_bytes(_turned(path.read_bytes()))
-    clip = read_clip(path, [1])
-    assert clip.shape == (1, 96, 48, 3)
-    corner = clip[0, :40, 30:]  # turned clockwise by a quarter, the white corner is at the top right
-    assert corner.mean() > 200 and clip.mean() < 80
-    assert read_clip(path, [1], size=(20, 10)).shape == (1, 20, 10, 3)
-
-
-def _turned(data):
-    """Writes "turn clockwise by 90 degrees" into the track header of an MP4."""
-    matrix = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
-    one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
-    minus = (-(1 << 16)).to_bytes(4, "big", signed=True)
-    turned = none + one + none + minus + none + none + data[matrix + 24 : matrix + 28]
-    assert data[matrix : matrix + 4] == one
-    return data[:matrix] + turned + none + data[matrix + 32 :]
-
-
 def test_a_written_video_is_whole_or_absent(tmp_path):
     def failing():
         yield from shade_frames(3)
