@@ -140,7 +140,7 @@ def fetch(
         str | None, typer.Option("--from", help="A file, a folder or an address to take it from.")
     ] = None,
     folder: Annotated[Path | None, typer.Option("--to", help="Where it goes.")] = None,
-    lists: Annotated[Path | None, typer.Option(help="The official lists, if you have them.")] = None,
+    lists: Annotated[str | None, typer.Option(help="A file, a folder or an address of the official lists.")] = None,
 ):
     """Get UCF-101, its official lists, or the ImageNet weights of VGG-16."""
     typer.echo(load("download").fetch(what, classes=classes, source=source, folder=folder, lists=lists))

@@ -93,7 +93,7 @@ def answer(request, server):
         status = 206 if first <= last else 416
     body = page.content[first : last + 1] if status < 300 else b""
     request.send_response(status)
-    if status == 206:
+    if status == 206 and "Content-Range" not in page.headers:
         request.send_header("Content-Range", f"bytes {first}-{last}/{len(page.content)}")
     if page:
         send_headers(request, page, len(body), status)

@@ -14,7 +14,9 @@ import pytest
 from loopback import serve
 from test_archives import write_folder, write_tar
 from tiny_rar import write_rar
+from typer.testing import CliRunner
 
+from actlib.__main__ import app
 from actlib.download import completeness, fetch, fetch_lists, fetch_ucf101, sources
 from actlib.download.completeness import check_videos, choose_classes, list_official
 from actlib.download.transfer import DownloadError
@@ -278,6 +280,16 @@ def test_the_command_says_what_to_type_next(tmp_path, archive, lists):
     assert "12 of 12 videos of 3 classes" in text and f"--data {tmp_path / 'u'}" in text
     with pytest.raises(ValueError, match="ucf101, lists or vgg16"):
         fetch("imagenet", folder=tmp_path)
+
+
+def test_the_command_line_takes_addresses_and_files(server, tmp_path, archive, lists):
+    options = ["--lists", server.put("/lists.zip", lists.read_bytes()), "--to", str(tmp_path / "u")]
+    options += ["--from", server.put("/all.zip", archive.read_bytes()), "--classes", "Basketball, BasketballDunk"]
+    answer = CliRunner().invoke(app, ["fetch", "ucf101", *options])
+    assert answer.exit_code == 0, answer
+    assert "8 of 8 videos of 2 classes" in answer.output
+    answer = CliRunner().invoke(app, ["fetch", "lists", "--from", str(lists), "--to", str(tmp_path / "v")])
+    assert answer.exit_code == 0 and "official lists are in" in answer.output
 
 
 def start(url, folder, lists):

@@ -6,6 +6,7 @@ deviation, and the values of the first filter tell whether they are the right on
 """
 
 import pickle
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +54,10 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
     folder = Path(folder or home_folder() / "pretrained")
     path = folder / FILE_NAME
     with sources.lock_or_wait(path):
-        if source is None and _is_there(path):
-            return path
+        if source is None and path.is_file():
+            with suppress(ValueError):  # what is damaged is fetched again
+                check_vgg16(checkpoints.read_weights(path), path)
+                return path
         source = str(source or read_setting("ACTLIB_VGG16_URL") or sources.VGG16_URL)
         with sources.local_file(source, folder, most=MOST) as file:
             weights = _read(file)
@@ -114,46 +117,31 @@ def recognise_family(weights) -> str | None:
     return None
 
 
-def _is_there(path):
-    """Tell whether a whole file is there; one that is damaged will be written again."""
-    try:
-        return bool(check_vgg16(checkpoints.read_weights(path), path))
-    except (FileNotFoundError, ValueError):
-        return False
-
-
 def _read(file):
     """Return the convolutions in a file of any kind, without the head that a whole VGG-16 brings along."""
-    if file.suffix in (".pth", ".pt"):
-        from actlib.torch.weights import read_state_dict
-
-        try:
-            weights = read_state_dict(file)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
-            raise ValueError(
-                f"Expected torchvision's vgg16-397923af.pth: tensors, and nothing that runs code. Received: {file} "
-                f"({str(error).splitlines()[0]}). Take it from its publisher."
-            ) from error
-    else:
+    if file.suffix not in (".pth", ".pt"):
         weights = checkpoints.read_weights(file)
-    kept = {name: array for name, array in weights.items() if name in _shapes()}
-    if not kept:
+        return {name: array for name, array in weights.items() if name in _shapes()}
+    from actlib.torch.weights import read_state_dict
+
+    try:
+        return read_state_dict(file)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
+        cause = str(error).partition("\n")[0]
         raise ValueError(
-            f"Expected VGG-16's convolutions (block1_conv1/kernel ...). Received: {', '.join(sorted(weights)[:4])} ... "
-            f"in {file}. {ADVICE}"
-        )
-    return kept
+            f"Expected tensors, and nothing that runs code. Received: {file} ({cause}). {ADVICE}"
+        ) from error
 
 
 def _shapes():
     """Return the name and shape of everything in VGG-16's convolutions."""
-    shapes, inputs = {"preprocess/mean": (3,), "preprocess/std": (3,)}, 3
+    shapes, inputs = {}, 3
     for block, (count, width) in enumerate(VGG16.blocks, 1):
         for number in range(1, count + 1):
-            shapes[f"block{block}_conv{number}/kernel"] = (3, 3, inputs, width)
-            shapes[f"block{block}_conv{number}/bias"] = (width,)
+            name = f"block{block}_conv{number}"
+            shapes |= {f"{name}/kernel": (3, 3, inputs, width), f"{name}/bias": (width,)}
             inputs = width
-    return shapes
+    return shapes | {"preprocess/mean": (3,), "preprocess/std": (3,)}
 
 
 def _describe(weights, family, source):

@@ -51,10 +51,11 @@ def ask_server(url) -> RemoteFile:
     """
 
     def ask():
-        with _request(url, "bytes=0-0") as answer:
+        with _request(url, 0, 0) as (_, answer):
             ranges = answer.status_code == 206
             size = answer.headers.get("Content-Range" if ranges else "Content-Length", "").rpartition("/")[2]
-            return RemoteFile(url, int(size) if size.isdigit() else None, ranges, _version(answer))
+            size = int(size) if size.isdigit() else None
+            return RemoteFile(url, size, ranges and size is not None, _version(answer))
 
     return _retry(ask, url)
 
@@ -63,7 +64,7 @@ def read_part(remote, first, last) -> bytes:
     """Read bytes `first` to `last` of a RemoteFile, both included; raise DownloadError as `ask_server` does."""
 
     def read():
-        with _open_part(remote, first, last) as (start, answer):
+        with _request(remote.url, first, last, version=remote.version) as (start, answer):
             content = b"".join(_read_blocks(answer, last + 1 - first))
         if start != first or len(content) != last + 1 - first:
             raise requests.ConnectionError("other bytes than asked for")
@@ -96,6 +97,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
     if size > most:
         raise DownloadError(f"Expected {format_size(most)} at most. Received: {format_size(size)} announced by {url}.")
     with partial_file(path) as whole:
+        whole.touch()  # a folder that cannot be written is said before anything comes
         part = path.with_name(f"{path.name}.{_hash(remote)}.part")
         with open(part, "wb" if remote.size is None else "ab") as file:
             have = file.tell()
@@ -131,7 +133,7 @@ def _append(part, remote, most, bar):
     have, limit = part.stat().st_size, most + 1 if remote.size is None else remote.size
     if have == limit:
         return
-    with _open_part(remote, have) as (start, answer), open(part, "r+b") as file:
+    with _request(remote.url, have, version=remote.version) as (start, answer), open(part, "r+b") as file:
         file.truncate(start)
         file.seek(start)
         bar.update(start - bar.n)
@@ -186,21 +188,9 @@ def _find_cause(error):
 
 
 @contextmanager
-def _open_part(remote, first, last=""):
-    """Yield where a body starts (`first`, or 0 where the server sends no parts) and the answer, still to be read."""
-    with _request(remote.url, f"bytes={first}-{last}") as answer:
-        start = first if answer.status_code == 206 else 0
-        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
-            raise requests.ConnectionError(f"another part than that from byte {first:,}")
-        if _version(answer) != remote.version:
-            raise DownloadError(f"Expected one version of {remote.url}. Received: two. Run the same line again.")
-        yield start, answer
-
-
-@contextmanager
-def _request(url, byte_range):
-    """Yield a server's answer, its body still to be read; every refusal is explained."""
-    headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": byte_range}
+def _request(url, first, last="", *, version=None):
+    """Yield where a body starts (`first`, or 0 where a server sends no parts) and the answer; explain every refusal."""
+    headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": f"bytes={first}-{last}"}
     try:
         answer = SESSION.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except requests.exceptions.SSLError as error:
@@ -213,14 +203,18 @@ def _request(url, byte_range):
     except requests.RequestException as error:
         raise DownloadError(f"Expected an http or https address, or a file. Received: {url} ({error}).") from error
     with answer:
-        code = answer.status_code
+        code, start = answer.status_code, first if answer.status_code == 206 else 0
         if url.startswith("https:") and any(not hop.url.startswith("https:") for hop in (*answer.history, answer)):
             raise DownloadError(f"Expected {url} to stay on https. Received: a redirect to {answer.url}. Use --from.")
         if code >= 500 or code in (408, 429):
             raise requests.ConnectionError(f"the server answered {code} {answer.reason}")
         if code >= 400:
             raise DownloadError(f"Expected {url}. Received: {code} {answer.reason}. Look where it is now, {INSTEAD}.")
-        yield answer
+        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
+            raise requests.ConnectionError(f"another part than that from byte {first:,}")
+        if version not in (None, _version(answer)):
+            raise DownloadError(f"Expected one version of {url}. Received: two. Run the same line again.")
+        yield start, answer
 
 
 def _version(answer):
