@@ -111,14 +111,8 @@ def _warn_of_no_locks(cause):
 def content_hash(path) -> str:
     """Name a file by what is in it, so that whatever was made from other content is never taken for its own.
 
-    Args:
-        path: file.
-
     Returns:
         16 hex digits of its SHA-256; the file is read again only if its size or times have changed.
-
-    Raises:
-        OSError: the file cannot be read.
 
     Example:
         >>> import tempfile

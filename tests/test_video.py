@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
 
-from actlib.files import content_hash
+from actlib.files import content_hash, write_whole
 from actlib.video import (
     VideoError,
     browser_copy,
@@ -198,8 +198,11 @@ def test_a_written_video_comes_back(tmp_path):
 
 
 def test_browser_copies_are_h264_made_once_and_follow_the_content(tmp_path, monkeypatch):
-    video = write_mpeg4(tmp_path / "shades.avi", 12, b_frames=2)
+    video, left = write_mpeg4(tmp_path / "shades.avi", 12, b_frames=2), tmp_path / "browser" / "killed.mp4.1.partial"
+    write_whole(left, b"")
+    os.utime(left, (0, 0))
     copy = browser_copy(video, folder=tmp_path / "browser")
+    assert list(copy.parent.iterdir()) == [copy]
     with av.open(str(copy)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 25)

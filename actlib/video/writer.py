@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actlib.files import content_hash, partial_file
+from actlib.files import content_hash, partial_file, remove_partials
 from actlib.paths import cache_folder
 from actlib.video.metadata import probe_video
 from actlib.video.reader import read_frames
@@ -63,6 +63,7 @@ def browser_copy(path, *, folder=None) -> Path:
     """
     copy = Path(folder or cache_folder() / "browser") / f"{Path(path).stem}-{content_hash(path)}.mp4"
     if not copy.exists():
+        remove_partials(copy.parent)
         write_video(copy, read_frames(path), fps=probe_video(path).fps)
     return copy
 
