@@ -217,12 +217,13 @@ def _header_seconds(container, stream):
 
 def _count_seconds(path, fps):
     """Return the length by reading (not decoding) the whole file."""
+    first, last, count = math.inf, -math.inf, 0
     with open_stream(path) as (container, stream):
-        stamps = [(packet.pts, packet.size > 0) for packet in container.demux(stream)]
-        times = [float(pts * stream.time_base) for pts, _ in stamps if pts is not None]
-    if times and max(times) > min(times):
-        return max(times) - min(times) + 1 / fps
-    return sum(whole for _, whole in stamps) / fps
+        for packet in container.demux(stream):
+            count += packet.size > 0
+            if packet.pts is not None:
+                first, last = min(first, packet.pts), max(last, packet.pts)
+        return float((last - first) * stream.time_base) + 1 / fps if last > first else count / fps
 
 
 def _check_bytes(name, size, limits):
