@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
-from PIL import Image
+from PIL import Image, ImageColor
 from traitlets import TraitError
 
 import actlib.widgets
@@ -34,11 +34,14 @@ from actlib.widgets import (
     build_timelines,
     cleanup,
 )
-from actlib.widgets.sampling import RULES, STRIDES
+from actlib.widgets.costs import list_costs
+from actlib.widgets.sampling import RULES, STRIDES, describe_rule
+from actlib.widgets.stills import draw_dots
 from actlib.widgets.timelines import choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
 NUM_FRAMES = 24
+CLIPS = np.array([[0, 10, 20], [0, 10, 11]])
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +165,7 @@ def test_a_table_of_13320_rows_is_sent_once_and_lean(videos, ask):
     content, _ = ask(ClipBrowser(long), "table")
     assert len(content["table"]["name"]) == 13_320
     assert content["table"]["classes"] == ["Sit", "Stand"]
+    assert set(content["table"]["seconds"]) == {NUM_FRAMES / 25}
     assert len(str(content)) < 1_500_000
     assert len(str(ClipBrowser(long).get_state()["filters"])) < 100  # the rows are no part of the state
 
@@ -347,9 +351,19 @@ def test_sampling_follows_its_traits(videos, ask):
     assert Image.open(io.BytesIO(sheet)).size == (16 * 96, 72)
 
 
-def test_sampling_says_when_a_short_video_repeats(videos):
-    assert f"has {NUM_FRAMES} frames" in SamplingExplorer(videos.iloc[0], num_frames=32).summary
-    assert "twice" not in SamplingExplorer(videos.iloc[0], num_frames=NUM_FRAMES).summary
+def test_costs_count_what_is_taken():
+    costs = {name: (value, remark) for name, value, remark in list_costs(CLIPS, 30, fps=25.0, decode_seconds=0.004)}
+    assert costs["frames taken"] == ("6", "4 different ones of 30, in 2 clips of 3")
+    assert costs["reading"] == ("4 ms", "measured here, at 224 px; 21 frames decoded")
+    assert costs["pixels"][0] == f"{6 * 224 * 224 * 3 / 2**20:.1f} MB"
+    assert costs["features kept"][0] == f"{4 * 512 * 7 * 7 * 2 / 2**20:.2f} MB"
+    assert costs["time covered"] == ("0.84 s", "of 1.20 s; at most 0.40 s between two frames")
+
+
+def test_frames_taken_twice_are_counted_in_every_clip():
+    summary = describe_rule("windows", np.array([[0, 0, 1], [2, 2, 2]]), 3, stride=8)
+    assert summary.endswith("The video has 3 frames: 3 are taken twice.")
+    assert "twice" not in describe_rule("windows", np.array([[0, 1], [1, 2]]), 3, stride=1)
 
 
 def test_sampling_of_a_broken_video_says_why(tmp_path, ask):
@@ -486,6 +500,21 @@ def test_every_widget_leaves_a_small_picture(videos):
         assert len(data["image/png"]) < 200_000
         colours = still_of(widget).convert("RGB").getcolors(2**24)
         assert len(colours) > 20, widget  # something is drawn
+
+
+def test_a_player_leaves_six_frames_and_its_verdict(videos):
+    timeline = Timeline(np.array([0.1, 0.2]), np.array([[0.9, 0.1], [0.7, 0.3]]), ("Sit", "Stand"))
+    for row, absent in ((0, WRONG), (2, None)):
+        still = ClipPlayer(videos.iloc[row], timeline=timeline).draw_still()
+        assert still.size == (6 * 160, 120 + 90 + 2 * 22 + 12)  # 64 × 48 at a width of 160, a timeline, two lines
+        colors = {color for _, color in still.getcolors(2**24)}
+        assert ImageColor.getrgb(CORRECT) in colors and (ImageColor.getrgb(WRONG) in colors) == (absent is None)
+
+
+def test_dots_stand_in_the_middle_of_their_frames():
+    dots = draw_dots([[0], [9]], 10, width=100)
+    columns = [np.flatnonzero((dots[row] != 255).any(axis=-1)).mean() for row in (8, 24)]
+    assert columns == [5, 95]
 
 
 def test_an_empty_table_is_no_error(videos):
