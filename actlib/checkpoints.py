@@ -29,26 +29,29 @@ from safetensors.numpy import save
 from actlib import specs
 from actlib.files import write_whole
 
+FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB; what Keras' VGG-16 weights want subtracted
+_SPECS = {spec.__name__: spec for spec in (specs.VGGSpec, specs.FrameSpec, specs.LRCNSpec, specs.TrainSpec)}
+_SPECS["Preset"] = specs.Preset
 
 
 def read_weights(path) -> dict[str, np.ndarray]:
-    """Reads weights under their neutral names from any of the files that hold them.
+    """Read weights under their neutral names from any of the files that hold them.
 
     Args:
-        path: a `.safetensors` of this library, or a `.npz` or `.h5` with the names of Keras' VGG-16 without its head.
+        path: A `.safetensors` of this library, or a `.npz` or `.h5` with the names of Keras' VGG-16 without its head.
             Such a file wants BGR: its first kernel is turned to RGB, and its mean (and a std of 1) are added.
 
     Returns:
         Name -> float32 array.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is of another kind, or damaged.
+        FileNotFoundError: There is no such file.
+        ValueError: It is of another kind, or damaged.
 
     Source: the BGR order and the means are those of `keras.applications.vgg16` (`caffe` mode).
     """
-    path = _existing(path)
+    path = _find_file(path)
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz, ".h5": _read_h5}
     if path.suffix not in readers:
         raise ValueError(f"Expected a {', '.join(readers)} file. Received: {path}. Convert it, or choose another file.")
@@ -57,70 +60,77 @@ def read_weights(path) -> dict[str, np.ndarray]:
     except (OSError, EOFError, KeyError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
         raise ValueError(f"Expected whole weights. Received: {error} in {path}. Get or make the file anew.") from error
     if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
-        weights = _from_bgr(weights)
+        kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
+        weights |= {"preprocess/mean": IMAGENET_MEAN, "preprocess/std": np.ones(3), "block1_conv1/kernel": kernel}
     return {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
 
 
 def save_checkpoint(path, weights, card) -> Path:
-    """Writes weights and their card; a reader sees the old file or the new one, never half of one.
+    """Write weights and their card; a reader sees the old file or the new one, never half of one.
 
     Args:
-        path: ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
-        weights: name -> array.
-        card: a dict that JSON can hold: kind, spec, classes, data, seed, framework, versions, metrics.
+        path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
+        weights: Name -> array.
+        card: A dict that JSON can hold; `format_version` is added.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: the path does not end in `.safetensors`.
+        ValueError: The path does not end in `.safetensors`.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> path = save_checkpoint(folder / "tiny.safetensors", {"logits/bias": np.zeros(2)}, {"kind": "frames"})
         >>> read_card(path), read_weights(path)["logits/bias"].dtype
-        ({'kind': 'frames'}, dtype('float32'))
+        ({'kind': 'frames', 'format_version': 2}, dtype('float32'))
     """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected a path that ends in .safetensors. Received: {path}. Change its ending.")
     arrays = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
-    text = json.dumps(card, indent=1)
+    text = json.dumps(card | {"format_version": FORMAT_VERSION}, indent=1)
     write_whole(path, save(arrays, metadata={"card": text}))
     write_whole(path.with_suffix(".json"), text.encode())
     return path
 
 
-def read_card(path) -> dict:
-    """Reads what a checkpoint says of itself.
+def read_card(path, *names) -> dict:
+    """Read the card of a checkpoint.
 
     Args:
-        path: the `.safetensors` file.
+        path: The `.safetensors` file.
+        names: What the caller needs of the card.
 
     Returns:
-        The card; empty if the file has none.
+        The card; empty if the file has none and nothing of it is needed.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged.
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, a name is missing, or a later version of this library wrote it.
     """
-    path = _existing(path)
+    path = _find_file(path)
     try:
         with safe_open(path, framework="np") as file:
-            return json.loads((file.metadata() or {}).get("card", "{}"))
-    except (OSError, SafetensorError) as error:
+            card = json.loads((file.metadata() or {}).get("card", "{}"))
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it anew.") from error
+    version, missing = card.get("format_version", 0), [name for name in names if name not in card]
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"Expected a card of format_version {FORMAT_VERSION} at most. Received: {version} in {path}. Update actlib."
+        )
+    if missing:
+        raise ValueError(
+            f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}. "
+            "Name a checkpoint that training wrote; if an earlier version of actlib wrote this one, train it anew."
+        )
+    return card
 
 
 def weights_key(weights) -> str:
-    """Gives 12 hexadecimal digits that differ when any weight does; features on disk are kept under it.
-
-    Args:
-        weights: name -> array.
-
-    Returns:
-        The digits.
+    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them.
 
     Example:
         >>> weights_key({"logits/bias": np.zeros(2)}) == weights_key({"logits/bias": np.zeros(2, np.float32)})
@@ -135,13 +145,7 @@ def weights_key(weights) -> str:
 
 
 def spec_to_json(spec) -> dict:
-    """Turns a spec into what JSON can hold.
-
-    Args:
-        spec: one of the dataclasses of `specs`.
-
-    Returns:
-        Its fields and, under "type", its class; specs inside it likewise.
+    """Return the fields of a dataclass of `specs` and, under "type", its class; specs inside it likewise.
 
     Example:
         >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
@@ -152,36 +156,39 @@ def spec_to_json(spec) -> dict:
     return {"type": type(spec).__name__, **json.loads(json.dumps(fields))}  # tuples become lists, as in a file
 
 
-def spec_from_json(data):
-    """Makes the spec that `spec_to_json` turned into a dict.
+def spec_from_json(data, path="a card"):
+    """Make the spec that `spec_to_json` turned into a dict.
 
     Args:
-        data: the dict, as JSON gives it back.
-
-    Returns:
-        An equal spec.
+        data: The dict, as JSON gives it back.
+        path: The file it comes from, for the message.
 
     Raises:
-        ValueError: the type is not a spec of this library.
+        ValueError: It is no spec of this library.
 
     Example:
         >>> spec_from_json(spec_to_json(specs.SLIM_FRAMES)) == specs.SLIM_FRAMES
         True
     """
-    kinds = {kind.__name__: kind for kind in (specs.VGGSpec, specs.FrameSpec, specs.LRCNSpec, specs.TrainSpec)}
-    if data.get("type") not in kinds:
-        raise ValueError(f"Expected a type among {sorted(kinds)}. Received: {data.get('type')!r}. Check the card.")
-    fields = {name: _field_from_json(value) for name, value in data.items() if name != "type"}
-    return kinds[data["type"]](**fields)
+    try:
+        return _from_json(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"Expected a spec of type {', '.join(_SPECS)} with its fields. Received: {error} in {path}. "
+            "Train the model anew, or update actlib."
+        ) from error
 
 
-def _field_from_json(value):
-    if isinstance(value, dict):
-        return spec_from_json(value)
-    return tuple(_field_from_json(item) for item in value) if isinstance(value, list) else value
+def _from_json(data):
+    def convert(value):
+        if isinstance(value, list):
+            return tuple(convert(item) for item in value)
+        return _from_json(value) if isinstance(value, dict) else value
+
+    return _SPECS[data["type"]](**{name: convert(value) for name, value in data.items() if name != "type"})
 
 
-def _existing(path) -> Path:
+def _find_file(path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file with weights. Received: {path}, which is not there. Check the path.")
@@ -210,9 +217,3 @@ def _read_h5(path):
     with h5py.File(path) as file:
         file.visititems(visit)
     return weights
-
-
-def _from_bgr(weights):
-    kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
-    mean, std = np.float32(IMAGENET_MEAN), np.ones(3, np.float32)
-    return {"preprocess/mean": mean, "preprocess/std": std, **weights, "block1_conv1/kernel": kernel}

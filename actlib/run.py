@@ -62,7 +62,7 @@ class Run:
         path = self.folder and self.folder / paths.STATE
         if path is None or not path.is_file():
             return False
-        card = read_card(path)
+        card = read_card(path, "settings", "keys", "history", "metadata", "finished")
         self._check_settings(card, self._keys["start"])
         self.history, self.metadata, self.finished = card["history"], card["metadata"], card["finished"]
         self._keys = card["keys"]
