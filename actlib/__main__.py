@@ -1,101 +1,116 @@
-"""The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor | tour."""
+"""The same work for long runs: python -m actlib train | evaluate | annotate | fetch | doctor."""
 
 import importlib
-from dataclasses import replace
+import inspect
+import shlex
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
 from actlib import paths
 
-app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-
+Framework = Literal["torch", "keras"]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
-Split = Annotated[int, typer.Option(min=1, max=3, help="Official split.")]
-Framework = Annotated[str, typer.Option(help="torch or keras.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each part.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 
 
-def load(name):
-    """Import one module of the library when a command needs it, so that help is quick.
+class Commands(TyperGroup):
+    """Commands that answer a mistake with a line, not with a traceback."""
 
-    Args:
-        name: The module's name inside actlib.
-
-    Returns:
-        The module.
-    """
-    return importlib.import_module(f"actlib.{name}")
-
-
-def find_folder(data):
-    """Choose the data folder.
-
-    Args:
-        data: What the user named, or None.
-
-    Returns:
-        A path.
-    """
-    return data or load("sample").data_folder()
+    def invoke(self, ctx):
+        """Run a command; ACTLIB_TRACEBACK shows where an error comes from."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except (ValueError, OSError, RuntimeError, ImportError, ArithmeticError, MemoryError) as error:
+            if paths.read_setting("ACTLIB_TRACEBACK"):
+                raise
+            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            raise typer.Exit(code=1) from None
 
 
-def split_names(classes):
-    """Read a list of class names.
+app = typer.Typer(
+    cls=Commands,
+    help=__doc__,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
-    Args:
-        classes: "all", "seven", or names with commas between.
 
-    Returns:
-        A tuple of names, or None for all.
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of ``train``."""
 
-    Example:
-        >>> split_names("Diving, Punch")
-        ('Diving', 'Punch')
-    """
-    if classes == "all":
-        return None
-    if classes == "seven":
-        return load("specs").SEVEN_CLASSES
-    return tuple(name.strip() for name in classes.split(","))
+    out: Annotated[
+        Path,
+        typer.Option(file_okay=False, help="The run's folder; a run that was stopped resumes after its last epoch."),
+    ]
+    data: Data = None
+    split: Annotated[int, typer.Option(min=1, max=3, help="Official split.")] = 1
+    classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
+    model: Annotated[Literal["frames", "lrcn"], typer.Option(help="frames or lrcn.")] = "frames"
+    framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
+    preset: Annotated[str | None, typer.Option(help="A name in actlib/specs.py; else one that suits the data.")] = None
+    weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0
+    epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
+    protocol: Annotated[Literal["uniform", "paper"], typer.Option(help="Over the whole video; 16 in a row.")] = (
+        "uniform"
+    )
+    limit: Limit = None
+
+
+def take_options(record):
+    """Make a function of one record a command whose options are the record's fields."""
+
+    def decorate(function):
+        def command(**options):
+            return function(record(**options))
+
+        command.__signature__, command.__annotations__ = (
+            inspect.signature(record),
+            get_type_hints(record, include_extras=True),
+        )
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        return command
+
+    return decorate
 
 
 @app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="The run's folder; a run that was cut off goes on from its last epoch.")],
-    data: Data = None,
-    split: Split = 1,
-    classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all",
-    model: Annotated[str, typer.Option(help="frames or lrcn.")] = "frames",
-    framework: Framework = "torch",
-    preset: Annotated[
-        str | None, typer.Option(help="A name in actlib/specs.py; without it, one that suits the data.")
-    ] = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None,
-    seed: int = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None,
-    protocol: Annotated[
-        str, typer.Option(help="uniform: frames over the whole video; paper: 16 in a row.")
-    ] = "uniform",
-    limit: Limit = None,
-):
+@take_options(TrainOptions)
+def train(options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
-    experiments, specs = load("experiment"), load("specs")
-    folder = find_folder(data)
-    chosen = specs.PRESETS[preset] if preset in specs.PRESETS else experiments.default_preset(model, folder)
-    if preset is not None and preset not in specs.PRESETS:
-        raise ValueError(
-            f"Expected --preset to be one of {', '.join(specs.PRESETS)}. Received: {preset}. Choose one of them."
-        )
-    if epochs is not None:
-        chosen = replace(chosen, training=replace(chosen.training, num_epochs=epochs))
-    weights = weights or experiments.default_weights(folder)
+    experiments = _load("experiment")
+    folder = _find_folder(options.data)
+    preset = _find_preset(options.preset) if options.preset else experiments.choose_preset(options.model, folder)
+    if options.epochs is not None:
+        preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
     experiment = experiments.Experiment(
-        folder, chosen, framework, weights, split, split_names(classes), seed, protocol, limit
+        folder,
+        preset,
+        framework=options.framework,
+        weights=options.weights or experiments.choose_weights(folder),
+        split=options.split,
+        classes=_split_names(options.classes),
+        seed=options.seed,
+        protocol=options.protocol,
+        limit=options.limit,
     )
-    experiments.train_experiment(experiment, out)
-    typer.echo(f"The best checkpoint is {out / 'best.safetensors'}. Next: python -m actlib evaluate --run {out}")
+    with _exit_when_stopped():
+        experiments.run_training(experiment, options.out)
+    where = ["--run", str(options.out)] + (["--data", str(options.data)] if options.data else [])
+    typer.echo(
+        f"The best checkpoint is {options.out / paths.BEST}. Next: python -m actlib evaluate {shlex.join(where)}"
+    )
 
 
 @app.command()
@@ -103,16 +118,18 @@ def evaluate(
     run: Annotated[Path, typer.Option(help="The folder that train wrote, or a checkpoint.")],
     data: Data = None,
     split: Annotated[int | None, typer.Option(min=1, max=3, help="Official split; without it, the run's own.")] = None,
-    framework: Annotated[str | None, typer.Option(help="torch or keras; without it, the one that trained.")] = None,
+    framework: Annotated[Framework | None, typer.Option(help="Without it, the one that trained.")] = None,
     shuffle_frames: Annotated[bool, typer.Option(help="Put each clip's frames in random order: the control.")] = False,
     limit: Limit = None,
     out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None,
 ):
-    """Measure a checkpoint on the test part: frame, clip and video accuracy, with intervals."""
-    choices = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
-    results, facts = load("experiment").evaluate_checkpoint(run, find_folder(data), **choices)
-    name = "results_shuffled.json" if shuffle_frames else "results.json"
-    path = load("experiment").write_results(out or (run if run.is_dir() else run.parent), results, facts, name=name)
+    """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
+    experiments = _load("experiment")
+    options = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
+    results, metadata = experiments.evaluate_checkpoint(run, _find_folder(data), **options)
+    folder = out or (run if run.is_dir() else run.parent)
+    name = paths.RESULTS_SHUFFLED if shuffle_frames else paths.RESULTS
+    path = experiments.write_results(folder, results, metadata, name=name)
     typer.echo(f"{results}\nWritten to {path}")
 
 
@@ -121,47 +138,79 @@ def annotate(
     video: Annotated[Path, typer.Argument(help="Any video.")],
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint, or the run's folder.")],
     out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")],
-    framework: Framework = "torch",
-    label: Annotated[str | None, typer.Option(help="The true class, to mark right and wrong.")] = None,
+    framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch",
+    label: Annotated[
+        str | None, typer.Option(help="The true class, to mark what is correct and what is wrong.")
+    ] = None,
     smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0,
 ):
-    """Draw what a model says on every frame of a video."""
-    model = load("experiment").load_predictor(checkpoint, framework=framework)
-    window = load("timeline").WindowConfig(smoothing_seconds=smoothing)
-    film = load("annotate").annotate_video(video, model, out, true_label=label, window=window)
+    """Draw what a model predicts on every frame of a video."""
+    model = _load("experiment").load_predictor(checkpoint, framework=framework)
+    window = _load("timeline").WindowConfig(smoothing_seconds=smoothing)
+    film = _load("annotate").annotate_video(video, model, out, true_label=label, window=window)
     typer.echo(f"Written to {film.path}")
 
 
 @app.command()
 def fetch(
-    what: Annotated[str, typer.Argument(help="ucf101, lists or vgg16.")],
+    what: Annotated[Literal["ucf101", "lists", "vgg16"], typer.Argument(help="ucf101, lists or vgg16.")],
     classes: Annotated[str, typer.Option(help="seven, all, or names with commas between.")] = "seven",
-    source: Annotated[
-        str | None, typer.Option("--from", help="A file, a folder or an address to take it from.")
-    ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="A file, a folder or an address instead.")] = None,
     folder: Annotated[Path | None, typer.Option("--to", help="Where it goes.")] = None,
     lists: Annotated[str | None, typer.Option(help="A file, a folder or an address of the official lists.")] = None,
 ):
     """Get UCF-101, its official lists, or the ImageNet weights of VGG-16."""
-    typer.echo(load("download").fetch(what, classes=classes, source=source, folder=folder, lists=lists))
+    typer.echo(_load("download").fetch(what, classes=classes, source=source, folder=folder, lists=lists))
 
 
 @app.command()
 def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
     """Tell what is there, what is missing, and the line to type next."""
-    typer.echo(load("doctor").doctor(ask_frameworks=frameworks))
+    typer.echo(_load("doctor").doctor(ask_frameworks=frameworks))
 
 
-def main():
-    """Run a command; what went wrong is said in a line, without a traceback."""
+def _load(name):
+    """Import a module of the library when a command needs it, so that help is quick."""
+    return importlib.import_module(f"actlib.{name}")
+
+
+def _find_folder(data):
+    return data or _load("sample").data_folder()
+
+
+def _find_preset(name):
+    presets = _load("specs").PRESETS
+    if name not in presets:
+        raise ValueError(f"Expected --preset to be one of {', '.join(presets)}. Received: {name}. Choose one of them.")
+    return presets[name]
+
+
+def _split_names(classes):
+    if classes in ("all", "seven"):
+        return _load("specs").SEVEN_CLASSES if classes == "seven" else None
+    return tuple(name.strip() for name in classes.split(","))
+
+
+@contextmanager
+def _exit_when_stopped():
+    """Let Ctrl-C and SIGTERM stop a training in order, and end the program with their exit codes, 130 and 143."""
+    received = []
+
+    def stop(number, frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        app()
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if paths.read_setting("ACTLIB_TRACEBACK"):
-            raise
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        raise SystemExit(1) from None
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped before the first epoch; the same line begins again.", err=True)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise typer.Exit(code=128 + received[0])
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -116,6 +116,11 @@ def read_card(path, *names) -> dict:
             card = json.loads((file.metadata() or {}).get("card", "{}"))
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it anew.") from error
+    return check_card(card, path, *names)
+
+
+def check_card(card, path, *names) -> dict:
+    """Return a card that is in a format we know and has these names, or raise ValueError, which names the file."""
     version, missing = card.get("format_version", 0), [name for name in names if name not in card]
     if version > FORMAT_VERSION:
         raise ValueError(

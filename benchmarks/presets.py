@@ -18,12 +18,13 @@ from actlib.experiment import (
     BACKENDS,
     Experiment,
     cache_features,
-    default_preset,
+    cache_frames,
+    choose_preset,
     evaluate_checkpoint,
-    find_weights,
     load_backend,
+    load_initial_weights,
     prepare_table,
-    train_experiment,
+    run_training,
     write_results,
 )
 
@@ -36,55 +37,28 @@ SHUFFLED = "results_shuffled.json"
 
 
 def run_preset(data, name, *, framework, seed, out):
-    """Train and measure one preset with one seed.
-
-    Args:
-        data: The data folder.
-        name: The preset's name.
-        framework: "torch" or "keras".
-        seed: Of the training.
-        out: Folder for all runs.
-    """
+    """Train and evaluate one preset with one seed, in a folder of `out`; what is there already is left."""
     run = out / f"{framework}_{name}_{seed}"
-    if not (run / SHUFFLED).exists():
-        default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
-        weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
-        experiment = Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
-        model, history = train_experiment(experiment, run)
-        trained = {"train_seconds": sum(history["seconds"]), "num_parameters": count(model, framework)}
-        for shuffled, file in ((False, "results.json"), (True, SHUFFLED)):
-            results, facts = evaluate_checkpoint(run, data, shuffle_frames=shuffled)
-            write_results(run, results, facts | trained, name=file)
-
-
-def count(model, framework):
-    """Count a model's parameters.
-
-    Args:
-        model: A twin's model.
-        framework: "torch" or "keras".
-
-    Returns:
-        How many there are in all.
-    """
-    return int(load_backend(framework).training.count_parameters(model)[1])
+    if (run / SHUFFLED).exists():
+        return
+    default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
+    weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
+    experiment = Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
+    model, history = run_training(experiment, run)
+    num_parameters = int(load_backend(framework).training.count_parameters(model)[1])
+    trained = {"train_seconds": sum(history["seconds"]), "num_parameters": num_parameters}
+    for shuffled, file in ((False, "results.json"), (True, SHUFFLED)):
+        results, metadata = evaluate_checkpoint(run, data, shuffle_frames=shuffled)
+        write_results(run, results, metadata | trained, name=file)
 
 
 def measure_baseline(data, *, framework):
-    """Measure logistic regression on the spatially averaged ImageNet VGG-16 features of single frames.
-
-    Args:
-        data: The data folder.
-        framework: The twin that convolves.
-
-    Returns:
-        ``evaluation.Results``.
-    """
+    """Evaluate logistic regression on the position-averaged ImageNet VGG-16 features of single frames."""
     preset = specs.PRESETS["vgg16_frames"]
     experiment = Experiment(data, preset, framework=framework)
     table = prepare_table(experiment)
     build = load_backend(framework).training.build_model
-    model = build(preset.model, len(table.attrs["classes"]), weights=find_weights(experiment.weights))
+    model = build(preset.model, len(table.attrs["classes"]), weights=load_initial_weights(experiment.weights))
     parts = [table[table.subset != "test"], table[table.subset == "test"].reset_index(drop=True)]
     train, test = (
         np.stack(
@@ -93,7 +67,7 @@ def measure_baseline(data, *, framework):
                 for row in cache
             ]
         )
-        for cache in (cache_features(part, model, experiment).fill() for part in parts)
+        for cache in (cache_features(cache_frames(part, experiment), model).fill() for part in parts)
     )
     num_classes = len(table.attrs["classes"])
     logits = evaluation.logistic_baseline(train, parts[0].label.to_numpy(), test=test, num_classes=num_classes)
@@ -101,16 +75,8 @@ def measure_baseline(data, *, framework):
     return evaluation.evaluate(logits, places, parts[1], readout="steps", classes=table.attrs["classes"])
 
 
-def summarise(folders, num_parameters):
-    """Put the seeds of one preset into a row: the mean over seeds and, with several, the lowest and the highest.
-
-    Args:
-        folders: The run of each seed.
-        num_parameters: What the model has.
-
-    Returns:
-        A dict.
-    """
+def summarize(folders, num_parameters):
+    """Put the runs of one preset, one a seed, into a row: the mean and, with several, the lowest and the highest."""
     records, shuffled = (
         [json.loads((folder / file).read_text()) for folder in folders] for file in ("results.json", SHUFFLED)
     )
@@ -124,28 +90,13 @@ def summarise(folders, num_parameters):
 
 
 def spread(records, level):
-    """Write the accuracies of several seeds in percent.
-
-    Args:
-        records: results.json of each seed.
-        level: "frame", "clip" or "video".
-
-    Returns:
-        "94.0 (91.7–95.2)", or one number for one seed.
-    """
+    """Write the accuracies of several seeds at a level (frame, clip, video) in percent: "94.0 (91.7–95.2)"."""
     values = [100 * record[f"{level}_accuracy"]["value"] for record in records]
     return f"{np.mean(values):.1f}" + (f" ({min(values):.1f}–{max(values):.1f})" if len(values) > 1 else "")
 
 
 def report(out):
-    """Write all that was measured on one data set as a table.
-
-    Args:
-        out: Folder of the runs.
-
-    Returns:
-        Markdown: a row for each preset and framework.
-    """
+    """Write all that was measured on one data set as a Markdown table, a row for each preset and framework."""
     rows = []
     for name in specs.PRESETS:
         for framework, title in (("torch", "PyTorch"), ("keras", "Keras")):
@@ -153,7 +104,7 @@ def report(out):
             folders = [folder for folder in folders if (folder / SHUFFLED).exists()]
             if folders:
                 record = json.loads((folders[0] / "results.json").read_text())
-                found = summarise(folders, record["num_parameters"])
+                found = summarize(folders, record["num_parameters"])
                 rows.append({"preset": f"`{name}`", "": title, "seeds": len(folders)} | found)
     if not rows:
         return "Nothing was measured yet."
@@ -173,7 +124,7 @@ def main():
     options = parser.parse_args()
     data = options.data or sample.data_folder()
     out = options.out / ("sample" if sample.is_sample(data) else data.name)
-    default = [default_preset(model, data).name for model in ("frames", "lrcn")]
+    default = [choose_preset(model, data).name for model in ("frames", "lrcn")]
     for name in default if options.presets is None else options.presets:
         for seed in options.seeds:
             run_preset(data, name, framework=options.framework, seed=seed, out=out)

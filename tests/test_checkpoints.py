@@ -7,6 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from actlib import checkpoints, specs
 
@@ -21,7 +24,10 @@ def bgr_weights():
 def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     card = {"kind": "frames", "classes": ["Jump", "Sit"], "metrics": {"val_loss": 0.1 + 0.2}}
     path = checkpoints.save_checkpoint(tmp_path / "new" / "model.safetensors", WEIGHTS, card)
-    assert checkpoints.read_card(path) == card == json.loads(path.with_suffix(".json").read_text())
+    written = card | {"format_version": checkpoints.FORMAT_VERSION}
+    assert (
+        checkpoints.read_card(path, "kind", "classes") == written == json.loads(path.with_suffix(".json").read_text())
+    )
     read = checkpoints.read_weights(path)
     assert read.keys() == WEIGHTS.keys()
     assert all(np.array_equal(read[name], WEIGHTS[name]) and read[name].dtype == np.float32 for name in WEIGHTS)
@@ -99,15 +105,86 @@ def test_the_key_changes_with_any_weight_and_name():
     assert key != checkpoints.weights_key(WEIGHTS | {"logits/kernel": WEIGHTS["logits/kernel"].reshape(3, 2)})
 
 
-@pytest.mark.parametrize("preset", specs.PRESETS.values(), ids=lambda preset: preset.name)
-def test_every_spec_comes_back_through_json(preset):
-    for spec in (preset.model, preset.training):
-        assert checkpoints.spec_from_json(json.loads(json.dumps(checkpoints.spec_to_json(spec)))) == spec
+counts, shares = st.integers(1, 512), st.floats(0, 1)
+colors = st.tuples(*[st.floats(-1000, 1000)] * 3)
+vggs = st.builds(
+    specs.VGGSpec,
+    name=st.text(),
+    blocks=st.lists(st.tuples(counts, counts), min_size=1, max_size=5).map(tuple),
+    size=counts,
+    mean=colors,
+    std=colors,
+)
+heads = st.builds(
+    specs.FrameSpec, name=st.text(), vgg=vggs, hidden=st.lists(counts, max_size=3).map(tuple), dropout=shares
+)
+lrcns = st.builds(
+    specs.LRCNSpec,
+    frames=heads,
+    lstm=st.lists(counts, min_size=1, max_size=3).map(tuple),
+    readout=st.sampled_from(specs.READOUTS),
+)
+trainings = st.builds(
+    specs.TrainSpec,
+    learning_rate=st.floats(0, 1),
+    clip_norm=st.none() | st.floats(0, 10),
+    patience=st.none() | counts,
+    frozen=st.sets(st.sampled_from(specs.FROZEN_PARTS)).map(lambda parts: tuple(sorted(parts))),
+)
+presets = st.builds(specs.Preset, model=heads | lrcns, training=trainings, clip_frames=counts)
 
 
-def test_an_unknown_spec_is_refused():
-    with pytest.raises(ValueError, match="Popen"):
-        checkpoints.spec_from_json({"type": "Popen"})
+@given(preset=presets | st.sampled_from([*specs.PRESETS.values()]))
+def test_every_preset_comes_back_through_json(preset):
+    for spec in (preset, preset.model, preset.training):
+        read = checkpoints.spec_from_json(json.loads(json.dumps(checkpoints.spec_to_json(spec))))
+        assert read == spec and hash(read) == hash(spec)  # hash: no list where a tuple was
+
+
+@given(preset=presets, card=st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()))
+def test_every_card_comes_back_from_a_file(preset, card, tmp_path_factory):
+    card |= {"preset": checkpoints.spec_to_json(preset), "format_version": 0}
+    path = checkpoints.save_checkpoint(tmp_path_factory.getbasetemp() / "card.safetensors", {}, card)
+    read = checkpoints.read_card(path, *card)
+    assert read == card | {"format_version": checkpoints.FORMAT_VERSION}
+    assert checkpoints.spec_from_json(read["preset"], path) == preset
+
+
+def without(name):
+    spec = checkpoints.spec_to_json(specs.PRESETS["slim_lrcn"])
+    return {key: value for key, value in spec.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer"),
+    [
+        ({"type": "Popen"}, "Popen"),
+        (without("type"), "type"),
+        (without("clip_frames"), "clip_frames"),
+        (without("name") | {"title": "x"}, "title"),
+        (without("model") | {"model": without("type")}, "type"),
+        ("slim_lrcn", "indices"),
+        (checkpoints.spec_to_json(specs.PRESETS["slim_lrcn"].model) | {"readout": "first"}, "'first'"),
+    ],
+)
+def test_a_spec_of_another_version_is_refused_with_its_file(spec, answer):
+    with pytest.raises(
+        ValueError, match=rf"Expected a spec.*{answer}.* in run/best\.safetensors. Train the model anew"
+    ):
+        checkpoints.spec_from_json(spec, "run/best.safetensors")
+
+
+def test_a_card_says_what_it_lacks_and_whether_it_is_too_new(tmp_path):
+    save_file({"a": np.zeros(1)}, tmp_path / "bare.safetensors")
+    assert checkpoints.read_card(tmp_path / "bare.safetensors") == {}
+    path = checkpoints.save_checkpoint(tmp_path / "some.safetensors", WEIGHTS, {"kind": "frames", "classes": []})
+    for file, missing in (("bare", "kind, classes, preset"), ("some", "preset")):
+        with pytest.raises(ValueError, match=rf"{file}\.safetensors, whose card lacks {missing}\. Name a checkpoint"):
+            checkpoints.read_card(tmp_path / f"{file}.safetensors", "kind", "classes", "preset")
+    newer = checkpoints.FORMAT_VERSION + 1
+    save_file({"a": np.zeros(1)}, path, {"card": json.dumps({"kind": "frames", "format_version": newer})})
+    with pytest.raises(ValueError, match=rf"Received: {newer} in .*some\.safetensors\. Update actlib"):
+        checkpoints.read_card(path)
 
 
 @pytest.mark.skipif("ACTLIB_REAL_DATA" not in os.environ, reason="set ACTLIB_REAL_DATA to a folder with real weights")

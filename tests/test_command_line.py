@@ -1,63 +1,40 @@
 """The command line from end to end: train, start another model from it, evaluate, annotate, say what was wrong."""
 
 import json
-import sys
+import os
+import shlex
+import signal
+from dataclasses import asdict
 
 import av
 import numpy as np
 import pytest
+from bright_and_dark import SHADES, write_data
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
-from actlib import specs
-from actlib.experiment import frozen_parts
-
-SHADES = {"Bright": 220, "Dark": 40}
-GROUPS = range(1, 9)
-
-
-def write_avi(path, shade):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(shade)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(20):
-            pixels = (shade + noise.integers(-30, 30, (48, 64, 3))).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
+from actlib import checkpoints, run, specs
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Bright and dark videos of eight groups in UCF-101's layout; groups 1 to 3 are tested."""
-    folder = tmp_path_factory.mktemp("data")
-    lists = {"trainlist01.txt": "", "testlist01.txt": "", "classInd.txt": "1 Bright\n2 Dark\n"}
-    for label, (name, shade) in enumerate(SHADES.items(), start=1):
-        for group in GROUPS:
-            video = f"{name}/v_{name}_g{group:02d}_c01.avi"
-            write_avi(folder / "UCF-101" / video, shade + group)
-            if group <= 3:
-                lists["testlist01.txt"] += f"{video}\n"
-            else:
-                lists["trainlist01.txt"] += f"{video} {label}\n"
-    (folder / "ucfTrainTestlist").mkdir()
-    for name, text in lists.items():
-        (folder / "ucfTrainTestlist" / name).write_text(text)
-    return folder
+    return write_data(tmp_path_factory.mktemp("data set"))
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ACTLIB_WEIGHTS", str(tmp_path / "no_imagenet.safetensors"))
+    monkeypatch.delenv("ACTLIB_TRACEBACK", raising=False)
 
 
-def run(*words):
-    return CliRunner().invoke(command_line.app, [str(word) for word in words], catch_exceptions=False)
+def call(*words):
+    return CliRunner().invoke(command_line.app, [str(word) for word in words])
 
 
 def train(data, framework, model, out, *, weights):
-    return run(
+    return call(
         *("train", "--data", data, "--framework", framework, "--preset", f"slim_{model}", "--weights", weights),
         *("--epochs", 4, "--out", out),
     )
@@ -65,48 +42,167 @@ def train(data, framework, model, out, *, weights):
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
-    frames, lrcn, film = tmp_path / "frames", tmp_path / "lrcn", tmp_path / "film.mp4"
+    frames, lrcn, film = tmp_path / "frames", tmp_path / "an lrcn", tmp_path / "film.mp4"
     assert str(frames / "best.safetensors") in train(data, framework, "frames", frames, weights="none").output
-    train(data, framework, "lrcn", lrcn, weights=frames)
-    assert "Written to" in run("evaluate", "--data", data, "--run", lrcn).output
+    trained = train(data, framework, "lrcn", lrcn, weights=frames)
+    next_words = shlex.split(trained.output.split("Next: python -m actlib ")[1])
+    assert "Written to" in call(*next_words).output
     record = json.loads((lrcn / "results.json").read_text())
     counts = {level: record[f"{level}_accuracy"]["count"] for level in ("frame", "clip", "video")}
     assert counts == {"frame": 6 * 32, "clip": 6 * 2, "video": 6}  # three groups of two classes, 32 frames, 2 clips
     assert record["video_accuracy"]["value"] == 1
-    run("evaluate", "--data", data, "--run", lrcn, "--shuffle-frames")
+    call("evaluate", "--data", data, "--run", lrcn, "--shuffle-frames")
     assert (lrcn / "results_shuffled.json").exists()
     video = next((data / "UCF-101").rglob("*.avi"))
-    run("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film)
+    call("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film)
     with av.open(str(film)) as container:
         assert container.streams.video[0].frames == 20
 
 
-def test_the_same_line_again_goes_on_and_changes_nothing(data, tmp_path):
-    train(data, "torch", "frames", tmp_path, weights="none")
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}  # no epoch wrote anew
-    train(data, "torch", "frames", tmp_path, weights="none")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_training_keeps_its_epochs_and_the_same_line_ends_it(data, number, code, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(run.ProgressBar, "on_epoch", lambda bar, row: row["epoch"] == 2 and os.kill(os.getpid(), number))
+        handler = signal.getsignal(number)
+        assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == code
+        assert signal.getsignal(number) is handler
+    assert json.loads((tmp_path / "history.json").read_text())["epoch"] == [1, 2]
+    assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0
+    assert json.loads((tmp_path / "history.json").read_text())["epoch"] == [1, 2, 3, 4]
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0  # finished: no epoch wrote anew
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == before
-    assert len(json.loads((tmp_path / "history.json").read_text())["epoch"]) == 4
+    changed = call("train", "--data", data, "--preset", "slim_frames", "--weights", "none", "--out", tmp_path)
+    assert changed.exit_code == 1 and "training.num_epochs: 4 then, 12 now" in changed.output
+
+
+def test_a_training_that_is_stopped_while_videos_are_read_says_so(monkeypatch, data, tmp_path):
+    monkeypatch.setattr("actlib.experiment.run_training", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    stopped = train(data, "torch", "frames", tmp_path, weights="none")
+    assert stopped.exit_code == 143 and "Stopped before the first epoch" in stopped.output
+
+
+@pytest.fixture(scope="module")
+def wrong(data, tmp_path_factory):
+    """A folder of files that are not what a command wants, and two models that are."""
+    from actlib.torch import training, weights
+
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "empty").mkdir()
+    for name in ("notes.txt", "letter.mp4", "damaged.safetensors", "letter.zip"):
+        (folder / name).write_text("Dear film, ...\n" * 50)
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "unlisted" / "Bright").mkdir(parents=True)
+    os.link(next((data / "UCF-101" / "Bright").iterdir()), folder / "unlisted" / "Bright" / "v_Bright_g01_c01.avi")
+    model = training.build_model(specs.SLIM_FRAMES, 2)
+    preset = specs.PRESETS["slim_frames"]
+    choices = {"framework": "torch", "weights": "none", "split": 1, "seed": 0, "protocol": "uniform", "limit": None}
+    card = {"classes": [*SHADES], "preset": checkpoints.spec_to_json(preset), "experiment": choices}
+    cards = {
+        "good": card,
+        "strangers": card | {"classes": ["Aikido", "Judo"]},
+        "old": card | {"preset": "slim_frames"},
+        "bare": {},
+        "strange": card | {"preset": card["preset"] | {"momentum": 3}},
+    }
+    for name, each in cards.items():
+        weights.save_model(folder / f"{name}.safetensors", model, card=each)
+    arrays = weights.get_weights(model)
+    save_file(arrays, folder / "weights_only.safetensors")
+    save_file(arrays, folder / "future.safetensors", {"card": json.dumps(card | {"format_version": 99})})
+    save_file({"pool/kernel": np.zeros(3, np.float32)}, folder / "other.safetensors")
+    return folder
+
+
+TRAIN = "train --out {tmp}/run --data {data} --weights none "
+EVALUATE = "evaluate --data {data} --run "
+ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/film.mp4 "
 
 
 @pytest.mark.parametrize(
-    ("words", "answer"),
+    ("line", "answer"),
     [
-        (("train", "--preset", "vgg19"), "Expected --preset to be one of study_scratch"),
-        (("train", "--framework", "jax"), "Expected framework to be one of"),
-        (("evaluate", "--run", "nowhere"), "Run the lesson that trains it, or 'python -m actlib train', first"),
+        ("trian", "No such command 'trian'"),
+        ("train", "Missing option '--out'"),
+        (TRAIN + "--model resnet", "'resnet' is not one of 'frames', 'lrcn'"),
+        (TRAIN + "--framework jax", "'jax' is not one of 'torch', 'keras'"),
+        (TRAIN + "--protocol best", "'best' is not one of 'uniform', 'paper'"),
+        (TRAIN + "--split 4", "Invalid value for '--split'"),
+        (TRAIN + "--split one", "Invalid value for '--split'"),
+        (TRAIN + "--seed -1", "Invalid value for '--seed'"),
+        (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
+        (TRAIN + "--limit 0", "Invalid value for '--limit'"),
+        (TRAIN + "--speed 2", "No such option: --speed"),
+        (TRAIN + "extra", "unexpected extra argument"),
+        (TRAIN + "--preset vgg19", "Expected --preset to be one of study_scratch"),
+        (TRAIN + "--out {wrong}/notes.txt", "notes.txt' is a file"),
+        (TRAIN + "--data {tmp}/nowhere", "nowhere, which is not there. Correct --data"),
+        (TRAIN + "--data {wrong}/notes.txt", "notes.txt, which is a file. Correct --data"),
+        (TRAIN + "--data {wrong}/empty", "holds no folders"),
+        (TRAIN + "--data {wrong}/unlisted", "Expected trainlist01.txt and testlist01.txt"),
+        (TRAIN + "--split 2", "Expected trainlist02.txt"),
+        (TRAIN + "--classes Nobody", "Expected videos of Nobody"),
+        (TRAIN + "--classes seven", "Expected videos of ApplyEyeMakeup"),
+        (TRAIN + "--classes Dark,Dark", "Expected a list of different class names"),
+        (TRAIN + "--weights imagenet", "python -m actlib fetch vgg16"),
+        (TRAIN + "--weights nowhere.npz", "Expected weights in nowhere.npz"),
+        (TRAIN + "--weights {wrong}/empty", "best.safetensors. Received: no such file"),
+        (TRAIN + "--weights {wrong}/notes.txt", "Expected a .safetensors, .npz, .h5 file"),
+        (TRAIN + "--weights {wrong}/damaged.safetensors", "damaged.safetensors"),
+        (TRAIN + "--weights {wrong}/other.safetensors --preset slim_frames", "Choose another file"),
+        ("evaluate", "Missing option '--run'"),
+        (EVALUATE + "nowhere", "Run the lesson that trains it, or 'python -m actlib train', first"),
+        (EVALUATE + "{wrong}/empty", "empty/best.safetensors. Received: no such file"),
+        (EVALUATE + "{wrong}/notes.txt", "Expected a whole .safetensors file"),
+        (EVALUATE + "{wrong}/damaged.safetensors", "damaged.safetensors"),
+        (EVALUATE + "{wrong}/weights_only.safetensors", "weights_only.safetensors, whose card lacks framework"),
+        (EVALUATE + "{wrong}/bare.safetensors", "bare.safetensors, whose card lacks classes, preset, experiment"),
+        (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Train the model anew"),
+        (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Train the model anew"),
+        (EVALUATE + "{wrong}/future.safetensors", "Received: 99 in"),
+        (EVALUATE + "{wrong}/good.safetensors --split 0", "Invalid value for '--split'"),
+        (EVALUATE + "{wrong}/good.safetensors --framework jax", "'jax' is not one of 'torch', 'keras'"),
+        (EVALUATE + "{wrong}/good.safetensors --data {tmp}/nowhere", "nowhere, which is not there"),
+        (EVALUATE + "{wrong}/strangers.safetensors", "Expected videos of Aikido, Judo"),
+        (EVALUATE + "{wrong}/good.safetensors --out {wrong}/notes.txt", "notes.txt"),
+        ("annotate", "Missing argument 'video'"),
+        ("annotate {video} --out film.mp4", "Missing option '--checkpoint'"),
+        (ANNOTATE + "--checkpoint nowhere", "Expected a checkpoint in nowhere"),
+        (ANNOTATE + "--checkpoint {wrong}/weights_only.safetensors", "weights_only.safetensors"),
+        (ANNOTATE + "--out {tmp}/film.avi", ".mp4 or .gif"),
+        (ANNOTATE + "--label Sitting", "Sitting"),
+        (ANNOTATE + "--smoothing -1", "Invalid value for '--smoothing'"),
+        (ANNOTATE.replace("{video}", "nowhere.mp4"), "nowhere.mp4"),
+        (ANNOTATE.replace("{video}", "{wrong}/letter.mp4"), "letter.mp4"),
+        (ANNOTATE.replace("{video}", "{wrong}/empty.mp4"), "empty.mp4"),
+        ("fetch", "Missing argument 'what'"),
+        ("fetch kinetics", "'kinetics' is not one of 'ucf101', 'lists', 'vgg16'"),
+        ("fetch vgg16 --to {tmp} --from {tmp}/nowhere.npz", "nowhere.npz"),
+        ("fetch vgg16 --to {tmp} --from {wrong}/notes.txt", "notes.txt"),
+        ("fetch lists --to {tmp} --from {wrong}/letter.zip", "letter.zip"),
+        ("fetch ucf101 --to {tmp} --lists {tmp}/nowhere.zip", "nowhere.zip"),
+        ("doctor --gpu", "No such option: --gpu"),
     ],
 )
-def test_a_mistake_is_answered_in_a_line(data, words, answer, tmp_path, monkeypatch, capsys):
-    out = ("--out", str(tmp_path)) if words[0] == "train" else ()
-    monkeypatch.setattr(sys, "argv", ["actlib", *words, "--data", str(data), *out])
-    with pytest.raises(SystemExit) as end:
-        command_line.main()
-    assert end.value.code == 1
-    assert answer in capsys.readouterr().err
+def test_a_mistake_is_answered_in_a_line(line, answer, data, wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video = next((data / "UCF-101").rglob("*.avi"))
+    names = {"data": data, "wrong": wrong, "tmp": tmp_path, "video": video}
+    result = call(*(word.format(**names) for word in line.split()))
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (1, 2) and "Traceback" not in result.output
+    assert answer in result.output
 
 
-def test_what_should_be_frozen_but_has_no_weights_is_trained_with_a_warning():
-    training = specs.TrainSpec(frozen=("convolutions", "hidden"))
-    with pytest.warns(UserWarning, match="none for hidden"):
-        assert frozen_parts(training, {"block1_conv1/kernel": 0}).frozen == ("convolutions",)
+def test_a_traceback_is_shown_to_whoever_asks_for_it(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_TRACEBACK", "1")
+    result = call("evaluate", "--data", data, "--run", tmp_path)
+    assert isinstance(result.exception, FileNotFoundError)
+
+
+def test_help_names_every_option_and_its_default():
+    for command in command_line.app.registered_commands:
+        text = call(command.callback.__name__, "--help").output
+        assert command.callback.__doc__.split(":")[0].split()[0] in text
+    text = call("train", "--help").output
+    assert all(f"--{name}" in text for name in asdict(command_line.TrainOptions(out="x")))

@@ -122,6 +122,15 @@ def test_the_environment_is_read_in_one_place():
     assert readers == READ_ENVIRONMENT  # take out of the list what no longer reads it
 
 
+def test_modules_that_one_system_lacks_are_imported_only_where_they_are_used():
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            names = {alias.name for alias in getattr(node, "names", [])} | {getattr(node, "module", None)}
+            assert not names & {"resource", "fcntl", "pwd", "termios", "msvcrt", "winreg"}, (
+                f"{path.name} needs one system"
+            )
+
+
 def test_no_drawers_for_odds_and_ends():
     names = {path.name for path in MODULES}
     assert not names & {"utils.py", "helpers.py", "common.py", "base.py"}

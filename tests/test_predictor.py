@@ -1,30 +1,48 @@
-"""A checkpoint that can be asked about any clips, in either framework."""
+"""A checkpoint as a model that scores any clips, in either framework."""
 
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from actlib import specs
+from actlib import checkpoints, specs
 from actlib.experiment import load_predictor
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
 
 
-@pytest.mark.parametrize("preset", ["slim_frames", "slim_lrcn"])
-def test_both_frameworks_answer_alike(preset, tmp_path):
+def save(path, preset):
+    """Write a Keras model of a preset with the card that training would give it."""
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
-    model = training.build_model(specs.PRESETS[preset].model, 7)
-    weights.save_model(tmp_path / "best.safetensors", model, card={"classes": list("abcdefg"), "preset": preset})
+    model = training.build_model(preset.model, 7)
+    card = {"classes": list("abcdefg"), "preset": checkpoints.spec_to_json(preset), "experiment": {}}
+    weights.save_model(path, model, card=card | {"window_seconds": 1.5})
+
+
+@pytest.mark.parametrize("name", ["slim_frames", "slim_lrcn"])
+def test_both_frameworks_answer_alike(name, tmp_path):
+    save(tmp_path / "best.safetensors", specs.PRESETS[name])
     answers = {}
     for framework in ("keras", "torch"):
         predictor = load_predictor(tmp_path, framework=framework, mixed_precision=False)
-        assert predictor.classes == tuple("abcdefg") and predictor.size == 64
-        answers[framework] = predictor(CLIPS)  # (N, T, K): a score for every frame
+        answers[framework] = predictor(CLIPS)  # (N, T, K): logits of every frame
         fast = load_predictor(tmp_path, framework=framework)(CLIPS)
         assert np.abs(fast - answers[framework]).max() < 0.02 * np.abs(fast).max()  # bfloat16 has three digits
     assert answers["keras"].shape == (3, 16, 7)
     np.testing.assert_allclose(answers["torch"], answers["keras"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "readout"), [("slim_frames", "frames", "steps"), ("slim_lrcn", "lrcn", "mean")]
+)
+def test_clip_length_and_readout_are_those_of_the_changed_preset(name, kind, readout, tmp_path):
+    preset = specs.PRESETS[name]
+    model = replace(preset.model, readout="mean") if kind == "lrcn" else preset.model
+    save(tmp_path / "best.safetensors", replace(preset, model=model, clip_frames=5))
+    model = load_predictor(tmp_path)
+    assert (model.num_frames, model.readout, model.kind, model.size) == (5, readout, kind, 64)
+    assert model.classes == tuple("abcdefg") and model.window_seconds == 1.5
 
 
 def test_a_missing_checkpoint_says_what_to_run(tmp_path):
@@ -34,8 +52,7 @@ def test_a_missing_checkpoint_says_what_to_run(tmp_path):
 
 def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
-    model = training.build_model(specs.PRESETS["slim_lrcn"].model, 7)
-    weights.save_model(tmp_path / "best.safetensors", model, card={"classes": list("abcdefg"), "preset": "slim_lrcn"})
+    save(tmp_path / "best.safetensors", specs.PRESETS["slim_lrcn"])
     predictor = load_predictor(tmp_path, framework="keras")
     before, made = predictor(CLIPS), training._answer_every_step.cache_info().misses
     weights.set_weights(predictor.model, {"logits/bias": np.ones(7)}, partial=True)

@@ -1,41 +1,34 @@
-"""From a folder of videos to a checkpoint and an honest result: what the lessons and the command line share.
+"""From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
-An experiment is a record of choices; ``train_experiment`` and ``evaluate_checkpoint`` carry it out in either framework.
-
-settings    the record of choices, and what it defaults to
-preparing   its videos, what is stored of them, their batches
-running     training and measuring
-records     what is written down: cards and results.json
-predictor   a checkpoint that answers for videos
+preparing    choices (Experiment) -> table of videos -> frames -> features -> batches; initial weights
+running      a model and batches at hand -> a trained model, results; the whole way in one call
+predictor    a checkpoint -> a model that scores any clips
 """
 
-from actlib.experiment.predictor import Predictor, load_predictor
+from actlib.experiment.predictor import Predictor, find_checkpoint, load_model, load_predictor
 from actlib.experiment.preparing import (
     BACKENDS,
+    PROTOCOLS,
+    Experiment,
     cache_features,
     cache_frames,
+    cache_inputs,
+    choose_preset,
+    choose_weights,
     load_backend,
+    load_initial_weights,
     make_batches,
     prepare_table,
     prepare_videos,
+    runs_folder,
 )
-from actlib.experiment.records import describe_run, make_card, read_experiment, write_results
 from actlib.experiment.running import (
+    describe_run,
     evaluate_checkpoint,
     evaluate_model,
-    find_checkpoint,
-    frozen_experiment,
-    load_model,
-    train_experiment,
-)
-from actlib.experiment.settings import (
-    PROTOCOLS,
-    Experiment,
-    default_preset,
-    default_weights,
-    find_weights,
-    frozen_parts,
-    make_rule,
-    runs_folder,
-    sample_strided,
+    make_card,
+    read_experiment,
+    run_training,
+    train_model,
+    write_results,
 )

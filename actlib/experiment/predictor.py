@@ -1,65 +1,78 @@
-"""A checkpoint ready to be asked about any frames: what annotation and a reader's own video need of a model."""
+"""A checkpoint as a model that scores any clips: what timelines, annotation and a reader's own video need."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from actlib import checkpoints, paths
+from actlib.dataset import ClipBatches
 from actlib.experiment.preparing import load_backend
-from actlib.experiment.running import load_model
-from actlib.specs import PRESETS, LRCNSpec
+from actlib.specs import LRCNSpec
 
 
-class SingleBatch:
-    """One batch that was never in a cache.
+def find_checkpoint(checkpoint):
+    """Return the path of a checkpoint: a .safetensors file, or the best one in a run's folder.
+
+    Raises:
+        FileNotFoundError: If there is none; says what to run first.
+    """
+    path = Path(checkpoint)
+    path = path / paths.BEST if path.is_dir() or not path.suffix else path
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected a checkpoint in {path}. Received: no such file. "
+            "Run the lesson that trains it, or 'python -m actlib train', first."
+        )
+    return path
+
+
+def load_model(checkpoint, *, framework="torch"):
+    """Load a checkpoint of `train_model`, whichever framework wrote it, and its card.
 
     Args:
-        clips: uint8 (N, T, H, W, 3).
+        checkpoint: A .safetensors file, or a run's folder.
+        framework: Where to load it; None for the framework that trained it.
+
+    Returns:
+        (model, card); the card's "preset" is a ``Preset`` again.
+
+    Raises:
+        FileNotFoundError: If there is none; says what to run first.
+        ValueError: If its card lacks what is needed.
     """
-
-    def __init__(self, clips):
-        self.clips = clips
-
-    def __len__(self):
-        return 1
-
-    def batch(self, number, index):
-        """Give the batch.
-
-        Args:
-            number: Not used; batches take it.
-            index: Likewise.
-
-        Returns:
-            (clips, labels): labels are zeros, nobody looks at them.
-        """
-        return self.clips, np.zeros(len(self.clips), np.int64)
-
-    def epoch(self, number=0):
-        """Give the batch.
-
-        Args:
-            number: Not used; batches take it.
-
-        Yields:
-            (clips, labels): labels are zeros, nobody looks at them.
-        """
-        yield self.batch(number, 0)
+    path = find_checkpoint(checkpoint)
+    framework = framework or checkpoints.read_card(path, "framework")["framework"]
+    model = load_backend(framework).weights.load_model(path)
+    card = checkpoints.check_card(model.card, path, "classes", "preset", "experiment")
+    return model, card | {"preset": checkpoints.spec_from_json(card["preset"], path)}
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that answers for clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K)."""
+    """A model that scores clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K)."""
 
     model: Any
-    framework: str
     classes: tuple[str, ...]
-    kind: str  # "frames" or "lrcn"
-    size: int  # pixels
     num_frames: int  # T of its clips
-    readout: str  # which steps answer for a clip
     window_seconds: float | None = None  # time that T frames spanned in training, see `actlib.timeline`
     mixed_precision: bool = True  # convolve as for stored features, in bfloat16 where the machine gains from it
+
+    @property
+    def size(self):
+        """Height and width of its frames, in pixels."""
+        return self.model.spec.vgg.size
+
+    @property
+    def kind(self):
+        """ "frames" or "lrcn"."""
+        return "lrcn" if isinstance(self.model.spec, LRCNSpec) else "frames"
+
+    @property
+    def readout(self):
+        """How the steps of a clip become one prediction, see ``evaluation.pool_clips``."""
+        return getattr(self.model.spec, "readout", "steps")
 
     def __call__(self, clips):
         """Score clips.
@@ -70,19 +83,21 @@ class Predictor:
         Returns:
             float32 (N, T, K), a row a frame or step.
         """
-        training, clips = load_backend(self.framework).training, np.asarray(clips)
+        training, clips = load_backend(self.model).training, np.asarray(clips)
         if self.mixed_precision:
             frames = clips.reshape(-1, *clips.shape[2:])  # (N * T, H, W, 3)
             clips = training.extract_features(self.model, frames).reshape(*clips.shape[:2], -1)  # (N, T, D)
-        return training.predict(self.model, SingleBatch(clips))
+        kind, num_clips = "features" if self.mixed_precision else "frames", len(clips)
+        batches = ClipBatches(clips, np.zeros(num_clips), _all_frames, batch_size=num_clips, kind=kind)
+        return training.predict(self.model, batches)
 
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint as something that can be asked.
+    """Load a checkpoint as a model that scores any clips.
 
     Args:
         checkpoint: A .safetensors file, or a run's folder.
-        framework: The twin that computes, whichever wrote it.
+        framework: The framework that computes, whichever wrote it.
         mixed_precision: False computes in float32 throughout, slower where the machine gains from bfloat16.
 
     Returns:
@@ -90,17 +105,17 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
 
     Raises:
         FileNotFoundError: If there is none; says what to run first.
+        ValueError: If its card lacks what is needed.
     """
     model, card = load_model(checkpoint, framework=framework)
-    is_lrcn = isinstance(model.spec, LRCNSpec)
     return Predictor(
         model,
-        framework,
         classes=tuple(card["classes"]),
-        kind="lrcn" if is_lrcn else "frames",
-        size=model.spec.vgg.size,
-        num_frames=PRESETS[card["preset"]].clip_frames,
-        readout=model.spec.readout if is_lrcn else "steps",
+        num_frames=card["preset"].clip_frames,
         window_seconds=card.get("window_seconds"),
         mixed_precision=mixed_precision,
     )
+
+
+def _all_frames(num_frames, rng):
+    return np.arange(num_frames)

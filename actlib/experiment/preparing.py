@@ -1,12 +1,14 @@
-"""An experiment's videos, what is stored of them, and their batches."""
+"""The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
 
 import importlib
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from actlib import checkpoints
+from actlib import checkpoints, paths, sample, specs
 from actlib.dataset import (
     ClipBatches,
     FeatureCache,
@@ -16,38 +18,108 @@ from actlib.dataset import (
     list_videos,
     make_feature_key,
 )
-from actlib.experiment.settings import make_rule
+from actlib.video import make_sampler
 
 BACKENDS = ("torch", "keras")
+PROTOCOLS = {"uniform": ("segments", "strided"), "paper": ("consecutive", "windows")}  # sampling in training, testing
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The choices that make a training run; two equal ones give the same checkpoint on a CPU."""
+
+    data: Path
+    preset: specs.Preset
+    framework: str = "torch"
+    weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
+    split: int = 1
+    classes: tuple[str, ...] | None = None  # None: all that are there
+    seed: int = 0
+    protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
+    limit: int | None = None  # at most this many videos of a class in each subset: for a quick try
+
+    def __post_init__(self):
+        for name, known in (("framework", BACKENDS), ("protocol", tuple(PROTOCOLS))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"Expected {name} to be one of {known}. Received: {getattr(self, name)!r}.")
+
+
+def choose_preset(model, folder):
+    """Return the preset that trains well on this data: slim networks for the sample set, VGG-16 for real clips.
+
+    Args:
+        model: "frames" or "lrcn".
+        folder: The data folder.
+
+    Example:
+        >>> choose_preset("frames", "/data/UCF-101").name
+        'vgg16_frames'
+    """
+    if model not in ("frames", "lrcn"):
+        raise ValueError(f"Expected model to be 'frames' or 'lrcn'. Received: {model!r}. Choose one of them.")
+    return specs.PRESETS[f"{'slim' if sample.is_sample(folder) else 'vgg16'}_{model}"]
+
+
+def choose_weights(folder):
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
+    return "none" if sample.is_sample(folder) else "imagenet"
+
+
+def runs_folder(folder):
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
+    return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).name)
 
 
 def load_backend(framework):
     """Import one framework's half of the library, and only that one.
 
     Args:
-        framework: "torch" or "keras".
+        framework: "torch" or "keras", or a model of one of them.
 
     Returns:
-        A namespace with the modules ``vgg``, ``lrcn``, ``weights``, ``training`` and ``precision``.
-
-    Raises:
-        ValueError: If the framework is neither of them.
+        A namespace with its modules ``training``, ``weights`` and ``precision``.
     """
+    if not isinstance(framework, str):
+        framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     if framework not in BACKENDS:
         raise ValueError(f"Expected framework to be one of {BACKENDS}. Received: {framework!r}. Choose one of them.")
-    names = ("vgg", "lrcn", "weights", "training", "precision")
+    names = ("training", "weights", "precision")
     return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
 
 
+def load_initial_weights(weights):
+    """Read the weights that a model starts from.
+
+    Args:
+        weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
+
+    Returns:
+        Neutral names -> arrays, or None for "none".
+
+    Raises:
+        FileNotFoundError: If the file is not there; says how to get it.
+    """
+    if weights == "none":
+        return None
+    path = paths.vgg16_file() if weights == "imagenet" else Path(weights)
+    path = path / paths.BEST if path.is_dir() else path
+    if not path.exists():
+        raise FileNotFoundError(
+            f"Expected weights in {path}. Received: no such file. "
+            "Get ImageNet's with 'python -m actlib fetch vgg16', or name a file of your own, a run, or 'none'."
+        )
+    return checkpoints.read_weights(path)
+
+
 def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
-    """List the videos of an official split, whole groups of the training part held out for validation.
+    """List the videos of an official split, whole groups of the training list held out for validation.
 
     Args:
         folder: The data folder.
         split: 1, 2 or 3.
         classes: Exact class names, or None for all that are there.
         seed: Chooses the groups held out.
-        limit: At most this many videos of a class in each part, spread over its groups; None for all.
+        limit: At most this many videos of a class in each subset, spread over its groups; None for all.
 
     Returns:
         The table of ``list_videos`` with a column ``subset``: "train", "validation" or "test".
@@ -55,94 +127,89 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
     Raises:
         ValueError: If a group stands on both sides of the split.
     """
-    table = list_videos(folder, classes=classes)
-    table = assign_subsets(table, folder, split=split, seed=seed)
+    if not Path(folder).is_dir():
+        found = "a file" if Path(folder).exists() else "not there"
+        raise FileNotFoundError(
+            f"Expected a folder of videos. Received: {folder}, which is {found}. "
+            "Correct --data or ACTLIB_DATA, or leave both out to work on the sample set."
+        )
+    table = assign_subsets(list_videos(folder, classes=classes), folder, split=split, seed=seed)
     check_leakage(table[table.subset != "test"], table[table.subset == "test"])
     if limit is None:
         return table
-    keep = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
-    return table.loc[np.sort(keep)]
+    chosen = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
+    return table.loc[np.sort(chosen)]
 
 
 def prepare_table(experiment):
-    """List the videos of an experiment.
-
-    Args:
-        experiment: The ``Experiment``.
-
-    Returns:
-        The table of ``prepare_videos``.
-    """
-    return prepare_videos(
-        experiment.data,
-        split=experiment.split,
-        classes=experiment.classes,
-        seed=experiment.seed,
-        limit=experiment.limit,
-    )
+    """List the videos of an experiment, see ``prepare_videos``."""
+    e = experiment
+    return prepare_videos(e.data, split=e.split, classes=e.classes, seed=e.seed, limit=e.limit)
 
 
-def cache_frames(table, experiment, *, save=True):
-    """Open the frames that a model looks at, decoded at its size.
-
-    Args:
-        table: Videos.
-        experiment: The ``Experiment``: the protocol says which frames, the preset how many and how large.
-        save: Write the decoded frames to disk; if not, they are decoded when asked for.
+def cache_frames(table, experiment):
+    """Open the decoded frames of videos: those that the protocol asks for, at the size of the model.
 
     Returns:
-        A ``FrameCache``: uint8 (F, H, W, 3) a video.
+        A ``FrameCache``, uint8 (F, H, W, 3) a video; it decodes what is missing when it is first asked for.
     """
     num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
-    return FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size, save=save)
+    return FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
 
 
-def cache_features(table, model, experiment):
-    """Open what a model reads: stored features where its convolutions stay as they are, else decoded frames.
+def cache_features(frames, model):
+    """Open what a model's convolutions make of frames, for a head that is trained on frozen convolutions.
 
     Args:
-        table: Videos.
-        model: A twin's model.
-        experiment: The ``Experiment``; the frozen parts of its preset decide.
+        frames: A ``FrameCache``; what it lacks on disk is decoded and not written.
+        model: A model of either framework.
 
     Returns:
-        A ``FeatureCache`` or a ``FrameCache``: a (F, ...) array a video.
+        A ``FeatureCache``, float16 (F, D) a video; it computes what is missing when it is first asked for.
     """
-    if "convolutions" not in experiment.preset.training.frozen:
-        return cache_frames(table, experiment)
-    twin = load_backend(experiment.framework)
-    weights = twin.weights.get_weights(model)
-    convolutions = {name: array for name, array in weights.items() if name.startswith(("block", "preprocess"))}
+    backend = load_backend(model)
+    convolutions = {
+        name: array
+        for name, array in backend.weights.get_weights(model).items()
+        if name.startswith(("preprocess", "block"))
+    }
     key = make_feature_key(
-        framework=experiment.framework,
-        network=experiment.preset.model.vgg.name,
+        framework=type(model).__module__.split(".")[1],
+        network=model.spec.vgg.name,
         weights=checkpoints.weights_key(convolutions),
-        precision=twin.precision.feature_precision(),
+        precision=backend.precision.feature_precision(),
     )
-    return FeatureCache(cache_frames(table, experiment), partial(twin.training.extract_features, model), key=key)
+    return FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
 
 
-def make_batches(table, model, experiment, *, train):
-    """Put a part's videos into batches of clips.
+def cache_inputs(table, model, experiment):
+    """Open what a model reads of videos: frames where training changes its convolutions, else their features."""
+    frames = cache_frames(table, experiment)
+    return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
+
+
+def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
+    """Draw clips from the videos of a subset and put them into batches.
 
     Args:
-        table: The videos of one part.
-        model: A twin's model.
-        experiment: The ``Experiment``.
-        train: Whether clips are drawn at random and shuffled; pixels are then augmented, if the preset says so.
+        cache: Frames or features of these videos.
+        table: The videos.
+        experiment: The ``Experiment``: how clips are drawn, how many make a batch.
+        train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
+        shuffle_frames: Put each clip's frames in random order: the control for what order is worth.
 
     Returns:
-        ``ClipBatches``.
+        ``ClipBatches``; its ``kind`` is "frames" or "features".
     """
-    preset = experiment.preset
-    cache = cache_features(table, model, experiment)
-    sampler = make_rule(experiment.protocol, preset.clip_frames, train=train)
+    preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
+    stride = max(1, preset.clip_frames // 2) if name == "windows" else None
     return ClipBatches(
         cache,
         table.label.to_numpy(),
-        sampler,
+        make_sampler(name, preset.clip_frames, stride=stride),
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
         augment=train and preset.augment and cache.kind == "frames",
+        shuffle_frames=shuffle_frames,
     )

@@ -1,143 +1,190 @@
-"""Train and evaluate: the same few functions for the lessons and for the command line."""
+"""Train and evaluate: steps that take the model and batches at hand, and the whole way for the command line."""
 
+import json
+import sys
 import time
-from dataclasses import replace
+import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from actlib import checkpoints, evaluation, specs
-from actlib.experiment.preparing import load_backend, make_batches, prepare_table
-from actlib.experiment.records import describe_run, make_card, read_experiment
-from actlib.experiment.settings import find_weights, frozen_parts
+import psutil
+
+from actlib import checkpoints, evaluation, paths, sample
+from actlib.dataset import check_leakage, split_hash
+from actlib.experiment.predictor import load_model
+from actlib.experiment.preparing import (
+    Experiment,
+    cache_inputs,
+    load_backend,
+    load_initial_weights,
+    make_batches,
+    prepare_table,
+)
+from actlib.files import write_whole
+from actlib.run import package_versions
 
 
-def train_experiment(experiment, run, *, monitor=None):
-    """Train a model on an official split and leave its best checkpoint in a folder.
+def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
+    """Train a model and leave its best checkpoint in a folder; the model ends with its best weights.
 
     Args:
-        experiment: The ``Experiment``.
-        run: Folder for best.safetensors, its card, history and the state to resume from.
+        model: A model of the experiment's framework.
+        train_batches: What it learns from, of ``make_batches``; features train its head alone.
+        validation_batches: What chooses the best epoch.
+        experiment: The ``Experiment``; together with the table it goes into the checkpoint's card.
+        table: All videos of the experiment.
+        run: Folder for best.safetensors, its card, history and the state to resume from; None writes nothing.
         monitor: Told of each batch and epoch; None shows a progress bar.
 
     Returns:
-        (model, history): the twin's model with its best weights, and a dict of lists, one value an epoch.
-
-    Raises:
-        ValueError: If the data or the weights do not fit; says what does.
+        The history: a dict of lists, one value an epoch.
     """
-    twin = load_backend(experiment.framework)
-    table = prepare_table(experiment)
-    weights = find_weights(experiment.weights)
-    training = frozen_parts(experiment.preset.training, weights)
-    experiment = replace(experiment, preset=replace(experiment.preset, training=training))
-    classes = table.attrs["classes"]
-    model = twin.training.build_model(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
-    parts = [
-        make_batches(table[table.subset == part], model, experiment, train=part == "train")
-        for part in ("train", "validation")
-    ]
-    model.card.update(make_card(experiment, table))
-    history = twin.training.train(model, *parts, training, run=run, seed=experiment.seed, monitor=monitor)
+    model.card = model.card | make_card(experiment, table)
+    options = {"run": run, "seed": experiment.seed, "monitor": monitor}
+    train = load_backend(model).training.train
+    return train(model, train_batches, validation_batches, experiment.preset.training, **options)
+
+
+def run_training(experiment, run, *, monitor=None):
+    """Go the whole way from a folder of videos to a trained model, as ``python -m actlib train`` does.
+
+    Args:
+        experiment: The ``Experiment``.
+        run: The run's folder.
+        monitor: As for ``train_model``.
+
+    Returns:
+        (model, history).
+    """
+    table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
+    experiment = _train_what_has_no_weights(experiment, weights)
+    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
+    model = build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
+    batches = {}
+    for name in ("train", "validation"):
+        rows = table[table.subset == name]
+        cache = cache_inputs(rows, model, experiment)
+        batches[name] = make_batches(cache, rows, experiment, train=name == "train")
+    history = train_model(model, *batches.values(), experiment, table=table, run=run, monitor=monitor)
     return model, history
 
 
-def find_checkpoint(checkpoint):
-    """Find a run's best checkpoint.
-
-    Args:
-        checkpoint: A .safetensors file, or a run's folder.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        FileNotFoundError: If there is none; says what to run first.
-    """
-    path = Path(checkpoint)
-    path = path / "best.safetensors" if path.is_dir() or not path.suffix else path
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Expected a checkpoint in {path}. Received: no such file. "
-            "Run the lesson that trains it, or 'python -m actlib train', first."
+def _train_what_has_no_weights(experiment, weights):
+    """Keep frozen only the parts that the initial weights hold; warn of the others."""
+    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
+    training = experiment.preset.training
+    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
+    if missing := ", ".join(part for part in training.frozen if part not in frozen):
+        warnings.warn(
+            f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too, from "
+            "random numbers. Name weights to start from: imagenet, a file, or the run of a frame classifier.",
+            stacklevel=3,
         )
-    return path
+    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
-def load_model(checkpoint, *, framework="torch"):
-    """Load a checkpoint, whichever twin wrote it, and its card.
-
-    Args:
-        checkpoint: A .safetensors file, or the run's folder that holds best.safetensors.
-        framework: The twin to load it in.
-
-    Returns:
-        (model, card).
-
-    Raises:
-        FileNotFoundError: If there is none; says what to run first.
-    """
-    path = find_checkpoint(checkpoint)
-    return load_backend(framework).weights.load_model(path), checkpoints.read_card(path)
-
-
-def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle_frames=False, limit=None):
-    """Measure a checkpoint on the test part of an official split, with the classes and protocol it was trained with.
+def evaluate_model(model, batches, table):
+    """Evaluate a model on the videos of a subset.
 
     Args:
-        checkpoint: A .safetensors file, or a run's folder.
-        data: The data folder.
-        framework: The twin that computes; None for the one that trained.
-        split: 1, 2 or 3; None for the run's own.
-        shuffle_frames: Put each clip's frames in random order first: the control for what time is worth.
-        limit: At most this many videos of a class; None for the run's own limit.
-
-    Returns:
-        (results, facts): ``evaluation.Results``, and a dict of what they depend on (data, versions, seconds, memory).
-
-    Raises:
-        FileNotFoundError: If there is no checkpoint; says what to run first.
-    """
-    begin = time.perf_counter()
-    card = checkpoints.read_card(find_checkpoint(checkpoint))
-    experiment = read_experiment(card, data, framework=framework or card["framework"])
-    experiment = replace(experiment, split=split or experiment.split, limit=limit or experiment.limit)
-    model, _ = load_model(checkpoint, framework=experiment.framework)
-    table = prepare_table(experiment)
-    test = table[table.subset == "test"].reset_index(drop=True)
-    results = evaluate_model(model, test, experiment, shuffle_frames=shuffle_frames)
-    return results, describe_run(experiment, table, time.perf_counter() - begin)
-
-
-def frozen_experiment(checkpoint, data):
-    """Look at a checkpoint's convolutions as they are: the experiment in which they are frozen and their features kept.
-
-    Args:
-        checkpoint: A .safetensors file, or a run's folder.
-        data: The data folder.
-
-    Returns:
-        The checkpoint's ``Experiment``, with frozen convolutions.
-    """
-    card = checkpoints.read_card(find_checkpoint(checkpoint))
-    experiment = read_experiment(card, data, framework=card["framework"])
-    training = replace(experiment.preset.training, frozen=("convolutions",))
-    return replace(experiment, preset=replace(experiment.preset, training=training))
-
-
-def evaluate_model(model, table, experiment, *, shuffle_frames=False):
-    """Measure a model on a table of videos.
-
-    Args:
-        model: A twin's model.
-        table: The videos, with ``attrs["classes"]``.
-        experiment: How clips are drawn and what computes.
-        shuffle_frames: Put each clip's frames in random order first.
+        model: A model of either framework.
+        batches: Their clips, from ``make_batches(..., train=False)``.
+        table: The videos, numbered from 0, with ``attrs["classes"]``.
 
     Returns:
         ``evaluation.Results``.
     """
-    data = make_batches(table, model, experiment, train=False)
-    data.shuffle_frames = shuffle_frames
-    logits = load_backend(experiment.framework).training.predict(model, data)  # (N, T, K)
-    spec = experiment.preset.model
-    readout = spec.readout if isinstance(spec, specs.LRCNSpec) else "steps"
-    return evaluation.evaluate(logits, data.videos(), table, readout=readout, classes=table.attrs["classes"])
+    logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
+    readout = getattr(model.spec, "readout", "steps")
+    return evaluation.evaluate(logits, batches.videos(), table, readout=readout, classes=table.attrs["classes"])
+
+
+def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle_frames=False, limit=None):
+    """Evaluate a checkpoint on the test videos of an official split, as ``python -m actlib evaluate`` does.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+        data: The data folder.
+        framework: The framework that computes; None for the one that trained.
+        split: 1, 2 or 3; None for the run's own.
+        shuffle_frames: Put each clip's frames in random order: the control for what order is worth.
+        limit: At most this many videos of a class; None for the run's own limit.
+
+    Returns:
+        (results, metadata): ``evaluation.Results``, and what they depend on, as ``describe_run`` gives it.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint; says what to run first.
+        ValueError: If its card lacks what is needed, or it was trained on recordings of these test videos.
+    """
+    begin = time.perf_counter()
+    model, card = load_model(checkpoint, framework=framework)
+    trained = read_experiment(card, data, framework=framework)
+    experiment = replace(trained, split=split or trained.split, limit=limit or trained.limit)
+    table = prepare_table(experiment)
+    test = table[table.subset == "test"].reset_index(drop=True)
+    if experiment.split != trained.split:
+        known = prepare_table(trained)
+        check_leakage(known[known.subset != "test"], test)
+    cache = cache_inputs(test, model, experiment)
+    batches = make_batches(cache, test, experiment, train=False, shuffle_frames=shuffle_frames)
+    return evaluate_model(model, batches, test), describe_run(experiment, table, seconds=time.perf_counter() - begin)
+
+
+def make_card(experiment, table):
+    """Describe what a checkpoint is trained on and how, for its JSON card; ``read_experiment`` reads it."""
+    training = table[table["subset"] == "train"]
+    frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
+    choices = {name: value for name, value in asdict(experiment).items() if name not in ("data", "preset", "classes")}
+    return {
+        "classes": list(table.attrs["classes"]),
+        "preset": checkpoints.spec_to_json(experiment.preset),
+        "window_seconds": round(float((frames / training["fps"]).mean()), 3),  # that the T frames of a clip span
+        "experiment": choices,
+        "data": {
+            "folder": "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name,
+            "split": experiment.split,
+            "split_hash": split_hash(table),
+            "num_videos": len(table),
+        },
+    }
+
+
+def read_experiment(card, data, *, framework=None):
+    """Read the choices behind a checkpoint from its card, as ``load_model`` gives it.
+
+    Args:
+        card: The card.
+        data: The data folder, wherever it is now.
+        framework: The framework that computes; None for the one that trained.
+
+    Returns:
+        An ``Experiment``.
+    """
+    choices = card["experiment"] | ({"framework": framework} if framework else {})
+    return Experiment(Path(data), card["preset"], classes=tuple(card["classes"]), **choices)
+
+
+def describe_run(experiment, table, *, seconds=None):
+    """Describe what a number depends on besides the model: data, versions, machine, cost; a dict for results.json."""
+    return make_card(experiment, table) | {
+        "framework": experiment.framework,
+        "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},
+        "seconds": None if seconds is None else round(seconds, 1),
+        "peak_memory_bytes": _peak_memory(),
+    }
+
+
+def _peak_memory():
+    """Return the largest resident size of this process so far, in bytes."""
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return memory.peak_wset
+    import resource  # not on Windows; in kilobytes on Linux, in bytes on macOS
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def write_results(run, results, metadata, *, name=paths.RESULTS):
+    """Write results and what they depend on as JSON into a run's folder; return the path."""
+    return write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())
