@@ -38,7 +38,7 @@ def test_all_correct_does_not_sharpen_without_end():
     logits = np.eye(4)[np.arange(40) % 4] * 2
     temperature = calibration.fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
     confidence = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
-    np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-3)  # Laplace's rule for 40 of 40
+    np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-4)  # Laplace's rule for 40 of 40
 
 
 def test_reliability_by_hand():
@@ -50,6 +50,8 @@ def test_reliability_by_hand():
     assert table["accuracy"].isna().tolist() == [True, True, False, True, False]
     error = calibration.expected_calibration_error(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
     assert error == pytest.approx((0.45 * 2 + 0.43 * 2) / 4)
+    on_edges = calibration.reliability_table([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], [0, 0, 0], num_bins=4)
+    assert on_edges["videos"].tolist() == [0, 1, 1, 1]  # a bin has its upper edge
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9, 0.95, 1.0])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit, logit
 
 from actlib import evaluation
 from actlib.evaluation import bootstrap_groups
@@ -33,6 +34,17 @@ def test_groups_are_drawn_within_their_class():
     together = 2 * stats.t.ppf(0.975, 59) * correct.std(ddof=1) / np.sqrt(60)
     assert width(bootstrap_groups(correct, groups)) == pytest.approx(together, rel=0.05)
     assert together > 1.2 * expected
+
+
+def test_few_groups_widen_the_interval_by_students_t():
+    """Two classes of three groups of ten: four degrees of freedom are left, and the edges lie on the logit scale."""
+    rates, groups, labels = np.array([0.9, 0.7, 1.0, 0.4, 0.6, 0.5]), np.repeat(np.arange(6), 10), np.repeat([0, 1], 30)
+    correct = np.tile(np.arange(10), 6) < 10 * rates[groups]
+    value, error = rates.mean(), np.sqrt(sum(part.var(ddof=1) / 3 for part in (rates[:3], rates[3:]))) / 2
+    margin = stats.t.ppf(0.975, 4) * error / (value * (1 - value))
+    found = bootstrap_groups(correct, groups, labels, num_bootstrap=20_000)
+    expected = expit(logit(value) + np.array([-margin, margin]))
+    assert [found.low, found.high] == pytest.approx(expected, abs=0.005)
 
 
 def test_a_group_that_spans_classes_is_drawn_whole():
