@@ -61,11 +61,6 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         video: path, or what `open_video` gave.
         model: see the top of this page.
         window: time span, smoothing and temperature.
-
-    Example:
-        >>> timeline = predict_timeline("jump.mp4", model)  # doctest: +SKIP
-        >>> timeline.classes[timeline.pooled.argmax()]  # doctest: +SKIP
-        'Jumping'
     """
     stream = video if hasattr(video, "fps") else open_video(video)
     clips = list(_predict_clips(stream, model, window))
@@ -82,10 +77,7 @@ def predict_steps(stream, model, *, window=WINDOW):
     gives its T steps; an LRCN's next windows each begin half a window later and give their later half, so that a step
     never sees frames that come after it. With the read-out "mean", a step's logits are the mean of its window's so far.
 
-    Args:
-        stream: what `open_video` gave.
-        model: see the top of this page.
-        window: time span, smoothing and temperature.
+    Arguments are those of `predict_timeline`, but for the path.
     """
     return _read_steps(_predict_clips(stream, model, window), stream, model, window)
 

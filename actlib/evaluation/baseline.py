@@ -32,10 +32,6 @@ def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
 
     Returns:
         float32 (M, T, K) or (M, K), logits whose softmax are the probabilities; ready for ``evaluate``.
-
-    Example:
-        >>> logistic_baseline([[0.0], [1.0]], [0, 1], test=[[5.0], [-5.0]], num_classes=2).argmax(axis=1).tolist()
-        [1, 0]
     """
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
     frame_labels = np.repeat(labels, train.size // (len(train) * train.shape[-1]))

@@ -76,10 +76,6 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
     """Average the gap between confidence and accuracy over the videos in the bins of ``reliability_table``; 0..1.
 
     Source: Naeini et al., Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015.
-
-    Example:
-        >>> round(expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])), 6)
-        0.4
     """
     table = reliability_table(probabilities, labels, num_bins=num_bins)
     gap = (table["confidence"] - table["accuracy"]).abs()

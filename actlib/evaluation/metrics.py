@@ -58,10 +58,6 @@ def pool_videos(probabilities: np.ndarray, clip_videos: np.ndarray) -> np.ndarra
     Args:
         probabilities: one row a clip.
         clip_videos: int (N,), which video each clip is of: 0..V-1, each at least once, in any order.
-
-    Example:
-        >>> pool_videos(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), np.array([1, 0, 0])).tolist()
-        [[0.25, 0.75], [1.0, 0.0]]
     """
     num_clips = np.bincount(clip_videos)
     total = np.zeros((len(num_clips), probabilities.shape[1]))

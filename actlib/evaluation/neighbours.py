@@ -13,19 +13,11 @@ NUM_COMPONENTS = 50  # of PCA, before t-SNE, as van der Maaten and Hinton do
 
 
 def embed_clips(features, *, feature_shape=None) -> np.ndarray:
-    """Describe each clip by one vector: the mean of its frames' features.
+    """Describe each clip by one vector, the mean of its frames' features: float32 (n, D), or (n, channels).
 
     Args:
         features: a sequence of float (T, D), such as a ``FeatureCache``; T may differ. One is in memory at a time.
-        feature_shape: (h, w, channels), a spec's ``vgg.feature_shape``: features are then averaged over the picture
-            too, see ``global_average_pool``. None keeps all D.
-
-    Returns:
-        float32 (n, D), or (n, channels).
-
-    Example:
-        >>> embed_clips([np.array([[0.0, 2.0], [4.0, 2.0]]), np.ones((1, 2))]).tolist()
-        [[2.0, 2.0], [1.0, 1.0]]
+        feature_shape: (h, w, channels), a spec's ``vgg.feature_shape``, for the mean over the picture too.
     """
     vectors = []
     for index in range(len(features)):
@@ -46,8 +38,7 @@ def find_neighbours(vectors, *, queries=None, num_neighbours=5, groups=None) -> 
         vectors: float (n, D), of the clips to choose from.
         queries: ints, which of them to find neighbours for; None for all.
         num_neighbours: how many each, never the clip itself.
-        groups: n values that tell recordings apart, such as (class, group) pairs: clips of the query's own recording
-            are then left out. None: any clip counts.
+        groups: n values, such as (class, group) pairs; clips of the query's own are left out. None: any clip counts.
 
     Returns:
         DataFrame, one row a pair: ``query``, ``rank`` (from 1), ``neighbour`` (both row numbers of ``vectors``),
@@ -87,16 +78,13 @@ def neighbour_accuracy(neighbours, labels) -> float:
 
 
 def project_clips(vectors, *, method="pca", seed=0, perplexity=20.0) -> np.ndarray:
-    """Project clips into the plane so that close ones lie together.
+    """Project clips into the plane so that close ones lie together: float32 (n, 2), without units.
 
     Args:
         vectors: float (n, D), of at least 2 clips; each is first scaled to length 1, so that angles count.
         method: "pca", whose distances count, or "tsne", which only keeps who is near whom.
         seed: of t-SNE's optimisation; PCA needs none.
         perplexity: of t-SNE, about how many neighbours count; at most a third of the clips is used.
-
-    Returns:
-        float32 (n, 2), without units.
 
     Source: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 9, 2008.
     """
