@@ -283,9 +283,14 @@ def test_a_header_that_lies_is_caught_while_streaming(tmp_path):
         next(stream)
 
 
-def write_sound(path):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
+def write_song(path):
+    """Sound with a cover picture."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream, cover = container.add_stream("aac", rate=44100), container.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(next(draw_frames(1)))))
+        container.mux(cover.encode())
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 44100
         container.mux(stream.encode(frame))
@@ -300,8 +305,8 @@ def test_what_is_no_film_is_refused(tmp_path):
     (tmp_path / "list.ffconcat").write_text(f"ffconcat version 1.0\nfile {film.name}\n")
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
     (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:400])
-    write_sound(tmp_path / "sound.m4a")
-    names = ("empty.mp4", "text.txt", "text.mp4", "list.ffconcat", "list.m3u8", "cut.mp4", "sound.m4a", "missing.mp4")
+    write_song(tmp_path / "song.m4a")
+    names = ("empty.mp4", "text.txt", "text.mp4", "list.ffconcat", "list.m3u8", "cut.mp4", "song.m4a", "missing.mp4")
     for name in names:
         with pytest.raises(VideoError, match=name):
             open_video(tmp_path / name)

@@ -119,6 +119,22 @@ def test_too_few_frames(tmp_path, b_frames):
         read_clip(path, range(16))
 
 
+@pytest.mark.parametrize(("num_frames", "spare"), [(25, 2), (400, 4)])
+def test_a_header_may_promise_two_frames_or_one_in_a_hundred_too_many(tmp_path, num_frames, spare):
+    path = write_mpeg4(tmp_path / "shades.avi", num_frames)
+    data = bytearray(path.read_bytes())
+    length = data.index(b"strh") + 8 + 32  # where AVI's stream header says how many frames there are
+    assert int.from_bytes(data[length : length + 4], "little") == num_frames
+    data[length : length + 4] = (num_frames + spare + 1).to_bytes(4, "little")
+    path.write_bytes(data)
+    clip = read_clip(path, [num_frames - 2, num_frames - 1, num_frames + spare - 1])
+    assert count_shades(clip) == [(num_frames - 2) % 25, (num_frames - 1) % 25, (num_frames - 1) % 25]
+    with pytest.raises(VideoError, match=f"Expected at least {num_frames + spare + 1} frames. Received: {num_frames}"):
+        read_clip(path, [num_frames + spare])
+    with pytest.raises(VideoError, match=f"Expected {num_frames + spare + 1} frames. Received: {num_frames}"):
+        probe_video(path)
+
+
 @pytest.mark.parametrize("indices", [[], [-1], [0.5], [[1, 2]]])
 def test_indices_are_checked(tmp_path, indices):
     with pytest.raises(ValueError, match="Expected indices"):
