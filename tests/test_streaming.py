@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from made_videos import write_mpeg4
 
 from actlib.video import (
     Limits,
@@ -120,6 +121,8 @@ def write_noise(folder, name):
     if name.startswith("rotated"):
         turn = int(path.stem.removeprefix("rotated"))
         return write_film(path, frames, prepare=lambda stream: stream.set_display_rotation(turn))
+    if name == "b_frames.avi":
+        return write_mpeg4(path, 12, b_frames=2)
     if name == "wide.mp4":
         return write_film(path, frames, prepare=widen)
     if name == "alpha.mov":
@@ -129,7 +132,8 @@ def write_noise(folder, name):
 
 @pytest.mark.parametrize("size", [None, 20, (30, 17), (96, 128)])
 @pytest.mark.parametrize(
-    "name", [*KINDS, "rotated90.mp4", "rotated180.mov", "rotated-90.mp4", "wide.mp4", "alpha.mov", "large.mp4"]
+    "name",
+    [*KINDS, "rotated90.mp4", "rotated180.mov", "rotated-90.mp4", "wide.mp4", "alpha.mov", "large.mp4", "b_frames.avi"],
 )
 def test_streaming_gives_the_bytes_of_reading_by_index(tmp_path, name, size):
     path = write_noise(tmp_path, name)
@@ -260,6 +264,12 @@ def test_a_slower_stream_takes_the_frames_of_even_sampling(num_frames, length):
     shown = [TimedFrame(number, number / 25, 1 / 25) for number in range(num_frames)]
     slots = [number for number, times in resample_fps(shown, 25 * length / num_frames) for _ in range(times)]
     assert slots == sample_uniform(num_frames, length).tolist()
+
+
+def test_a_video_shows_at_least_its_last_frame():
+    shown = [TimedFrame(number, number / 25, 1 / 25) for number in range(2)]
+    assert list(resample_fps(shown[:1], 5)) == [(0, 1)] and list(resample_fps(shown, 5)) == [(0, 0), (1, 1)]
+    assert list(resample_fps([], 5)) == []
 
 
 def test_limits_refuse_and_say_what_to_do(tmp_path):

@@ -82,8 +82,15 @@ def test_only_the_frames_asked_for_are_converted_with_one_reformatter(tmp_path, 
     assert (len(made), len(converted)) == (1, 3)
 
 
-@pytest.mark.parametrize("decode", [reader._decode_all, reader._decode_needed])
-def test_nothing_is_decoded_after_the_last_frame_asked_for(tmp_path, decode):
+@pytest.mark.parametrize(
+    ("decode", "wanted", "expected"),
+    [
+        (reader._decode_all, [1, 11], [*range(12)]),
+        (reader._decode_needed, [1, 11], [0, 1, 10, 11]),
+        (reader._decode_needed, [12], [10, 11, 12]),
+    ],
+)
+def test_no_more_is_decoded_than_the_frames_asked_for_build_on(tmp_path, decode, wanted, expected):
     path = write_mpeg4(tmp_path / "shades.avi", 25, key_distance=5)
     decoded = []
 
@@ -92,8 +99,24 @@ def test_nothing_is_decoded_after_the_last_frame_asked_for(tmp_path, decode):
             decoded.append(number)
             yield number, frame
 
-    assert len(list(reader._pick_frames(path, np.array([1, 11]), 8, decode=counting))) == 2
-    assert decoded == {reader._decode_all: list(range(12)), reader._decode_needed: [0, 1, 10, 11]}[decode]
+    assert len(list(reader._pick_frames(path, np.array(wanted), 8, decode=counting))) == len(wanted)
+    assert decoded == expected
+
+
+def test_a_packet_without_a_frame_does_not_shift_the_numbers_after_it(tmp_path):
+    not_coded = bytes.fromhex("000001b6504f")  # MPEG-4's "as before", which gives no frame
+    with (
+        av.open(str(write_mpeg4(tmp_path / "shades.avi", 25, key_distance=5))) as source,
+        av.open(str(tmp_path / "skipped.avi"), "w") as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in list(source.demux(video=0)):
+            for content in (bytes(packet), not_coded) if packet.pts == 3 else (bytes(packet),) if packet.size else ():
+                written = av.Packet(content)
+                written.stream, written.time_base, written.is_keyframe = stream, packet.time_base, packet.is_keyframe
+                written.pts = written.dts = 2 * packet.pts + (content == not_coded)
+                copy.mux(written)
+    assert count_shades(read_clip(tmp_path / "skipped.avi", [1, 20])) == [1, 20]
 
 
 @pytest.mark.parametrize("kind", BROKEN)

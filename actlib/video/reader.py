@@ -186,7 +186,8 @@ def _decode_needed(container, stream, wanted):
     if context.name not in IN_ORDER or context.has_b_frames:
         raise _NotInOrder
     for first, group in _split_groups(container.demux(stream)):
-        last = wanted[np.searchsorted(wanted, first + len(group)) - 1]  # the last one wanted before the group's end
+        count = np.searchsorted(wanted, first + len(group))  # how many are wanted before the group's end
+        last = wanted[count - 1] if count else -1
         for number, packet in enumerate(group[: max(0, last - first + 1)], first):
             frames = context.decode(packet)
             if len(frames) != 1 or (number == first and not frames[0].key_frame):
