@@ -197,6 +197,11 @@ def test_a_second_listing_reads_only_what_has_changed(tmp_path, monkeypatch):
     assert read == [one, one] and infos[one].frames == 12 and infos[one].hash == content_hash(one)
     assert index_videos(tmp_path)[0] == infos and read == [one, one]
 
+    two.write_bytes(two.read_bytes()[:-1] + b"!")  # as long as before, at another time
+    os.utime(two, ns=(0, 0))
+    assert probe_files([two], index_file=tmp_path / "index.json", progress=False)[0][two].hash != infos[two].hash
+    assert read[2:] == [two, two] and index_videos(tmp_path)[0][one] == infos[one] and len(read) == 4
+
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"Cycling/a.avi": null}', '{"Cycling/a.avi": [1, 2, 3]}'])
 def test_a_spoiled_index_or_one_of_an_earlier_form_is_made_again(tmp_path, content):
