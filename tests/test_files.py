@@ -24,8 +24,10 @@ def test_a_file_is_new_as_a_whole_or_stays_as_it_was(tmp_path):
         assert path.read_bytes() == b"old"
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
+    before = path.stat().st_ino
     with open_whole(path, "w", encoding="utf-8") as file:
         file.write("né")
+    assert path.stat().st_ino != before  # another file: who has the old one open reads on in it
     assert path.read_bytes() == "né".encode() and list(path.parent.iterdir()) == [path]
 
 

@@ -250,6 +250,7 @@ def test_browser_copies_are_h264_made_once_and_follow_the_content(tmp_path, monk
     with av.open(str(copy)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 25)
+        assert not stream.codec_context.has_b_frames
         assert [float(frame.pts * stream.time_base) for frame in container.decode(stream)] == pytest.approx(
             [number / 25 for number in range(12)]  # a player finds frame i at i / fps
         )
