@@ -114,7 +114,7 @@ def test_lists_agree_with_the_files(small):
 
 
 def test_a_finished_sample_is_left_alone(small, one_group, monkeypatch):
-    monkeypatch.setattr(sample_set, "_render_all", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(sample_set, "_draw_all", lambda *_: pytest.fail("drawn again"))
     assert sample_set.write_sample(small, progress=False) == small
 
 
@@ -126,7 +126,7 @@ def test_another_version_is_made_anew(tmp_path, one_group):
     assert not sample_set.is_sample(folder)
     sample_set.write_sample(folder, progress=False)
     assert sample_set.is_sample(folder) and not (folder / "UCF-101/old.avi").exists()
-    assert {path.name for path in tmp_path.iterdir()} <= {"sample", ".sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"sample", "sample.lock"}
 
 
 def test_other_peoples_files_are_never_replaced(tmp_path):
@@ -141,13 +141,13 @@ def test_a_failure_leaves_nothing_behind(tmp_path, one_group, monkeypatch):
     monkeypatch.setattr(sample_set, "SAMPLE_CLASSES", ("SittingDown",))  # the drawing process finds its folders missing
     with pytest.raises(RuntimeError, match="No such file"):
         sample_set.write_sample(tmp_path / "sample", progress=False)
-    assert {path.name for path in tmp_path.iterdir()} <= {".sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"sample.lock"}
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):
     (tmp_path / ".sample-left/new/UCF-101").mkdir(parents=True)
     sample_set.write_sample(tmp_path / "sample", progress=False)
-    assert {path.name for path in tmp_path.iterdir()} == {"sample", ".sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"sample", "sample.lock"}
 
 
 def test_where_nothing_can_be_written_the_way_out_is_named(tmp_path):
@@ -161,7 +161,7 @@ def test_two_processes_at_once_both_find_it_whole(tmp_path):
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "sample")]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert len(list_videos(tmp_path / "sample", progress=False)) == 14
-    assert {path.name for path in tmp_path.iterdir()} <= {"sample", ".sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"sample", "sample.lock"}
 
 
 def test_the_data_folder_is_what_was_chosen_or_the_sample(tmp_path, one_group, monkeypatch):

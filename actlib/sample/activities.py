@@ -1,6 +1,7 @@
 """The sample set's seven activities: what a person and the things around them look like at each moment.
 
-Each function draws one moment of one activity. A moment runs from 0 to 1 over the video.
+Each function draws one moment of one activity on a `Canvas`: a person of a `Look`, in a `Manner`; the moment runs from
+0 to 1 over the video.
 """
 
 from dataclasses import dataclass
@@ -15,22 +16,15 @@ BRIGHTS = ((232, 60, 60), (250, 196, 40), (40, 150, 230), (60, 180, 90), (240, 1
 
 @dataclass(frozen=True)
 class Manner:
-    """How it is done: in which colours, from where in its round, and how fast."""
+    """How it is done: in which colors, from where in its round, and how fast."""
 
-    tint: int = 0  # which colour of WOODS or BRIGHTS comes first
+    tint: int = 0  # which color of WOODS or BRIGHTS comes first
     start: float = 0.0  # part of a round
     tempo: float = 1.0  # multiplies the rounds a video
 
 
 def draw_sitting(canvas, look, *, moment, manner):
-    """A chair, and somebody who stands before it (moment 0), is halfway down, or sits on it (moment 1).
-
-    Args:
-        canvas: where to.
-        look: who.
-        moment: 0 to 1 over the video.
-        manner: how.
-    """
+    """Draw a chair, and somebody who stands before it (moment 0), is halfway down, or sits on it (moment 1)."""
     _draw_shadow(canvas, -0.12, 0.5)
     share = 0.5 * moment + 0.5 * moment * moment * (3 - 2 * moment)  # gentle at both ends
     hip = (0.14 - 0.48 * share, STANDING - (STANDING - 0.5) * share)
@@ -48,24 +42,17 @@ def _draw_shadow(canvas, x, radius):
     canvas.disc((x, 0.03), radius, (20, 20, 40, 55), flat=0.14)
 
 
-def _draw_chair(canvas, seat, colour):
+def _draw_chair(canvas, seat, color):
     x, y = seat
     for dx, dim in ((-0.16, 0.7), (0.2, 0.7), (-0.22, 1.0), (0.14, 1.0)):
-        canvas.limb((x + dx, y), (x + dx * 1.15, 0.02 if dim == 1.0 else 0.06), 0.05, shade(colour, dim))
-    canvas.limb((x - 0.22, y), (x - 0.3, y + 0.55), 0.055, colour)
-    canvas.limb((x - 0.27, y + 0.32), (x - 0.3, y + 0.52), 0.085, shade(colour, 1.15))
-    canvas.limb((x - 0.22, y), (x + 0.18, y), 0.075, shade(colour, 1.15))
+        canvas.limb((x + dx, y), (x + dx * 1.15, 0.02 if dim == 1.0 else 0.06), 0.05, shade(color, dim))
+    canvas.limb((x - 0.22, y), (x - 0.3, y + 0.55), 0.055, color)
+    canvas.limb((x - 0.27, y + 0.32), (x - 0.3, y + 0.52), 0.085, shade(color, 1.15))
+    canvas.limb((x - 0.22, y), (x + 0.18, y), 0.075, shade(color, 1.15))
 
 
 def draw_cycling(canvas, look, *, moment, manner):
-    """Somebody rides a bicycle past us.
-
-    Args:
-        canvas: where to.
-        look: who.
-        moment: 0 to 1 over the video.
-        manner: how.
-    """
+    """Draw somebody who rides a bicycle past us."""
     x = -0.35 + 0.7 * moment
     turn = 2 * pi * (manner.start + 2.2 * manner.tempo * moment)
     crank, seat, bars = (x - 0.06, 0.31), (x - 0.22, 0.88), (x + 0.36, 0.95)
@@ -89,24 +76,17 @@ def _draw_wheels(canvas, hubs, turn):
         canvas.ring((x, 0.33), 0.335, 0.045, (44, 44, 50))
 
 
-def _draw_frame(canvas, x, joints, colour):
+def _draw_frame(canvas, x, joints, color):
     crank, seat, bars = joints
     rear, front, head = (x - 0.5, 0.33), (x + 0.52, 0.33), (x + 0.32, 0.78)
-    canvas.path([rear, crank, head, seat, rear], 0.045, colour)
-    canvas.limb(seat, crank, 0.045, colour)
-    canvas.path([front, bars, (bars[0] + 0.06, bars[1] + 0.03)], 0.045, shade(colour, 0.8))
+    canvas.path([rear, crank, head, seat, rear], 0.045, color)
+    canvas.limb(seat, crank, 0.045, color)
+    canvas.path([front, bars, (bars[0] + 0.06, bars[1] + 0.03)], 0.045, shade(color, 0.8))
     canvas.limb((seat[0] - 0.1, seat[1] + 0.03), (seat[0] + 0.1, seat[1] + 0.03), (0.08, 0.05), (50, 46, 50))
 
 
 def draw_juggling(canvas, look, *, moment, manner):
-    """Somebody throws three balls from hand to hand.
-
-    Args:
-        canvas: where to.
-        look: who.
-        moment: 0 to 1 over the video.
-        manner: how.
-    """
+    """Draw somebody who throws three balls from hand to hand."""
     _draw_shadow(canvas, 0.0, 0.34)
     beat = manner.start + 2.5 * manner.tempo * moment
     sway = 0.02 * sin(2 * pi * beat)
@@ -120,26 +100,19 @@ def draw_juggling(canvas, look, *, moment, manner):
 
 
 def _carry(side, phase):
-    """Where a hand is that throws at phase 0 and catches a little further out."""
+    """Compute where a hand is that throws at phase 0 and catches a little further out."""
     return side * (0.3 + 0.07 * cos(2 * pi * phase)), 1.06 + 0.08 * sin(2 * pi * phase)
 
 
 def _fly(phase):
-    """Where a ball is that is thrown up from one side to the other and back within one round."""
+    """Compute where a ball is that is thrown up from one side to the other and back within one round."""
     half = (phase * 2) % 2
     side, share = (-1, half) if half < 1 else (1, half - 1)
     return side * (0.34 - 0.68 * share), 1.16 + 3.6 * share * (1 - share)
 
 
 def draw_lifting(canvas, look, *, moment, manner):
-    """Somebody lifts a barbell from the floor over their head and lets it down again.
-
-    Args:
-        canvas: where to.
-        look: who.
-        moment: 0 to 1 over the video.
-        manner: how.
-    """
+    """Draw somebody who lifts a barbell from the floor over the head and lets it down again."""
     _draw_shadow(canvas, 0.0, 0.55)
     lift = swing(manner.start + 1.3 * manner.tempo * moment)
     bar = 0.36 + 1.6 * lift
@@ -157,40 +130,33 @@ def draw_lifting(canvas, look, *, moment, manner):
             canvas.disc((side * 0.36, bar), 0.048, look.skin)
 
 
-def _draw_barbell(canvas, y, colour):
+def _draw_barbell(canvas, y, color):
     canvas.limb((-0.95, y), (0.95, y), 0.035, (120, 122, 130))
     for side in (-1, 1):
-        for place, size, tone in ((0.7, 0.6, colour), (0.79, 0.48, shade(colour, 0.75)), (0.87, 0.34, (60, 60, 66))):
+        for place, size, tone in ((0.7, 0.6, color), (0.79, 0.48, shade(color, 0.75)), (0.87, 0.34, (60, 60, 66))):
             canvas.limb((side * place, y - size / 2), (side * place, y + size / 2), 0.095, tone)
 
 
 def draw_hooping(canvas, look, *, moment, manner):
-    """Somebody swings a hoop around the waist.
-
-    Args:
-        canvas: where to.
-        look: who.
-        moment: 0 to 1 over the video.
-        manner: how.
-    """
+    """Draw somebody who swings a hoop around the waist."""
     _draw_shadow(canvas, 0.0, 0.42)
     turn = 2 * pi * (manner.start + 3.0 * manner.tempo * moment)
     sway, tilt = 0.07 * cos(turn), 0.05 * sin(turn)
     hip, shoulder = (sway, STANDING), (-0.3 * sway, STANDING + 0.5)
-    centre, colour = (-1.6 * sway, 1.06 + tilt), BRIGHTS[manner.tint % len(BRIGHTS)]
-    _draw_hoop(canvas, centre, colour, sin(turn), front=False)
+    center, color = (-1.6 * sway, 1.06 + tilt), BRIGHTS[manner.tint % len(BRIGHTS)]
+    _draw_hoop(canvas, center, color, sin(turn), front=False)
     hands = [(side * 0.62, 1.62 + 0.08 * sin(turn + side)) for side in (-1, 1)]
     draw_front(canvas, look, hip=hip, shoulder=shoulder, hands=hands, feet=((-0.13, ANKLE), (0.13, ANKLE)))
-    _draw_hoop(canvas, centre, colour, sin(turn), front=True)
+    _draw_hoop(canvas, center, color, sin(turn), front=True)
 
 
-def _draw_hoop(canvas, centre, colour, slant, *, front):
-    """The far half of the hoop, or the near one, with its stripes."""
+def _draw_hoop(canvas, center, color, slant, *, front):
+    """Draw the far half of the hoop, or the near one, with its stripes."""
     points = []
     for step in range(25):
         angle = radians(180 * step / 24 + (180 if front else 0))
         dx = 0.7 * cos(angle)
-        points.append((centre[0] + dx, centre[1] + 0.2 * sin(angle) + 0.12 * slant * dx))
+        points.append((center[0] + dx, center[1] + 0.2 * sin(angle) + 0.12 * slant * dx))
     for number in range(0, 24, 3):
-        tone = colour if number % 2 else (255, 255, 255)
+        tone = color if number % 2 else (255, 255, 255)
         canvas.path(points[number : number + 4], 0.085, shade(tone, 1.0 if front else 0.8))

@@ -1,6 +1,5 @@
-"""The sample set: drawn people doing seven activities, in UCF-101's own layout, made on first use."""
+"""The sample set: drawn people doing seven activities, in UCF-101's own layout, drawn on first use."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -14,23 +13,19 @@ from pathlib import Path
 import av
 from tqdm.auto import tqdm
 
-from actlib.paths import home_folder
+from actlib.files import lock
+from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
 from actlib.sample.canvas import HEIGHT, WIDTH
 from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
 
-VERSION = 3  # of the pictures: a folder of another version is made anew
+VERSION = 3  # of the pictures: a folder of another version is drawn again
 NUM_GROUPS, NUM_CLIPS, FPS = 25, 2, 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
-QUANTISER = 8  # MPEG-4's, the same for every macroblock
+QUANTIZER = 8  # MPEG-4's, the same for every macroblock
 
 
 def name_video(class_name, group, clip) -> str:
-    """UCF-101's name of a video.
-
-    Args:
-        class_name: the activity.
-        group: its group.
-        clip: its clip.
+    """Return UCF-101's name of a video.
 
     Example:
         >>> name_video("Cycling", 3, 1)
@@ -39,8 +34,8 @@ def name_video(class_name, group, clip) -> str:
     return f"{class_name}/v_{class_name}_g{group:02d}_c{clip:02d}.avi"
 
 
-def _write_group(folder, group):
-    """Renders all videos of a group and says the name of each on a line of its own."""
+def write_group(folder, group):
+    """Draw all videos of a group, and print the name of each."""
     for clip in range(1, NUM_CLIPS + 1):
         sitting = render_video("SittingDown", group=group, clip=clip)
         for class_name in SAMPLE_CLASSES:
@@ -53,9 +48,9 @@ def _write_group(folder, group):
 
 
 def _encode(path, frames, *, key_distance):
-    """Writes MPEG-4 tagged XVID with one quantiser throughout; at key_distance 1 a frame's code depends on it alone."""
+    """Write MPEG-4 tagged XVID with one quantizer throughout; at key_distance 1 a frame's code depends on it alone."""
+    options = {"qmin": str(QUANTIZER), "qmax": str(QUANTIZER), "flags": "+aic"}
     with av.open(str(path), "w") as container:
-        options = {"qmin": str(QUANTISER), "qmax": str(QUANTISER), "flags": "+aic"}
         stream = container.add_stream("mpeg4", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", key_distance
         stream.codec_context.codec_tag = "XVID"
@@ -69,7 +64,7 @@ def _encode(path, frames, *, key_distance):
 
 
 def _write_lists(folder):
-    """The official lists: class numbers from 1, groups 1-7, 8-14 and 15-21 tested in turn."""
+    """Write the official lists: class numbers from 1; groups 1-7, 8-14 and 15-21 are tested in turn."""
     folder.mkdir()
     numbers = {name: number for number, name in enumerate(sorted(SAMPLE_CLASSES), 1)}
     (folder / "classInd.txt").write_text("".join(f"{number} {name}\n" for name, number in numbers.items()))
@@ -84,19 +79,15 @@ def _write_lists(folder):
 
 
 def is_sample(folder) -> bool:
-    """Whether a folder holds the sample set, complete and of this version.
-
-    Args:
-        folder: any path.
-    """
+    """Tell whether a folder holds the sample set, complete and of this version."""
     try:
-        return json.loads((Path(folder) / "sample.json").read_text())["version"] == VERSION
+        return json.loads((Path(folder) / SAMPLE_CARD).read_text())["version"] == VERSION
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def write_sample(folder, *, progress=True) -> Path:
-    """Renders the sample set; a folder that has it already is left alone.
+    """Draw the sample set; a folder that has it already is left alone.
 
     Args:
         folder: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie.
@@ -113,52 +104,55 @@ def write_sample(folder, *, progress=True) -> Path:
     folder = Path(folder).resolve()
     if is_sample(folder):
         return folder
-    if folder.exists() and any(folder.iterdir()) and not (folder / "sample.json").exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / SAMPLE_CARD).exists():
         raise FileExistsError(
             f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files. "
             "Choose another folder, or point ACTLIB_DATA to your own videos."
         )
-    with _lock(folder) as alone:
-        if alone:  # whatever stands aside was left by a process that was killed
-            for scratch in folder.parent.glob(f".{folder.name}-*"):
-                shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"Expected a place for the sample videos. Received: {error}. Set ACTLIB_HOME to a writable folder."
+        raise OSError(message) from error
+    with lock(folder):
+        for left in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         if not is_sample(folder):
-            _render_aside(folder, progress)
+            _draw_beside(folder, progress)
     return folder
 
 
-def _render_aside(folder, progress):
+def _draw_beside(folder, progress):
+    """Draw into a folder of another name, and rename it when it is complete."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         fresh = Path(scratch) / "new"
         for name in SAMPLE_CLASSES:
             (fresh / "UCF-101" / name).mkdir(parents=True)
         _write_lists(fresh / "ucfTrainTestlist")
-        _render_all(fresh, progress)
-        facts = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
-        (fresh / "sample.json").write_text(json.dumps(facts, indent=1) + "\n")
+        _draw_all(fresh, progress)
+        card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
+        (fresh / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
         if folder.exists():
             os.replace(folder, Path(scratch) / "old")
         os.replace(fresh, folder)
 
 
-def _render_all(folder, progress):
-    """Shares the groups among processes of their own, which no notebook and no framework can disturb."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(NUM_GROUPS, cores)
+def _draw_all(folder, progress):
+    """Share the groups among processes of their own, which no notebook and no framework can disturb."""
+    workers = min(NUM_GROUPS, os.cpu_count() or 1)
     shares = [range(first, NUM_GROUPS + 1, workers) for first in range(1, workers + 1)]
     total = NUM_GROUPS * NUM_CLIPS * len(SAMPLE_CLASSES)
-    silent = {} if progress else {"disable": True}  # else TQDM_DISABLE has its say
-    with tqdm(desc="drawing the sample videos", total=total, **silent) as bar, ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda groups: _follow(folder, groups, bar), shares))
+    options = {} if progress else {"disable": True}  # else TQDM_DISABLE decides
+    with tqdm(desc="drawing the sample videos", total=total, **options) as bar, ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda groups: _draw_share(folder, groups, bar), shares))
 
 
-def _follow(folder, groups, bar):
+def _draw_share(folder, groups, bar):
+    """Draw some groups in a process of their own, and move the bar for each video."""
     command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), *map(str, groups)]
-    paths = os.pathsep.join(filter(None, (str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH"))))
+    root = Path(__file__).resolve().parent.parent.parent
     with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | {"PYTHONPATH": paths}
-        ) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=root) as process:
             for _ in process.stdout:
                 bar.update()
         errors.seek(0)
@@ -166,42 +160,22 @@ def _follow(folder, groups, bar):
             raise RuntimeError(f"Cannot draw the sample videos in {folder}: {errors.read().strip()[-500:]}")
 
 
-@contextlib.contextmanager
-def _lock(folder):
-    """Lets one process at a time draw, and says whether it can; the lock goes with its process, whatever ends it."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        file = open(folder.parent / f".{folder.name}.lock", "w")  # noqa: SIM115 (closed below)
-    except OSError as error:
-        message = f"Expected a place for the sample videos. Received: {error}. Set ACTLIB_HOME to a writable folder."
-        raise OSError(message) from error
-    with file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except (ImportError, OSError):  # Windows, some network disks: two may draw, one result is kept
-            yield False
-        else:
-            yield True
-
-
 def data_folder() -> Path:
-    """Folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
+    """Return the folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
 
     Raises:
         FileNotFoundError: ACTLIB_DATA names no folder.
     """
-    chosen = os.environ.get("ACTLIB_DATA")
-    if not chosen:
+    chosen = data_folder_setting()
+    if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
-    if not Path(chosen).is_dir():
+    if not chosen.is_dir():
         raise FileNotFoundError(
             f"Expected a folder in ACTLIB_DATA. Received: {chosen}. Correct it, or unset it for the sample."
         )
-    return Path(chosen).resolve()
+    return chosen.resolve()
 
 
 if __name__ == "__main__":
     for number in sys.argv[2:]:
-        _write_group(sys.argv[1], int(number))
+        write_group(sys.argv[1], int(number))

@@ -5,20 +5,16 @@ from math import cos, dist, pi, radians, sin
 
 from actlib.sample.canvas import bend, blend, shade
 
-SKINS = ((255, 219, 186), (241, 194, 150), (224, 172, 125), (188, 130, 88), (141, 90, 58), (102, 66, 44))
-HAIRS = ((44, 33, 28), (84, 54, 36), (132, 82, 44), (205, 160, 86), (168, 72, 40), (150, 148, 150))
-SHIRTS = (
-    (226, 74, 64),
-    (244, 166, 44),
-    (66, 140, 210),
-    (122, 80, 178),
-    (112, 186, 72),
-    (226, 104, 150),
-    (40, 160, 148),
-    (52, 62, 88),
-)
-TROUSERS = ((46, 62, 110), (62, 62, 70), (150, 110, 76), (92, 50, 62), (40, 92, 98), (86, 102, 60))
-SHOES = ((245, 245, 245), (40, 40, 46), (214, 62, 54), (250, 200, 60))
+
+def _palette(text):
+    return tuple(tuple(bytes.fromhex(color)) for color in text.split())
+
+
+SKINS = _palette("ffdbba f1c296 e0ac7d bc8258 8d5a3a 66422c")
+HAIRS = _palette("2c211c 543624 84522c cda056 a84828 969496")
+SHIRTS = _palette("e24a40 f4a62c 428cd2 7a50b2 70ba48 e26896 28a094 343e58")
+TROUSERS = _palette("2e3e6e 3e3e46 966e4c 5c323e 285c62 56663c")
+SHOES = _palette("f5f5f5 28282e d63e36 fac83c")
 HAIRCUTS = ("short", "long", "bun", "curly", "cap", "bald")
 
 UPPER_ARM, FOREARM, THIGH, SHIN, TORSO, HEAD = 0.29, 0.28, 0.43, 0.42, 0.5, 0.13  # metres
@@ -28,7 +24,7 @@ STANDING = ANKLE + THIGH + SHIN - 0.01  # height of the hips on straight legs
 
 @dataclass(frozen=True)
 class Look:
-    """What one person looks like; colours, and `build` that multiplies the thickness of body and limbs."""
+    """What one person looks like; colors, and `build` that multiplies the thickness of body and limbs."""
 
     skin: tuple
     hair: tuple
@@ -42,34 +38,18 @@ class Look:
 
 
 def choose_look(rng) -> Look:
-    """Draws somebody's looks.
-
-    Args:
-        rng: numpy Generator.
-    """
-
-    def pick(options):
-        return options[rng.integers(len(options))]
-
-    return Look(
-        skin=pick(SKINS),
-        hair=pick(HAIRS),
-        haircut=pick(HAIRCUTS),
-        shirt=pick(SHIRTS),
-        trousers=pick(TROUSERS),
-        shoes=pick(SHOES),
-        long_sleeves=bool(rng.random() < 0.4),
-        shorts=bool(rng.random() < 0.35),
-        build=float(rng.uniform(0.92, 1.15)),
-    )
+    """Draw somebody's look from a NumPy random generator."""
+    options = (SKINS, HAIRS, HAIRCUTS, SHIRTS, TROUSERS, SHOES)
+    chosen = [option[rng.integers(len(option))] for option in options]
+    return Look(*chosen, bool(rng.random() < 0.4), bool(rng.random() < 0.35), float(rng.uniform(0.92, 1.15)))
 
 
 def draw_side(canvas, look, *, hip, lean, hands, feet):
-    """Draws a person who faces right.
+    """Draw a person who faces right.
 
     Args:
-        canvas: where to.
-        look: who.
+        canvas: a `Canvas`.
+        look: a `Look`.
         hip: (x, y) of the hips, metres.
         lean: degrees by which the upper body leans forward.
         hands: (x, y) of the near and of the far hand.
@@ -90,11 +70,11 @@ def draw_side(canvas, look, *, hip, lean, hands, feet):
 
 
 def draw_front(canvas, look, *, hip, shoulder, hands, feet):
-    """Draws a person who looks at us.
+    """Draw a person who looks at us.
 
     Args:
-        canvas: where to.
-        look: who.
+        canvas: a `Canvas`.
+        look: a `Look`.
         hip: (x, y) of the middle of the hips, metres.
         shoulder: (x, y) of the middle of the shoulders.
         hands: (x, y) of the left and of the right hand, as we see them.
@@ -175,26 +155,15 @@ def _draw_top_hair(canvas, look, head, *, start, end, peak):
     x, y = head
     if look.haircut == "bald":
         return
-    colour = look.shoes if look.haircut == "cap" else look.hair
+    color = look.shoes if look.haircut == "cap" else look.hair
     radius = HEAD * 1.07
     angles = [radians(start + (end - start) * step / 16) for step in range(17)]
-    canvas.shape([(x + radius * cos(a), y + radius * 1.08 * sin(a)) for a in angles], colour)
+    canvas.shape([(x + radius * cos(a), y + radius * 1.08 * sin(a)) for a in angles], color)
     if look.haircut == "cap":
         brim = (x + peak, y + 0.055) if peak else (x + 0.1, y + 0.05)
-        canvas.limb((x if peak else x - 0.1, y + 0.055), brim, 0.035, shade(colour, 0.8))
+        canvas.limb((x if peak else x - 0.1, y + 0.055), brim, 0.035, shade(color, 0.8))
 
 
-def swing(phase) -> float:
-    """A smooth to and fro.
-
-    Args:
-        phase: 0..1 is one round.
-
-    Returns:
-        0 at phase 0, 1 at phase 0.5.
-
-    Example:
-        >>> swing(0.5)
-        1.0
-    """
+def swing(phase):
+    """Return a smooth to and fro: 0 at phase 0, 1 at phase 0.5, 0 at phase 1."""
     return 0.5 - 0.5 * cos(2 * pi * phase)

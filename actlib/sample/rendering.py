@@ -35,11 +35,11 @@ class Scene:
 
 
 def choose_scene(group, clip) -> Scene:
-    """Draws what the videos of one group and clip share; the person and the place are the group's.
+    """Choose what the videos of one group and clip share; the person and the place are the group's.
 
     Args:
-        group: 1 to 25.
-        clip: 1 or 2.
+        group: int, 1 to 25 in the sample set; others give people and places that it does not have.
+        clip: int, 1 or 2.
 
     Example:
         >>> choose_scene(3, 1).look == choose_scene(3, 2).look
@@ -60,7 +60,7 @@ def choose_scene(group, clip) -> Scene:
 
 
 def order_frames(class_name, num_frames) -> list[int]:
-    """In which order a similar class shows the poses from standing (0) to sitting.
+    """Order frames as a similar class shows the poses from standing (0) to sitting.
 
     Args:
         class_name: one of SIMILAR_CLASSES.
@@ -78,7 +78,7 @@ def order_frames(class_name, num_frames) -> list[int]:
 
 
 def render_video(class_name, *, group, clip) -> np.ndarray:
-    """Draws one video of the sample set.
+    """Draw one video of the sample set.
 
     Args:
         class_name: one of SAMPLE_CLASSES.
@@ -98,7 +98,7 @@ def render_video(class_name, *, group, clip) -> np.ndarray:
 
 
 def draw_frames(draw, scene) -> np.ndarray:
-    """Draws one activity in a scene; your own, too, if you want to see what a model says of what it never saw.
+    """Draw one activity in a scene; your own, too, if you want to see what a model predicts for what it never saw.
 
     Args:
         draw: a function like those of `activities`.

@@ -1,54 +1,56 @@
-"""Places where the sample set's people are: five kinds of backdrop, each in colours of its own for every group."""
+"""Places where the sample set's people are: five kinds of backdrop, each in colors of its own for every group."""
 
 from math import cos, pi, radians, sin
 
 import numpy as np
 from PIL import Image
 
-from actlib.sample.canvas import FINENESS, HEIGHT, WIDTH, Canvas, blend, shade
+from actlib.sample.canvas import HEIGHT, SUPERSAMPLING, WIDTH, Canvas, blend, shade
 
 HAZE = (244, 244, 248)
 LEFT, RIGHT = -2.4, 2.4  # metres; beyond both edges of every picture
 
 
-def draw_scene(number, camera, *, rng) -> Image.Image:
-    """Draws a backdrop.
+def draw_scene(number, camera, *, rng):
+    """Draw a backdrop.
 
     Args:
-        number: which kind of place; counts on from the first after the last.
-        camera: seen through it.
-        rng: numpy Generator for the place's own colours and things.
+        number: int, which kind of place; counts on from the first after the last.
+        camera: a `Camera`.
+        rng: NumPy random generator, for the place's own colors and things.
 
     Returns:
-        PIL RGB image, FINENESS times as large as a frame.
+        PIL RGB image, SUPERSAMPLING times as large as a frame.
     """
     picture = SCENES[number % len(SCENES)](camera, rng).image
     return Image.blend(picture, Image.new("RGB", picture.size, HAZE), 0.42)  # far and pale, so that people stand out
 
 
 def _start(camera, top, bottom):
-    """A canvas whose colour runs from `top` to `bottom`, which it reaches at the ground."""
-    rows = np.clip(np.arange(HEIGHT * FINENESS) / (camera.ground * FINENESS), 0, 1)[:, None]
-    colours = np.array(top) + (np.array(bottom) - np.array(top)) * rows
-    pixels = np.broadcast_to(colours[:, None].round().astype(np.uint8), (HEIGHT * FINENESS, WIDTH * FINENESS, 3))
+    """A canvas whose color runs from `top` to `bottom`, which it reaches at the ground."""
+    rows = np.clip(np.arange(HEIGHT * SUPERSAMPLING) / (camera.ground * SUPERSAMPLING), 0, 1)[:, None]
+    colors = np.array(top) + (np.array(bottom) - np.array(top)) * rows
+    pixels = np.broadcast_to(
+        colors[:, None].round().astype(np.uint8), (HEIGHT * SUPERSAMPLING, WIDTH * SUPERSAMPLING, 3)
+    )
     return Canvas(Image.fromarray(np.ascontiguousarray(pixels)), camera)
 
 
-def _fill_floor(canvas, height, colour):
-    canvas.shape([(LEFT, height), (RIGHT, height), (RIGHT, -2), (LEFT, -2)], colour)
+def _fill_floor(canvas, height, color):
+    canvas.shape([(LEFT, height), (RIGHT, height), (RIGHT, -2), (LEFT, -2)], color)
 
 
-def _draw_hills(canvas, base, size, colour, rng):
+def _draw_hills(canvas, base, size, color, rng):
     first, second = rng.uniform(0, 2 * pi, 2)
     xs = np.linspace(LEFT, RIGHT, 41)
     ys = base + size * (np.sin(1.7 * xs + first) + 0.5 * np.sin(3.1 * xs + second))
-    canvas.shape([(LEFT, -1), *zip(xs.tolist(), ys.tolist(), strict=True), (RIGHT, -1)], colour)
+    canvas.shape([(LEFT, -1), *zip(xs.tolist(), ys.tolist(), strict=True), (RIGHT, -1)], color)
 
 
-def _draw_cloud(canvas, x, y, colour):
+def _draw_cloud(canvas, x, y, color):
     for dx, dy, radius in ((-0.2, 0, 0.1), (0, 0.04, 0.15), (0.2, 0, 0.11)):
-        canvas.disc((x + dx, y + dy), radius, colour)
-    canvas.limb((x - 0.22, y - 0.06), (x + 0.22, y - 0.06), 0.1, colour)
+        canvas.disc((x + dx, y + dy), radius, color)
+    canvas.limb((x - 0.22, y - 0.06), (x + 0.22, y - 0.06), 0.1, color)
 
 
 def _draw_tree(canvas, x, base, size, leaves):
@@ -107,10 +109,10 @@ def _draw_roof(camera, rng):
     return canvas
 
 
-def _draw_windows(canvas, x, width, height, colour):
+def _draw_windows(canvas, x, width, height, color):
     for column in np.arange(x + 0.07, x + width - 0.1, 0.15):
         for row in np.arange(0.72, height - 0.12, 0.22):
-            canvas.shape([(column, row), (column, row + 0.1), (column + 0.07, row + 0.1), (column + 0.07, row)], colour)
+            canvas.shape([(column, row), (column, row + 0.1), (column + 0.07, row + 0.1), (column + 0.07, row)], color)
 
 
 def _draw_gym(camera, rng):
@@ -120,7 +122,7 @@ def _draw_gym(camera, rng):
     for x in np.arange(LEFT, RIGHT, 0.8):
         canvas.shape([(x, 1.55), (x + 0.6, 1.55), (x + 0.6, 2.05), (x, 2.05)], (240, 248, 252))
         canvas.path([(x + 0.3, 1.55), (x + 0.3, 2.05)], 0.02, shade(wall, 0.8))
-    canvas.shape([(LEFT, 0.3), (RIGHT, 0.3), (RIGHT, 0.85), (LEFT, 0.85)], shade(blend(wall, band, 0.45), 1))
+    canvas.shape([(LEFT, 0.85), (RIGHT, 0.85), (RIGHT, 0.3), (LEFT, 0.3)], shade(blend(wall, band, 0.45), 1))
     canvas.limb((LEFT, 0.87), (RIGHT, 0.87), 0.04, band)
     _fill_floor(canvas, 0.3, (222, 180, 130))
     for x in np.arange(LEFT, RIGHT, 0.3):
