@@ -293,7 +293,7 @@ def test_the_command_line_takes_addresses_and_files(server, tmp_path, archive, l
 
 
 def start(url, folder, lists):
-    command = [sys.executable, "-c", SCRIPT, url, str(folder), str(lists)]
+    command = [sys.executable, "-u", "-c", SCRIPT, url, str(folder), str(lists)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -323,7 +323,8 @@ def test_kill_9_in_the_middle_then_the_same_line_again(server, tmp_path, videos,
 def test_two_fetches_at_once_bring_it_once(server, tmp_path, videos, archive, lists):
     url, folder = server.put("/all.zip", archive.read_bytes(), ranges=False, holds=4000, passing=1), tmp_path / "u"
     processes = [start(url, folder, lists) for _ in range(2)]
-    wait_for(lambda: server.asked("/all.zip"), processes[0])
+    printed = [process.stdout.readline() for process in processes]  # one asks, and the other says that it waits
+    assert any("Another process is fetching" in line for line in printed)
     server.going_on.set()
     answers = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], answers

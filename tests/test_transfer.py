@@ -103,6 +103,22 @@ def test_a_file_that_changed_on_the_server_is_not_stitched_together(server, tmp_
         read_part(remote, 0, 9)
 
 
+class Shrinks(list):
+    """Breaks one answer off, and has the page shorter from then on."""
+
+    page = None
+
+    def pop(self, index):
+        self.page.content = CONTENT[:1000]
+        return super().pop(index)
+
+
+def test_nothing_of_a_longer_answer_stays_behind_a_shorter_one(server, tmp_path):
+    url = server.put("/a.bin", CONTENT, ranges=False, chunked=True, drops=Shrinks([600_000]), headers={"ETag": "same"})
+    server.pages["/a.bin"].drops.page = server.pages["/a.bin"]
+    assert fetch(url, tmp_path) == CONTENT[:1000]
+
+
 def test_a_wrong_checksum_leaves_nothing_and_the_next_try_asks_again(server, tmp_path):
     url = server.put("/a.bin", CONTENT[::-1])
     with pytest.raises(DownloadError, match=f"Expected {SHA256}. Received: other bytes from {url}"):

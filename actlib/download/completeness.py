@@ -2,6 +2,7 @@
 
 import difflib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,6 @@ def check_videos(folder, classes) -> Check:
 
 
 def _can_read(path):
-    try:
-        return probe_video(path).frames > 0
-    except (VideoError, OSError):
-        return False
+    with suppress(VideoError, OSError):
+        return bool(probe_video(path))
+    return False
