@@ -6,8 +6,7 @@
 `completeness`  what the lists name, and what of it is on disk and can be read
 `sources`       addresses, checksums, locks
 `transfer`      one file over HTTP: whole, or gone on with; no more than was announced
-`archives`      ZIP, TAR, RAR, folder: here, or (ZIP) on a server of which only parts come
-`unpacking`     files out of an archive, whole or not at all, none outside its folder
+`archives`      ZIP, TAR, RAR, folder, here or (ZIP) on a server in parts: files come out whole, none elsewhere
 =============== ======================================================================================================
 """
 
