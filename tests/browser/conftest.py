@@ -51,8 +51,7 @@ def choose_runs(home):
 def trained(lab):
     """The models that lesson 07 judges: those of the tour, or trained now by lessons 04 and 06."""
     if lab["runs"] == lab["home"] / "runs":
-        choose = "[path for path in lessons.list_lessons() if path.name[:2] in ('04', '06')]"
-        code = f"from tools import tour; print([tour.run_lesson(path)[1] for path in {choose}])"
+        code = "from tools import tour; print([tour.run_lesson(path)[1] for path in tour.list_lessons(['04', '06'])])"
         environment = {**os.environ, "ACTLIB_RUNS": str(lab["runs"]), "PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert "[None, None]" in done.stdout, done.stdout
@@ -163,10 +162,10 @@ class Notebook:
     def widget(self, kind):
         return self.page.locator(f".actlib-{kind}")
 
-    def picture(self, name):
-        """Keeps a screenshot in runs/browser/, once nothing moves."""
+    def picture(self, name, *, moving=False):
+        """Keeps a screenshot in runs/browser/: once nothing moves, or at once where things go on moving."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        (PICTURES / f"{name}.png").write_bytes(settle(self.page))
+        (PICTURES / f"{name}.png").write_bytes(self.page.screenshot() if moving else settle(self.page))
 
     def pictures(self, name, *, height=1000):
         """Keeps screenshots of the page: light and dark, wide and narrow."""

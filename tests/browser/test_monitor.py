@@ -52,7 +52,7 @@ def wait_for_output(notebook, expected):
 
 
 def test_curves_grow_and_stop_ends_the_loop(open_notebook):
-    notebook = open_notebook([SETUP, "print('ended at', loop(400))"])
+    notebook = open_notebook([SETUP, "print('ended at', loop(4000))"])
     notebook.run_all(wait=False)
     monitor = notebook.widget("monitor").first
     monitor.wait_for()
@@ -62,7 +62,7 @@ def test_curves_grow_and_stop_ends_the_loop(open_notebook):
     length = lambda: len(epochs.first.get_attribute("d"))  # noqa: E731
     wait_until(notebook.page, "more epochs in the curve", length, lambda later: later > early + 30)
     assert "left" in monitor.locator(".row .numbers").inner_text()
-    notebook.picture("monitor-running")
+    notebook.picture("monitor-running", moving=True)
     stop(notebook, monitor)
     text = wait_for_output(notebook, "TrainingMonitor: stopped")
     assert "ended at" in text
