@@ -157,12 +157,12 @@ def test_features_of_one_precision_are_not_served_to_another(videos, tmp_path, m
     from actlib.torch import precision, training
 
     monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path))
-    choices = experiment.Experiment(preset=specs.PRESETS["slim_lrcn"], framework="torch", data=tmp_path)
-    model, paths = training.build_model(choices.preset.model, 2), []
+    frames, model = open_frames(videos, tmp_path), training.build_model(specs.PRESETS["slim_lrcn"].model, 2)
+    paths = []
     for name in ("bfloat16", "float32"):
         monkeypatch.setattr(precision, "feature_precision", lambda name=name: name)
-        paths.append(experiment.cache_features(videos, model, choices).path(0))
-    assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("torch", "vgg-slim", "bfloat16", "64x64"))
+        paths.append(experiment.cache_features(frames, model).path(0))
+    assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("torch", "vgg-slim", "bfloat16", "16x16"))
 
 
 def test_changed_content_is_made_again_and_a_moved_video_is_not(videos, tmp_path, decoded):

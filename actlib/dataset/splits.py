@@ -66,18 +66,10 @@ def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
 
     Args:
         train, test: tables with columns `class_name` and `group`.
-        allow: return the shared groups rather than refuse.
+        allow: return shared groups rather than raise a ValueError that names them.
 
     Returns:
         DataFrame of the shared groups, columns `class_name` and `group`; empty when the split is clean.
-
-    Raises:
-        ValueError: there are shared groups and `allow` is False.
-
-    Example:
-        >>> train, test = (pd.DataFrame({"class_name": "Run", "group": groups}) for groups in ([1, 2], [3, 4]))
-        >>> len(check_leakage(train, test))
-        0
     """
     keys = ["class_name", "group"]
     shared = train[keys].drop_duplicates().merge(test[keys].drop_duplicates()).sort_values(keys, ignore_index=True)
@@ -95,10 +87,7 @@ def split_hash(videos) -> str:
     """Name a split by its content: which videos stand in which subset.
 
     Args:
-        videos: table with columns `name` and `subset`, in any order.
-
-    Returns:
-        12 hexadecimal digits.
+        videos: table with columns `name` and `subset`; their order does not count.
 
     Example:
         >>> split_hash(pd.DataFrame({"name": ["A/v_A_g01_c01.avi"], "subset": ["train"]}))
