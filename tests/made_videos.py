@@ -18,13 +18,13 @@ def count_shades(clip):
     return [numbers[round((frame.mean() - 10) / STEP)] for frame in np.asarray(clip)]
 
 
-def write_mpeg4(path, num_frames, *, key_distance=12, b_frames=0):
+def write_mpeg4(path, num_frames, *, key_distance=12, b_frames=0, frames=None):
     """UCF-101's codec and container, with key frames and B-frames as asked for."""
     with av.open(str(path), "w") as container:
         options = {"g": str(key_distance), "bf": str(b_frames), "sc_threshold": "1000000000", "qmin": "1", "qmax": "2"}
         stream = container.add_stream("mpeg4", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number, picture in enumerate(shade_frames(num_frames)):
+        for number, picture in enumerate(shade_frames(num_frames) if frames is None else frames):
             frame = av.VideoFrame.from_ndarray(picture)
             frame.pts = number
             container.mux(stream.encode(frame))

@@ -28,7 +28,7 @@ def test_a_setting_moves_its_own_place(monkeypatch, tmp_path, place):
     before = {other: getattr(paths, other)() for other in PLACES}
     assert before[place] == default
     monkeypatch.setenv(name, "")
-    assert getattr(paths, place)() == default
+    assert getattr(paths, place)() == default and paths.read_setting(name) is None
     monkeypatch.setenv(name, str(tmp_path))
     after = {other: getattr(paths, other)() for other in PLACES}
     assert after[place] == tmp_path
