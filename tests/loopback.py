@@ -99,12 +99,13 @@ def answer(request, server):
         send_headers(request, page, len(body), status)
     request.send_header("Content-Length", "0") if page is None else None
     drop = page.drops.pop(0) if page and page.drops and status < 300 and asked != "bytes=0-0" else None
+    dropped = drop is not None and drop < len(body)
     body = body[:drop]
     server.log.append((request.path, asked, len(body)))
     request.end_headers()
     if body:
         send_body(request, server, page, body)
-    if drop is not None or (page and (page.announced or page.more or not page.length)):
+    if dropped or (page and (page.announced or page.more or not page.length)):
         request.close_connection = True
     elif page and page.chunked and status < 300:
         request.wfile.write(b"0\r\n\r\n")
