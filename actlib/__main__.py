@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from actlib import paths
 
-Framework = Literal["torch", "keras"]
+Framework, Protocol = Literal["torch", "keras"], Literal["uniform", "paper"]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 
@@ -35,82 +35,47 @@ class Commands(TyperGroup):
             raise typer.Exit(code=1) from None
 
 
-app = typer.Typer(
-    cls=Commands,
-    help=__doc__,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """The options of ``train``."""
 
-    out: Annotated[
-        Path,
-        typer.Option(file_okay=False, help="The run's folder; a run that was stopped resumes after its last epoch."),
-    ]
+    out: Annotated[Path, typer.Option(file_okay=False, help="The run's folder; a stopped run resumes there.")]
     data: Data = None
     split: Annotated[int, typer.Option(min=1, max=3, help="Official split.")] = 1
     classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
-    model: Annotated[Literal["frames", "lrcn"], typer.Option(help="frames or lrcn.")] = "frames"
+    model: Annotated[Literal["frames", "lrcn"], typer.Option(help="Where no preset is named.")] = "frames"
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
     preset: Annotated[str | None, typer.Option(help="A name in actlib/specs.py; else one that suits the data.")] = None
     weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
-    protocol: Annotated[Literal["uniform", "paper"], typer.Option(help="Over the whole video; 16 in a row.")] = (
-        "uniform"
-    )
+    protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
 
 
-def take_options(record):
-    """Make a function of one record a command whose options are the record's fields."""
-
-    def decorate(function):
-        def command(**options):
-            return function(record(**options))
-
-        command.__signature__, command.__annotations__ = (
-            inspect.signature(record),
-            get_type_hints(record, include_extras=True),
-        )
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
-        return command
-
-    return decorate
-
-
 @app.command()
-@take_options(TrainOptions)
-def train(options):
+def train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
-    experiments = _load("experiment")
+    options, experiments = TrainOptions(**options), _load("experiment")
     folder = _find_folder(options.data)
     preset = _find_preset(options.preset) if options.preset else experiments.choose_preset(options.model, folder)
     if options.epochs is not None:
         preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
-    experiment = experiments.Experiment(
-        folder,
-        preset,
-        framework=options.framework,
-        weights=options.weights or experiments.choose_weights(folder),
-        split=options.split,
-        classes=_split_names(options.classes),
-        seed=options.seed,
-        protocol=options.protocol,
-        limit=options.limit,
-    )
+    choices = {name: getattr(options, name) for name in ("framework", "split", "seed", "protocol", "limit")}
+    choices["weights"] = options.weights or experiments.choose_weights(folder)
+    experiment = experiments.Experiment(folder, preset, classes=_split_names(options.classes), **choices)
     with _exit_when_stopped():
         experiments.run_training(experiment, options.out)
-    where = ["--run", str(options.out)] + (["--data", str(options.data)] if options.data else [])
-    typer.echo(
-        f"The best checkpoint is {options.out / paths.BEST}. Next: python -m actlib evaluate {shlex.join(where)}"
-    )
+    words = shlex.join(["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])])
+    typer.echo(f"The best checkpoint is {options.out / paths.BEST}. Next: python -m actlib evaluate {words}")
+
+
+train.__signature__ = inspect.signature(TrainOptions)  # one record, where a function would have twelve arguments
+train.__annotations__ = get_type_hints(TrainOptions, include_extras=True)
 
 
 @app.command()
@@ -139,9 +104,7 @@ def annotate(
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint, or the run's folder.")],
     out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")],
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch",
-    label: Annotated[
-        str | None, typer.Option(help="The true class, to mark what is correct and what is wrong.")
-    ] = None,
+    label: Annotated[str | None, typer.Option(help="The true class, to mark correct and wrong frames.")] = None,
     smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0,
 ):
     """Draw what a model predicts on every frame of a video."""

@@ -8,7 +8,6 @@ predictor    a checkpoint -> a model that scores any clips
 from actlib.experiment.predictor import Predictor, find_checkpoint, load_model, load_predictor
 from actlib.experiment.preparing import (
     BACKENDS,
-    PROTOCOLS,
     Experiment,
     cache_features,
     cache_frames,
@@ -26,7 +25,6 @@ from actlib.experiment.running import (
     describe_run,
     evaluate_checkpoint,
     evaluate_model,
-    make_card,
     read_experiment,
     run_training,
     train_model,

@@ -4,20 +4,10 @@ import importlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from actlib import checkpoints, paths, sample, specs
-from actlib.dataset import (
-    ClipBatches,
-    FeatureCache,
-    FrameCache,
-    assign_subsets,
-    check_leakage,
-    list_videos,
-    make_feature_key,
-)
+from actlib import checkpoints, dataset, paths, sample, specs
 from actlib.video import make_sampler
 
 BACKENDS = ("torch", "keras")
@@ -39,9 +29,8 @@ class Experiment:
     limit: int | None = None  # at most this many videos of a class in each subset: for a quick try
 
     def __post_init__(self):
-        for name, known in (("framework", BACKENDS), ("protocol", tuple(PROTOCOLS))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"Expected {name} to be one of {known}. Received: {getattr(self, name)!r}.")
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"Expected protocol to be one of {(*PROTOCOLS,)}. Received: {self.protocol!r}.")
 
 
 def choose_preset(model, folder):
@@ -77,14 +66,15 @@ def load_backend(framework):
         framework: "torch" or "keras", or a model of one of them.
 
     Returns:
-        A namespace with its modules ``training``, ``weights`` and ``precision``.
+        The package with its modules ``training``, ``weights`` and ``precision``.
     """
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     if framework not in BACKENDS:
         raise ValueError(f"Expected framework to be one of {BACKENDS}. Received: {framework!r}. Choose one of them.")
-    names = ("training", "weights", "precision")
-    return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
+    for name in ("training", "weights", "precision"):
+        importlib.import_module(f"actlib.{framework}.{name}")
+    return importlib.import_module(f"actlib.{framework}")
 
 
 def load_initial_weights(weights):
@@ -133,8 +123,8 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
             f"Expected a folder of videos. Received: {folder}, which is {found}. "
             "Correct --data or ACTLIB_DATA, or leave both out to work on the sample set."
         )
-    table = assign_subsets(list_videos(folder, classes=classes), folder, split=split, seed=seed)
-    check_leakage(table[table.subset != "test"], table[table.subset == "test"])
+    table = dataset.assign_subsets(dataset.list_videos(folder, classes=classes), folder, split=split, seed=seed)
+    dataset.check_leakage(table[table.subset != "test"], table[table.subset == "test"])
     if limit is None:
         return table
     chosen = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
@@ -154,7 +144,7 @@ def cache_frames(table, experiment):
         A ``FrameCache``, uint8 (F, H, W, 3) a video; it decodes what is missing when it is first asked for.
     """
     num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
-    return FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
+    return dataset.FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
 
 
 def cache_features(frames, model):
@@ -168,18 +158,15 @@ def cache_features(frames, model):
         A ``FeatureCache``, float16 (F, D) a video; it computes what is missing when it is first asked for.
     """
     backend = load_backend(model)
-    convolutions = {
-        name: array
-        for name, array in backend.weights.get_weights(model).items()
-        if name.startswith(("preprocess", "block"))
-    }
-    key = make_feature_key(
+    weights = backend.weights.get_weights(model)
+    convolutions = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
+    key = dataset.make_feature_key(
         framework=type(model).__module__.split(".")[1],
         network=model.spec.vgg.name,
         weights=checkpoints.weights_key(convolutions),
         precision=backend.precision.feature_precision(),
     )
-    return FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
+    return dataset.FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
 
 
 def cache_inputs(table, model, experiment):
@@ -203,7 +190,7 @@ def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
     """
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
     stride = max(1, preset.clip_frames // 2) if name == "windows" else None
-    return ClipBatches(
+    return dataset.ClipBatches(
         cache,
         table.label.to_numpy(),
         make_sampler(name, preset.clip_frames, stride=stride),
