@@ -117,14 +117,23 @@ def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices,
     assert written["versions"]["python"] == ".".join(map(str, sys.version_info[:3])) and written["framework"] == "torch"
 
 
+def test_shuffled_frames_reach_the_batches(choices, tmp_path, monkeypatch):
+    experiment.run_training(choices, tmp_path)
+    monkeypatch.setattr(running, "evaluate_model", lambda model, batches, table: batches)
+    for shuffled in (False, True):
+        batches, _ = experiment.evaluate_checkpoint(tmp_path, choices.data, shuffle_frames=shuffled)
+        assert batches.shuffle_frames is shuffled and batches.shuffle is False
+
+
 def test_features_are_named_by_their_convolutions(choices):
     table = experiment.prepare_table(choices)[:2]
     frames = experiment.cache_frames(table, choices)
     assert frames.num_frames == 6 and frames.size == (64, 64)
     assert experiment.cache_frames(table, replace(choices, protocol="paper")).num_frames is None
     build = experiment.load_backend("torch").training.build_model
-    one, other, head = (build(spec, 2, seed=seed) for spec, seed in ((SLIM.model, 0), (SLIM.model, 1), (SLIM.model, 0)))
-    head.head.logits.bias.data += 1
+    one, other, head = (build(SLIM.model, 2) for _ in range(3))
+    other.convolutions.layers.block1_conv1.bias.data += 1
+    head.head.hidden.hidden1.bias.data += 1
     keys = [experiment.cache_features(frames, model).key for model in (one, other, head)]
     assert keys[0] != keys[1] and keys[0] == keys[2] and "torch-vgg_slim" in keys[0]
     assert experiment.cache_inputs(table, one, choices).kind == "frames"

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
 from actlib import run
 from actlib.checkpoints import save_checkpoint
@@ -64,6 +65,26 @@ def test_a_state_of_an_earlier_version_says_so(tmp_path):
     save_checkpoint(tmp_path / "state.safetensors", {}, {"settings": SETTINGS, "facts": {}})
     with pytest.raises(ValueError, match=r"state\.safetensors, whose card lacks keys, history, metadata, finished"):
         run.Run(tmp_path, SETTINGS).resume(WEIGHTS)
+
+
+def read_curves(folder):
+    (path,) = folder.glob("events.out.tfevents.*")
+    events = [*LegacyEventFileLoader(str(path)).Load()]
+    return {(each.step, value.tag): value.simple_value for each in events for value in each.summary.value}
+
+
+def test_curves_are_those_of_the_history(tmp_path):
+    history = run.Run(tmp_path, SETTINGS)
+    add_epoch(history, 2.0)
+    for _ in range(2):  # a resumed run writes all of them anew
+        curves = run.TensorBoardWriter(tmp_path, history.history)
+    curves.add(
+        {"epoch": 2, "loss": 0.5, "accuracy": 1.0, "val_loss": None, "val_accuracy": None, "learning_rate": 0.25}
+    )
+    train = {(1, "loss"): 1.0, (1, "accuracy"): 0.5, (1, "learning_rate"): pytest.approx(0.1)}
+    train |= {(2, "loss"): 0.5, (2, "accuracy"): 1.0, (2, "learning_rate"): 0.25}
+    assert read_curves(tmp_path / "train") == train
+    assert read_curves(tmp_path / "validation") == {(1, "loss"): 2.0, (1, "accuracy"): 0.25}
 
 
 @pytest.mark.parametrize(
