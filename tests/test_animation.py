@@ -76,14 +76,15 @@ def test_clips_of_different_shapes_are_refused(clips):
 
 
 @BOTH
-def test_a_red_dot_that_appears_late_stays_red(tmp_path, ending):
+def test_a_red_dot_that_appears_late_stays_red(tmp_path, ending, monkeypatch):
+    monkeypatch.setattr(animation, "LADDER", (animation.Quality(32, 4, 1, 1.0),))
     film = np.array(list(busy_frames(25)))[..., [2, 2, 1]] // 4 * [1, 2, 3]  # wide, noisy, without red
     film = film.astype(np.uint8)
     film[20:, 60:64, 80:84] = (230, 20, 30)  # 0.02 % of all pixels
     shown, _ = play(write_animation(tmp_path / f"dot.{ending}", film, fps=25, max_bytes=10**7))
     assert len(shown) == 25
     assert np.abs(shown[20:, 60:64, 80:84].astype(int) - (230, 20, 30)).max() < 12
-    assert np.abs(shown.astype(int) - film).mean() < 5
+    assert np.abs(shown.astype(int) - film).mean() < 9
 
 
 @BOTH

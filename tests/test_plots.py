@@ -84,8 +84,9 @@ def test_classes_come_in_the_order_of_the_table_of_counts():
 def test_small_confusion_writes_every_number():
     results = make_results(specs.SEVEN_CLASSES)
     picture = check(plots.plot_confusion(results))
-    written = sorted(int(text.get_text()) for text in picture.axes[0].texts if text.get_text().isdigit())
-    assert written == sorted(results.confusion[results.confusion > 0].tolist())
+    written = {text.get_position()[::-1]: text.get_text() for text in picture.axes[0].texts}
+    for place, count in np.ndenumerate(results.confusion):
+        assert written.get(place, "0") == str(count)
     assert f"{np.trace(results.confusion)} of 300 videos right" in picture.alt
     pair = results.most_confused(1).iloc[0]
     assert f"{pair.true_class} taken for {pair.predicted_class}" in picture.alt
@@ -96,6 +97,21 @@ def test_large_confusion_names_the_most_confused_pairs():
     picture = check(plots.plot_confusion(results))
     for pair in results.most_confused(12).itertuples():
         assert f"{pair.true_class} → {pair.predicted_class}" in texts_of(picture)
+    circles = [line.get_xydata()[0].tolist() for line in picture.axes[0].lines]
+    pairs = results.most_confused(12)
+    assert circles == [
+        [MANY.index(b), MANY.index(a)] for a, b in zip(pairs.true_class, pairs.predicted_class, strict=True)
+    ]
+
+
+def test_cells_are_shaded_by_their_share_of_the_true_class():
+    videos = pd.DataFrame({"name": list("abcde"), "label": [0, 0, 1, 1, 1], "group": [1, 2, 3, 4, 5]})
+    logits = np.eye(2)[[0, 1, 1, 1, 1]][:, None]
+    results = evaluation.evaluate(logits, np.arange(5), videos, classes=("Jump", "Run"))
+    shades = plots.plot_confusion(results).axes[0].images[0].get_array()[..., :3]
+    correct, wrong = (np.array(matplotlib.colors.to_rgb(color)) for color in VERDICTS)
+    assert np.allclose(shades[1, 1], correct) and np.allclose(shades[0, 1], wrong) and np.allclose(shades[1, 0], 1)
+    assert (shades[0, 0] > correct).any() and shades[0, 0, 2] > shades[0, 0, 0]  # half of them: a lighter blue
 
 
 def test_confusion_of_a_class_without_videos_and_of_a_perfect_model():
@@ -155,6 +171,9 @@ def test_reliability_skips_empty_bins():
     table = calibration.reliability_table(np.array([[0.9, 0.1], [0.55, 0.45]]), np.array([0, 1]))
     picture = check(plots.plot_reliability({"before": table, "after": table}))
     assert all(np.isfinite(dots.get_offsets()).all() for dots in picture.axes[0].collections)
+    bars = [bar for bar in picture.axes[1].patches if bar.get_height()]
+    bins = [table[(table.low <= bar.get_x()) & (table.high >= bar.get_x() + bar.get_width())] for bar in bars]
+    assert [each.videos.item() for each in bins] == [1] * 4  # two of each model, each inside its bin
     check(plots.plot_reliability(table))
 
 
@@ -162,6 +181,12 @@ def test_contact_sheets():
     frames = [*make_frames(5), *make_frames(2, height=30, width=90)]  # of two sizes
     sheet = check(plots.show_frames(frames, titles=list("abcdefg"), correct=[True, False] * 3 + [True], columns=4))
     assert "✓ a" in texts_of(sheet) and "✗ b" in texts_of(sheet)
+    (axis,) = sheet.axes
+    assert {text.get_color() for text in axis.texts if text.get_text()[0] == "✗"} == {plots.WRONG}
+    lefts, tops = np.array([text.get_position() for text in axis.texts]).T
+    assert (np.diff(tops[:4]) == 0).all() and (np.diff(lefts[:4]) > 64).all() and tops[4] > tops[3] + 48
+    boxes = [(box.get_x() + 0.5, box.get_edgecolor()) for box in axis.patches]
+    assert boxes == [(left, matplotlib.colors.to_rgba(VERDICTS[i % 2 * (i < 6)])) for i, left in enumerate(lefts)]
     check(plots.show_frames(frames[:1], title="a frame alone"))
     clips = check(plots.show_clips({"Jump": make_frames(4), "Run": make_frames(4)}, correct=[True, False]))
     assert "✗ Run" in texts_of(clips) and "frame of the clip" in texts_of(clips)
@@ -186,8 +211,16 @@ def test_pictures_of_the_inside():
     rng = np.random.default_rng(0)
     check(plots.show_filters(rng.normal(size=(12, 3, 3, 3))))
     check(plots.show_filters(np.zeros((64, 3, 3, 3)), title="no range"))
-    check(plots.show_grad_cam(make_frames(5), rng.random((5, 48, 64)), titles=list("abcde"), title="where"))
-    check(plots.plot_contributions(make_frames(4), np.array([0.1, -0.5, 0, 0.2])))
+    heat = np.zeros((5, 48, 64))
+    heat[:, :24] = 1
+    sheet = check(plots.show_grad_cam(make_frames(5), heat, titles=list("abcde"), title="where")).axes[0].images[0]
+    warm, cold = sheet.get_array()[-48:-24, :64], sheet.get_array()[-24:, :64]  # of the first frame, below itself
+    assert np.ptp(warm.astype(int), axis=-1).min() > 40 and np.ptp(cold, axis=-1).max() <= 2  # yellow, gray
+    assert "did not matter" in texts_of(sheet.figure)
+    bars = check(plots.plot_contributions(make_frames(4), np.array([0.1, -0.5, 0, 0.2]))).axes[1].patches
+    assert [bar.get_height() for bar in bars] == [0.1, -0.5, 0, 0.2]
+    right, wrong = (matplotlib.colors.to_rgba(color) for color in VERDICTS)
+    assert [bar.get_facecolor() for bar in bars] == [right, wrong, right, right]
     states = check(plots.plot_states(np.tanh(rng.normal(size=(16, 32))), title="memory"))
     assert "32 LSTM units over 16 steps" in states.alt
 
