@@ -16,8 +16,7 @@ from actlib.animation import write_animation
 from actlib.annotate.panel import COLORS, NIGHT, REFERENCE, Panel
 from actlib.evaluation import NONE_OF_THESE
 from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, predict_steps
-from actlib.video import LIMITS, open_video, stream_frames
-from actlib.video.writer import write_video
+from actlib.video import LIMITS, open_video, stream_frames, write_video
 
 MAX_SIDE = 960  # pixels of the longer side of the picture
 MIN_SIDE = 240  # pixels; smaller videos are enlarged until their height or a width of 320 is reached
