@@ -113,11 +113,6 @@ class Preset:
     about: str  # one line: where it comes from
     augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
 
-    @property
-    def kind(self) -> str:
-        """'frames' or 'lrcn'."""
-        return "lrcn" if isinstance(self.model, LRCNSpec) else "frames"
-
 
 VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
 VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)

@@ -95,14 +95,14 @@ def test_the_whole_preset_comes_back_from_the_checkpoint(choices, tmp_path):
 
 
 def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices, tmp_path, monkeypatch):
-    model, _ = experiment.run_training(choices, tmp_path)
-    listed = []
-    list_videos = preparing.dataset.list_videos
+    listed, list_videos = [], preparing.dataset.list_videos
     monkeypatch.setattr(
         preparing.dataset, "list_videos", lambda *words, **options: listed.append(1) or list_videos(*words, **options)
     )
-    results, metadata = experiment.evaluate_checkpoint(tmp_path, choices.data)
+    model, _ = experiment.run_training(choices, tmp_path)
     assert len(listed) == 1
+    results, metadata = experiment.evaluate_checkpoint(tmp_path, choices.data)
+    assert len(listed) == 2
     assert results.clip.count == 6 * 3 and results.frame.count == 6 * 6  # 6 frames a video, in clips of 2
     table = experiment.prepare_table(choices)
     test = table[table.subset == "test"].reset_index(drop=True)
