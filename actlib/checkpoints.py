@@ -134,6 +134,32 @@ def check_card(card, path, *names) -> dict:
     return card
 
 
+def check_weights(shapes, weights, *, partial=False) -> None:
+    """Raise ValueError unless weights (name -> array) are those of a model (name -> shape), or some, with `partial`."""
+    missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
+    if extra or (missing and not partial):
+        raise ValueError(
+            f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} "
+            f"left over {extra[:6]}. Choose the file of this model, or take what fits with transfer_weights."
+        )
+    for name, array in weights.items():
+        if np.shape(array) != tuple(shapes[name]):
+            raise ValueError(
+                f"Expected {name} of shape {tuple(shapes[name])}. Received: {np.shape(array)}. "
+                "Use weights of the same network, or build the network that they are for."
+            )
+
+
+def select_transferable(shapes, weights) -> dict[str, np.ndarray]:
+    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none."""
+    taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
+    if not taken:
+        raise ValueError(
+            f"Expected weights for some of {list(shapes)[:4]}... Received: {list(weights)[:4]}... Choose another file."
+        )
+    return taken
+
+
 def weights_key(weights) -> str:
     """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them.
 

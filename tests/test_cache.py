@@ -160,7 +160,7 @@ def test_features_of_one_precision_are_not_served_to_another(videos, tmp_path, m
     frames, model = open_frames(videos, tmp_path), training.build_model(specs.PRESETS["slim_lrcn"].model, 2)
     paths = []
     for name in ("bfloat16", "float32"):
-        monkeypatch.setattr(precision, "feature_precision", lambda name=name: name)
+        monkeypatch.setattr(precision, "feature_precision", lambda model, name=name: name)
         paths.append(experiment.cache_features(frames, model).path(0))
     assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("torch", "vgg-slim", "bfloat16", "16x16"))
 

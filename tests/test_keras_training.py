@@ -1,5 +1,6 @@
 """Training in Keras: it goes on after a kill, stops when told, and says what went wrong with which file."""
 
+import importlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_training
-from odd_batches import Labelled, be_killed, fail
+from odd_batches import Numbers
 from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
 
 from actlib import checkpoints, specs
@@ -40,7 +41,7 @@ def assert_same(model, history, undisturbed):
 
 
 def test_a_killed_training_ends_as_an_undisturbed_one(undisturbed, tmp_path):
-    command = [sys.executable, "tests/tiny_training.py", str(tmp_path)]
+    command = [sys.executable, "tests/tiny_training.py", str(tmp_path), "keras"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     killed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert killed.returncode == -signal.SIGKILL and killed.stderr == ""
@@ -88,9 +89,34 @@ def test_what_a_run_leaves(undisturbed):
     assert card["kind"] == "lrcn" and card["framework"] == "keras" and card["training"]["num_epochs"] == 5
 
 
-def test_the_model_ends_with_the_weights_of_its_best_epoch(undisturbed):
-    saved = checkpoints.read_weights(undisturbed.folder / "best.safetensors")
-    assert all(np.array_equal(saved[name], array) for name, array in undisturbed.weights.items())
+def test_a_stopped_training_ends_as_an_undisturbed_one_on_keras_pytorch_backend(tmp_path):
+    code = """
+import signal, sys
+from tiny_training import *
+from actlib.checkpoints import read_weights
+from actlib.keras.training import keras
+_, history = train("undisturbed")
+train("stopped", signal.SIGINT)
+_, again = train("stopped")
+one, other = (read_weights(f"{run}/state.safetensors") for run in ("undisturbed", "stopped"))
+print(keras.backend.backend(), all(np.array_equal(one[name], other[name]) for name in one))
+print({**history, "seconds": 0} == {**again, "seconds": 0})
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "KERAS_BACKEND": "torch"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[1:] == ["torch True", "True"], done.stderr
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_the_model_ends_with_the_weights_of_its_best_epoch_not_its_last(tmp_path, framework):
+    model, history = tiny_training.train(tmp_path, framework=framework)
+    assert int(np.argmin(history["val_loss"])) < 4  # the best of 5 epochs is not the last
+    get_weights = importlib.import_module(f"actlib.{framework}.weights").get_weights
+    best, last = (checkpoints.read_weights(tmp_path / f"{name}.safetensors") for name in ("best", "state"))
+    for name, array in get_weights(model).items():
+        assert np.array_equal(best[name], array)
+        assert np.array_equal(last.get(f"weights/{name}", array), array) == name.startswith("preprocess")
 
 
 def test_features_train_the_head_and_reach_what_frames_reach():
@@ -151,38 +177,36 @@ class Failing(ClipBatches):
         return super().batch(number, index)
 
 
-def test_a_broken_video_is_named_by_the_error_itself():
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_a_broken_video_is_named_by_the_error_itself(framework):
+    training = importlib.import_module(f"actlib.{framework}.training")
     videos, labels = make_videos()
-    model = training.build_model(FRAMES, 3)
-    with pytest.raises(ValueError, match="v_Punch_g01_c01.avi") as caught:
-        training.train(
-            model, Failing(videos, labels, make_sampler("uniform", 4), batch_size=4), None, TRAINING, monitor=SILENT
-        )
-    assert type(caught.value) is ValueError  # not TensorFlow's own, with its pages of text
+    batches, model = Failing(videos, labels, make_sampler("uniform", 4), batch_size=4), training.build_model(FRAMES, 3)
+    for call in (lambda: training.train(model, batches, None, TRAINING, monitor=SILENT),
+                 lambda: training.train(model, make_batches()[0], batches, TRAINING, monitor=SILENT),
+                 lambda: training.predict(model, batches)):  # fmt: skip
+        with pytest.raises(ValueError, match="v_Punch_g01_c01.avi") as caught:
+            call()
+        assert type(caught.value) is ValueError  # not TensorFlow's own, with its pages of text
 
 
-@pytest.mark.parametrize("fifth, error", [(fail, "v_Jump_g03_c01.avi"), (be_killed, "exit code -9")])
-def test_fit_does_not_hang_on_a_worker_process_that_fails(fifth, error):
-    model = keras.Sequential([keras.layers.Dense(2)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    data = dataset.ClipDataset(Labelled(fifth), processes=True)
-    with pytest.raises(Exception, match=error), dataset.raise_original(data):
-        model.fit(data, verbose=0, shuffle=False)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_pass_over_a_dataset_is_an_epoch_unless_it_is_fixed(workers):
+    class Noted(Numbers):
+        def batch(self, epoch, index):
+            read.append((epoch, index))
+            return super().batch(epoch, index)
 
-
-def test_each_pass_over_a_dataset_is_an_epoch_unless_it_is_fixed():
-    batches, _ = make_batches()
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    moving, fixed = dataset.ClipDataset(batches), dataset.ClipDataset(batches, fixed=True)
-    model.fit(moving, validation_data=fixed, epochs=3, verbose=0, shuffle=False)
-    assert np.array_equal(moving[0][0], batches.batch(2, 0)[0]) and np.array_equal(fixed[0][0], batches.batch(0, 0)[0])
-
-
-def test_class_weights_and_repeated_labels_reach_fit():
-    batches, _ = make_batches()
-    x, y, weight = dataset.ClipDataset(batches, repeat=True, class_weights=np.array([1.0, 2.0, 3.0]))[0]
-    assert x.shape[:2] == y.shape == weight.shape == (4, 4) and (weight == y + 1).all()
+    model, read = keras.Sequential([keras.layers.Dense(3)]), []
+    model.compile("sgd", "mse")
+    data = dataset.ClipDataset(Noted(), epoch=3, workers=workers)
+    model.fit(data, epochs=3, verbose=0, shuffle=False)
+    assert {epoch for epoch, _ in read} >= {3, 4, 5}
+    passes = [index for epoch, index in sorted(set(read)) if 3 <= epoch <= 5]
+    assert passes == [*range(10)] * 3 and read.count((5, 4)) == 1
+    del read[:]
+    model.evaluate(dataset.ClipDataset(Noted(), fixed=True, workers=workers), verbose=0)
+    assert {epoch for epoch, _ in read} == {0}
 
 
 def test_predictions_come_in_order_from_features_and_from_frames():
@@ -208,8 +232,8 @@ def test_an_unknown_optimizer_or_part_is_refused():
 
 
 def test_the_paper_s_weight_decay_is_part_of_the_gradient():
-    optimizer = optimizers.make_optimizer(specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5))
-    variable = keras.Variable([2.0])
+    spec, variable = specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5), keras.Variable([2.0])
+    optimizer = optimizers.make_optimizer(SimpleNamespace(trainable_variables=[variable]), spec)
     for expected in (2 - 0.1 * (1 + 0.5 * 2), 1.8 - 0.1 * (1 + 0.5 * 1.8) - 0.9 * 0.2):  # momentum .9
         optimizer.apply([keras.ops.ones(1)], [variable])
         np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-6)

@@ -1,103 +1,26 @@
-"""Workers that read ahead: they keep the order, bound memory, and never leave anybody waiting."""
+"""All clips in arrays, or batches read ahead: the same order, errors as themselves, and nobody is left waiting."""
 
-import os
 import pickle
+import re
 import subprocess
 import sys
-import threading
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_batches import Numbers, be_killed, fail, fail_in_an_odd_way, sleep_a_little, sleep_long
+import torch
+from odd_batches import Numbers, fail
 
 from actlib.dataset import ClipBatches
-from actlib.dataset.loading import Loader, count_bytes, load_arrays
+from actlib.dataset.loading import count_bytes, load_arrays, read_batch
+from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 
-
-def read_epoch(loader, epoch=0):
-    return [int(loader.get(epoch, index)[0]) for index in range(len(loader.batches))]
-
-
-@pytest.mark.parametrize("workers, processes", [(0, False), (1, False), (3, False), (2, True)])
-def test_batches_come_in_order_epoch_after_epoch(workers, processes):
-    loader = Loader(Numbers(sleep_a_little), workers=workers, processes=processes)
-    assert read_epoch(loader, 0) + read_epoch(loader, 1) == [*range(10), *range(100, 110)]
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_what_a_worker_raises_is_raised_here_with_the_file(processes):
-    loader = Loader(Numbers(fail), processes=processes)
-    with pytest.raises(ValueError, match="v_Jump_g03_c01.avi"):
-        read_epoch(loader)
-    assert int(loader.get(0, 6)[0]) == 6  # the worker is still there
-
-
-def test_an_error_that_cannot_travel_is_told_all_the_same():
-    with pytest.raises(RuntimeError, match="Odd.*odd"):
-        read_epoch(Loader(Numbers(fail_in_an_odd_way), processes=True))
-
-
-def test_a_killed_worker_is_noticed():
-    with pytest.raises(RuntimeError, match="batch 5 of epoch 0.*exit code -9"):
-        read_epoch(Loader(Numbers(be_killed), processes=True, timeout_seconds=60))
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_a_stuck_worker_is_given_up(processes):
-    loader = Loader(Numbers(sleep_long), processes=processes, workers=1, timeout_seconds=3)
-    with pytest.raises(TimeoutError, match="batch 5 of epoch 0 within 3 s"):
-        read_epoch(loader)
-
-
-@pytest.mark.parametrize("processes", [False, True])
-def test_a_program_with_a_stuck_worker_can_end(processes):
-    code = (
-        "import sys; sys.path.insert(0, 'tests'); import odd_batches as t; from actlib.dataset.loading import Loader\n"
-        "if __name__ == '__main__':\n"
-        f"    loader = Loader(t.Numbers(t.sleep_long), processes={processes}, ahead=6)\n"
-        "    print(loader.get(0, 0))"
-    )
-    root = os.path.dirname(os.path.dirname(__file__))
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, capture_output=True, text=True)
-    assert done.stdout == "[0 0 0]\n" and done.returncode == 0 and done.stderr == ""
-
-
-def test_no_more_is_read_ahead_than_asked_for():
-    read = []
-
-    class Noted(Numbers):
-        def batch(self, epoch, index):
-            read.append(index)
-            return super().batch(epoch, index)
-
-    loader = Loader(Noted(), ahead=2)
-    loader.get(0, 0)
-    time.sleep(0.2)
-    assert sorted(read) == [0, 1, 2]
-
-
-def test_workers_leave_with_the_loader():
-    before = set(threading.enumerate())
-    loader = Loader(Numbers(), workers=3)
-    loader.get(0, 0)
-    assert len(set(threading.enumerate()) - before) == 3
-    del loader
-    time.sleep(0.2)
-    assert not set(threading.enumerate()) - before
-
-
-def test_clip_batches_travel_to_worker_processes():
-    videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
-    source = ClipBatches(videos, range(5), make_sampler("segments", 3), batch_size=2, shuffle=True)
-    clips, labels = pickle.loads(pickle.dumps(source)).batch(3, 1)
-    assert (clips == source.batch(3, 1)[0]).all() and (labels == source.batch(3, 1)[1]).all()
+VIDEOS = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
 
 
 def test_arrays_are_all_clips_in_order():
-    videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
-    source = ClipBatches(videos, range(5), make_sampler("windows", 4, stride=2), batch_size=3)
+    source = ClipBatches(VIDEOS, range(5), make_sampler("windows", 4, stride=2), batch_size=3)
     clips, labels = load_arrays(source)
     assert clips.shape == (10, 4, 2, 2, 3) and clips.dtype == np.uint8 and clips.nbytes == count_bytes(source)
     assert labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and (clips[:, 0, 0, 0, 0] == labels).all()
@@ -107,3 +30,61 @@ def test_arrays_that_would_take_too_much_are_refused_before_they_are_loaded():
     source = ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), make_sampler("uniform", 4), batch_size=1)
     with pytest.raises(MemoryError, match="at most 10 MB.*4 clips of 3.00 MB, 12 MB in all.*Stream"):
         load_arrays(source, limit_bytes=1e7)
+
+
+def test_labels_are_repeated_and_weighed():
+    source = ClipBatches(VIDEOS[:3], [0, 1, 2], make_sampler("uniform", 4))
+    x, y, weights = read_batch(source, 0, 0, repeat=True, class_weights=np.array([1.0, 2.0, 3.0]))
+    assert x.shape[:2] == y.shape == weights.shape == (3, 4) and (weights == y + 1).all()
+    assert y[:, 0].tolist() == [0, 1, 2] and read_batch(source, 0, 0)[1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_pass_over_a_loader_is_an_epoch_unless_it_is_fixed(workers):
+    moving, fixed = make_loader(Numbers(), epoch=2, workers=workers), make_loader(Numbers(), fixed=True)
+    assert isinstance(moving, torch.utils.data.DataLoader) and len(moving) == 10
+    for epoch in (2, 3):
+        assert [int(x[0, 0, 0]) for x, _ in moving] == [100 * epoch + index for index in range(10)]
+        assert [int(x[0, 0, 0]) for x, _ in fixed] == [*range(10)]
+
+
+def test_worker_processes_draw_the_same_clips():
+    source = ClipBatches(VIDEOS, range(5), make_sampler("segments", 3), batch_size=2, shuffle=True, augment=False)
+    one, other = ([x.numpy() for x, _ in make_loader(source, epoch=3, workers=workers)] for workers in (0, 2))
+    assert len(one) == 3 and all(np.array_equal(x, source.batch(3, index)[0]) for index, x in enumerate(one))
+    assert all(map(np.array_equal, one, other))
+
+
+def test_clip_batches_travel_to_spawned_processes():
+    source = ClipBatches(VIDEOS, range(5), make_sampler("segments", 3), batch_size=2, shuffle=True)
+    clips, labels = pickle.loads(pickle.dumps(source)).batch(3, 1)
+    assert (clips == source.batch(3, 1)[0]).all() and (labels == source.batch(3, 1)[1]).all()
+
+
+def test_a_loader_draws_none_of_the_caller_s_random_numbers():
+    before = torch.random.get_rng_state()
+    list(make_loader(Numbers()))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_reading_raises_is_raised_here_with_the_file(workers):
+    with pytest.raises(ValueError, match=r"Received: text in v_Jump_g03_c01\.avi"):
+        list(make_loader(Numbers(fail), workers=workers))
+
+
+@pytest.mark.parametrize(
+    "code, error",
+    [
+        (
+            "list(make_loader(Numbers(be_killed), workers=2))",
+            "killed by signal|exited unexpectedly|ConnectionResetError",
+        ),
+        ("for x, _ in make_loader(Numbers(), workers=2):\n    be_interrupted()", "KeyboardInterrupt"),
+    ],
+)
+def test_killed_workers_and_ctrl_c_end_the_program(code, error):
+    code = f"from odd_batches import *\nfrom actlib.torch.dataset import make_loader\n{code}"
+    tests = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=tests, timeout=60, capture_output=True, text=True)
+    assert done.returncode and re.search(error, done.stderr)

@@ -44,8 +44,9 @@ def make_both(spec, *, num_classes=7):
     """(twin, model) of both frameworks, with the same weights."""
     torch, keras = load_backend("torch"), load_backend("keras")
     model = torch.training.build_model(spec, num_classes)
-    weights = torch.weights.get_weights(model)
-    return (torch, model), (keras, keras.training.build_model(spec, num_classes, weights=weights))
+    same = keras.training.build_model(spec, num_classes)
+    keras.weights.set_weights(same, torch.weights.get_weights(model))
+    return (torch, model), (keras, same)
 
 
 def make_red(framework, *, spec=SEEING_RED):

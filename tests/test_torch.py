@@ -9,10 +9,16 @@ import pytest
 import torch
 
 from actlib import checkpoints, specs
+from actlib.dataset import ClipBatches
+from actlib.torch import saliency
 from actlib.torch.lrcn import LRCN
+from actlib.torch.optimizers import make_optimizer
+from actlib.torch.precision import default_device, device_of
+from actlib.torch.trainer import Trainer
 from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict
 from actlib.torch.vgg import VGG, FrameClassifier
 from actlib.torch.weights import get_weights, load_model, read_state_dict, save_model, set_weights
+from actlib.video import make_sampler
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=8, std=(64.0, 64.0, 64.0))
 FRAMES = specs.FrameSpec("tiny_frames", TINY, hidden=(10, 8), dropout=0.5)
@@ -208,18 +214,6 @@ def test_lrcn_starts_from_the_frame_classifier():
     assert np.array_equal(got["logits/bias"], start["logits/bias"])  # and its bias with it
 
 
-def test_weights_that_do_not_fit_are_refused():
-    model, weights = make(FRAMES)
-    without = {name: array for name, array in weights.items() if name != "hidden1/bias"}
-    with pytest.raises(ValueError, match=r"1 missing \['hidden1/bias'\], 1 left over \['extra/bias'\]"):
-        set_weights(model, without | {"extra/bias": np.zeros(3)})
-    with pytest.raises(ValueError, match=r"hidden1/bias of shape \(10,\).*\(4,\)"):
-        set_weights(model, weights | {"hidden1/bias": np.zeros(4)}, partial=True)
-    with pytest.raises(ValueError, match="another file"):
-        set_weights(model, {"dense/kernel": np.zeros(3)}, partial=True)
-    assert set_weights(model, without, partial=True) == [name for name in weights if name != "hidden1/bias"]
-
-
 def test_copies_are_copies():
     model, weights = make(FRAMES)
     weights["logits/bias"][:] = 9
@@ -259,24 +253,67 @@ def test_features_are_the_same_however_they_are_cut():
     assert np.linalg.norm(mixed - expected) < 0.02 * np.linalg.norm(expected)
 
 
-class Batches(list):
-    """(x, labels) pairs, the same in every epoch."""
-
-    def epoch(self, number):
-        return iter(self)
-
-
 @pytest.mark.parametrize("spec", [FRAMES, CLIPS], ids=["frames", "lrcn"])
 def test_frames_and_features_predict_the_same(spec):
     model, weights = make(spec)
     clips = random_frames(5, 4)
     features = convolve_in_numpy(weights, TINY, clips.reshape(20, 8, 8, 3)).reshape(5, 4, -1)
-    labels = np.zeros(5, np.int64)
-    logits = predict(model, Batches([(clips[:3], labels[:3]), (clips[3:], labels[3:])]))
+    logits = predict(model, make_batches(clips))
     assert logits.shape == (5, 4, 3) and logits.dtype == np.float32
-    np.testing.assert_allclose(logits, predict(model, Batches([(features, labels)])), atol=1e-4)
-    pixels = Batches([(clips.astype(np.float32), labels)])
-    np.testing.assert_allclose(logits, predict(model, pixels, features=False), atol=1e-5)
+    np.testing.assert_allclose(logits, predict(model, make_batches(features, kind="features")), atol=1e-4)
+
+
+def make_batches(clips, **options):
+    sampler = make_sampler("uniform", clips.shape[1])
+    return ClipBatches(list(clips), np.zeros(len(clips), int), sampler, batch_size=3, **options)
+
+
+def test_no_function_moves_a_model_and_inputs_go_where_it_is():
+    frames, clips = random_frames(6, seed=1), make_batches(random_frames(3, 4))
+    model = build_model(CLIPS, 3, device="cpu").to("meta")  # a device on which nothing has a value
+    calls = [
+        lambda: extract_features(model, frames),
+        lambda: predict(model, clips),
+        lambda: saliency.grad_cam(model, frames),
+        lambda: saliency.frame_contributions(model, frames),
+        lambda: saliency.lstm_states(model, frames),
+        lambda: saliency.first_layer_maps(model, frames),
+    ]
+    for call in calls:  # what was computed cannot come back from there; what stays behind cannot be mixed with it
+        with pytest.raises(NotImplementedError, match="out of meta tensor"):
+            call()
+        assert {weight.device.type for weight in model.state_dict().values()} == {"meta"}
+
+
+@pytest.mark.parametrize("kind", ["frames", "features"])
+def test_a_training_step_is_taken_where_the_model_is(kind):
+    model = build_model(CLIPS, 3, device="cpu")
+    clips = random_frames(3, 4) if kind == "frames" else np.zeros((3, 4, TINY.num_features), np.float32)
+    freeze(model, ("convolutions",))
+    training = specs.TrainSpec(class_weights=True, clip_norm=1.0)
+    trainer = Trainer(model, make_batches(clips, kind=kind), None, training, folder=None, seed=0)
+    trainer.model.to("meta")
+    trainer.optimizer = make_optimizer(model, training)
+    loss, _, count = trainer.compute_loss(*next(iter(trainer.loader)))
+    trainer.take_step(loss)
+    assert loss.device.type == "meta" and count == 3
+    assert {parameter.grad.device.type for parameter in model.head.parameters()} == {"meta"}
+
+
+def test_models_are_made_on_the_device_that_is_asked_for(tmp_path):
+    path = save_model(tmp_path / "model.safetensors", build_model(FRAMES, 3))
+    for model in (build_model(FRAMES, 3, device="meta"), load_model(path, device="meta")):
+        assert {weight.device.type for weight in model.state_dict().values()} == {"meta"}
+    assert device_of(build_model(FRAMES, 3)) == torch.device(default_device())
+
+
+def test_predicting_and_looking_leave_the_model_in_its_mode():
+    model = build_model(CLIPS, 3).train()
+    model.convolutions.eval()
+    predict(model, make_batches(random_frames(3, 4)))
+    extract_features(model, random_frames(3))
+    saliency.grad_cam(model, random_frames(3))
+    assert model.training and model.head.dropout.training and not model.convolutions.training
 
 
 @pytest.mark.skipif("ACTLIB_REAL_DATA" not in os.environ, reason="set ACTLIB_REAL_DATA to a folder with real weights")

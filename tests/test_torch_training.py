@@ -140,13 +140,9 @@ def test_the_best_epoch_is_kept_and_the_files_are_there(tmp_path):
     assert monitor.last == (4 * 3, 4 * 3) and [row["epoch"] for row in monitor.rows] == [1, 2, 3, 4]
     assert json.loads((tmp_path / "history.json").read_text()) == history
     assert (tmp_path / "history.csv").read_text().startswith("epoch,loss,accuracy,val_loss")
-    measured, _ = trainer_of(loaded).measure(make_batches(part="validation"))
-    assert measured == pytest.approx(history["val_loss"][best], abs=1e-6)
-
-
-def trainer_of(model):
-    batches = make_batches()
-    return trainer.Trainer(model, batches, ADAM, first=next(batches.epoch(0)), frozen=[], seed=0)
+    validation = make_batches(part="validation")
+    loss, _ = trainer.Trainer(loaded, make_batches(), validation, ADAM, folder=None, seed=0).evaluate()
+    assert loss == pytest.approx(history["val_loss"][best], abs=1e-6)
 
 
 def test_curves_are_written_for_tensorboard_without_tensorflow(tmp_path):
@@ -253,7 +249,7 @@ def test_frozen_weights_of_another_network_are_noticed(tmp_path):
 
 def test_it_stops_early_and_slows_down_when_nothing_gets_better(monkeypatch):
     losses = iter([1.0, 0.5, 0.6, 0.7, 0.4, 0.6, 0.6, 0.6, 0.6])
-    monkeypatch.setattr(trainer.Trainer, "measure", lambda *_: (next(losses), 0.5))
+    monkeypatch.setattr(trainer.Trainer, "evaluate", lambda *_: (next(losses), 0.5))
     training = dataclasses.replace(ADAM, num_epochs=20, patience=3, plateau_patience=2, plateau_factor=0.1)
     _, history = run_training(training=training)
     assert history["val_loss"] == [1.0, 0.5, 0.6, 0.7, 0.4, 0.6, 0.6, 0.6]  # three without a better one

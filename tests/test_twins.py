@@ -25,8 +25,11 @@ from actlib.video import make_sampler, read_clip
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
-FILES = ("vgg.py", "lrcn.py", "weights.py", "training.py", "saliency.py")  # what readers use; the others are plumbing
-ONLY_TORCH = {"read_state_dict"}  # torchvision's files are PyTorch's own
+FILES = sorted(path.name for path in (LIBRARY / "torch").glob("*.py"))
+ONLY = {  # what has no twin, as the other framework has it or needs none
+    "keras": {"build_layers", "bf16_copy", "ClipDataset", "raise_read_errors", "TrainingCallback"},
+    "torch": {"device_of", "at_rest", "make_loader", "Trainer", "read_state_dict"},
+}
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
 NORMED = replace(TINY, batch_norm=True)
@@ -41,17 +44,17 @@ MODELS = {
 }
 
 
-def signatures(path):
-    """Public functions and classes of a file -> their arguments and defaults, as text."""
+def describe_public(half, name):
+    """Public functions and classes of a file -> (arguments and defaults, docstring without its example), as text."""
     found = {}
-    for node in without_annotations(ast.parse(path.read_text())).body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            found[node.name] = ast.unparse(node.args)
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            methods = {item.name: item.args for item in node.body if isinstance(item, ast.FunctionDef)}
-            found[node.name] = ast.unparse(methods["__init__"])
-            called = ast.unparse(methods.get("forward") or methods["call"])
-            found[node.name + "()"] = called.removesuffix(", training=None")  # Keras' own way of saying train()
+    for node in ast.parse((LIBRARY / half / name).read_text()).body:
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or node.name.startswith("_"):
+            continue
+        methods = {item.name: item for item in ast.walk(node) if isinstance(item, ast.FunctionDef)}
+        called = [methods.get(word) for word in (node.name, "__init__", "forward", "call")]
+        arguments = [ast.unparse(without_annotations(method).args) for method in called if method]
+        arguments = [text.removesuffix(", training=None") for text in arguments]  # Keras' own way of saying train()
+        found[node.name] = arguments, ast.get_docstring(node).split("Example:")[0].strip()
     return found
 
 
@@ -62,15 +65,23 @@ def without_annotations(tree):
     return tree
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_same_public_names_arguments_and_defaults(name):
-    ours, theirs = signatures(LIBRARY / "keras" / name), signatures(LIBRARY / "torch" / name)
-    assert ours and ours == {key: value for key, value in theirs.items() if key not in ONLY_TORCH}
-
-
 def test_the_same_files():
-    files = {half: {path.name for path in (LIBRARY / half).glob("*.py")} for half in ("keras", "torch")}
-    assert files["keras"] - {"dataset.py"} == files["torch"]  # a PyDataset is what Keras' fit reads
+    assert sorted(path.name for path in (LIBRARY / "keras").glob("*.py")) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_public_names_arguments_defaults_and_docstrings(name):
+    ours, theirs = (
+        {key: value for key, value in describe_public(half, name).items() if key not in ONLY[half]}
+        for half in ("keras", "torch")
+    )
+    assert ours == theirs
+
+
+def test_batches_are_read_with_the_same_options():
+    ours, theirs = describe_public("keras", "dataset.py"), describe_public("torch", "dataset.py")
+    (arguments,), docstring = theirs["make_loader"]
+    assert ours["ClipDataset"] == ([f"self, {arguments}"], docstring)
 
 
 @pytest.fixture(params=MODELS)
@@ -131,9 +142,42 @@ def test_the_same_gradients_of_the_loss(pair, clips):
         parameter.data = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
     expected = torch_weights.get_weights(theirs)  # the gradients, in neutral order
     for variable, gradient in zip(ours.trainable_variables, gradients, strict=True):
-        layer = variable.path.split("/")[-2 if "lstm_cell" not in variable.path else -3].replace("_norm", "_conv")
+        layer = variable.path.split("/")[-2 if "lstm_cell" not in variable.path else -3].removesuffix("_norm")
         name = f"{layer}/{variable.name}"
         np.testing.assert_allclose(gradient, expected[name], atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("twin", [keras_weights, torch_weights])
+def test_logits_are_never_taken_from_another_model(twin):
+    training = {keras_weights: keras_training, torch_weights: torch_training}[twin]
+    frames = specs.FrameSpec("frames", TINY, hidden=(10,))
+    same_width = specs.LRCNSpec("lrcn", frames, lstm=(10,))  # its logits have the shape of the frame classifier's
+    start = twin.get_weights(training.build_model(frames, 3, seed=7))
+    drawn = twin.get_weights(training.build_model(same_width, 3, seed=1))
+    model = training.build_model(same_width, 3, seed=1, weights=start)
+    for name, array in twin.get_weights(model).items():
+        source = start if name in start and not name.startswith("logits") else drawn
+        assert np.array_equal(array, source[name]), name
+    assert twin.transfer_weights(model, start) == [name for name in start if not name.startswith("logits")]
+    with pytest.raises(ValueError, match="Expected weights for some of.*other/bias"):
+        twin.transfer_weights(model, {"other/bias": np.zeros(3), "logits/bias": np.zeros(3)})
+
+
+@pytest.mark.parametrize("twin", [keras_weights, torch_weights])
+def test_weights_that_do_not_fit_are_refused(twin):
+    model = (keras_training if twin is keras_weights else torch_training).build_model(MODELS["frames"], 3)
+    given = twin.get_weights(model)
+    bias = given.pop("hidden1/bias")
+    with pytest.raises(ValueError, match=r"1 missing \['hidden1/bias'\], 1 left over \['extra/bias'\]"):
+        twin.set_weights(model, given | {"extra/bias": bias})
+    with pytest.raises(ValueError, match=r"hidden1/bias of shape \(10,\).*\(4,\)"):
+        twin.set_weights(model, given | {"hidden1/bias": np.zeros(4)}, partial=True)
+    with pytest.raises(ValueError, match=r"left over \['dense/kernel'\]"):
+        twin.set_weights(model, {"dense/kernel": bias}, partial=True)
+    with pytest.raises(ValueError, match="1 missing"):
+        twin.set_weights(model, given)
+    twin.set_weights(model, {"hidden1/bias": bias + 1}, partial=True)
+    assert np.array_equal(twin.get_weights(model)["hidden1/bias"], bias + 1)
 
 
 @pytest.mark.parametrize("name", ["frames", "normed", "mean"])

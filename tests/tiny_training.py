@@ -1,5 +1,6 @@
-"""A tiny training in Keras; as a program, `python tests/tiny_training.py FOLDER`, it is killed in its third epoch."""
+"""A tiny training; as a program, `python tests/tiny_training.py FOLDER FRAMEWORK`, it is killed in its third epoch."""
 
+import importlib
 import os
 import signal
 import sys
@@ -25,10 +26,11 @@ def make_videos():
 
 
 def make_batches():
-    """(training, validation) of them."""
+    """(training, validation) of them; a third of the validation labels is wrong, so that its loss soon rises."""
     videos, labels = make_videos()
     batches = ClipBatches(videos, labels, make_sampler("segments", 4), batch_size=4, shuffle=True, seed=1)
-    return batches, ClipBatches(videos, labels, make_sampler("uniform", 4), batch_size=5)
+    wrong = np.where(np.arange(12) < 4, (labels + 1) % 3, labels)
+    return batches, ClipBatches(videos, wrong, make_sampler("uniform", 4), batch_size=5)
 
 
 def send_at_batch(number, kind):
@@ -41,14 +43,13 @@ def send_at_batch(number, kind):
     return SimpleNamespace(stop=False, on_batch=on_batch, on_epoch=lambda record: None)
 
 
-def train(folder, kind=None):
+def train(folder, kind=None, framework="keras"):
     """Trains, or begins to."""
-    from actlib.keras import training
-
+    training = importlib.import_module(f"actlib.{framework}.training")
     model = training.build_model(LRCN, 3, seed=2)
     history = training.train(model, *make_batches(), TRAINING, run=folder, seed=3, monitor=send_at_batch(8, kind))
     return model, history
 
 
 if __name__ == "__main__":
-    train(sys.argv[1], signal.SIGKILL)
+    train(sys.argv[1], signal.SIGKILL, sys.argv[2])

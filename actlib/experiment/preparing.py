@@ -164,7 +164,7 @@ def cache_features(frames, model):
         framework=type(model).__module__.split(".")[1],
         network=model.spec.vgg.name,
         weights=checkpoints.weights_key(convolutions),
-        precision=backend.precision.feature_precision(),
+        precision=backend.precision.feature_precision(model),
     )
     return dataset.FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
 

@@ -1,63 +1,59 @@
-"""What Keras' fit reads: `ClipBatches` as a `keras.utils.PyDataset`, with workers that never hang."""
+"""`ClipBatches` as what the framework's own training loops read."""
 
 import contextlib
 
 import keras
-import numpy as np
 
-from actlib.dataset import loading
+from actlib.dataset.loading import read_batch
 
 
 class ClipDataset(keras.utils.PyDataset):
-    """The batches of each epoch, read ahead; give `fit` shuffle=False, or it puts them in an order of its own.
+    """Read the batches of each epoch: (x, labels), or (x, labels, weights) with class weights.
 
     Args:
-        batches: a `ClipBatches`.
-        repeat: repeat each label for the T frames of its clip, for models that give logits for every frame.
+        batches: A `ClipBatches`.
+        repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
         class_weights: float (K,), the weight of each class in the loss, or None.
-        epoch: the first one, from 0; each pass over the data takes the next.
-        fixed: take the same epoch at each pass; for validation.
-        workers: how many read at a time; 0 for none.
-        processes: workers are processes, not threads.
+        epoch: The first one, from 0; each pass over the data takes the next.
+        fixed: Take the same epoch at each pass; for validation.
+        workers: How many read ahead: processes in PyTorch, threads in Keras; 0 reads none ahead.
 
     Example:
+        >>> import numpy as np
         >>> class Two:  # two batches of 3 clips of 4 frames of 5 features
         ...     def __len__(self): return 2
         ...     def batch(self, epoch, index): return np.zeros((3, 4, 5)), np.full(3, index)
-        >>> x, y = ClipDataset(Two(), repeat=True)[1]
-        >>> x.shape, y.shape
-        ((3, 4, 5), (3, 4))
+        >>> [(x.shape, y.tolist()) for x, y in ClipDataset(Two())]
+        [((3, 4, 5), [0, 0, 0]), ((3, 4, 5), [1, 1, 1])]
     """
 
-    def __init__(self, batches, *, repeat=False, class_weights=None, epoch=0, fixed=False, workers=2, processes=False):
-        super().__init__(workers=0)  # Keras' own workers wait for ever for one that was killed
-        self.batches, self.repeat, self.class_weights = batches, repeat, class_weights
-        self.epoch, self.fixed, self.error = epoch - 1, fixed, None
-        self.loader = loading.Loader(batches, workers=workers, processes=processes)
+    def __init__(self, batches, *, repeat=False, class_weights=None, epoch=0, fixed=False, workers=0):
+        super().__init__(workers=workers, max_queue_size=max(1, 2 * workers))
+        self.batches, self.repeat, self.class_weights, self.fixed = batches, repeat, class_weights, fixed
+        self.epoch = epoch if fixed else epoch - 1  # Keras ends an "epoch" before the first one
+        self.error = None
 
     def __len__(self):
         return len(self.batches)
 
-    def on_epoch_begin(self):
-        """Takes the next epoch; Keras calls this before each pass."""
-        self.epoch += not (self.fixed and self.epoch >= 0)
-
     def __getitem__(self, index):
         try:
-            x, labels = self.loader.get(max(self.epoch, 0), index)  # Keras looks at two batches before the first pass
+            epoch = max(self.epoch, 0)  # Keras looks at two batches before the first epoch
+            return read_batch(self.batches, epoch, index, repeat=self.repeat, class_weights=self.class_weights)
         except Exception as error:
-            self.error = error
+            self.error = self.error or error
             raise
-        y = np.repeat(labels[:, None], x.shape[1], axis=1) if self.repeat else labels  # (N, T) or (N,)
-        return (x, y) if self.class_weights is None else (x, y, self.class_weights[y])
+
+    def on_epoch_end(self):
+        self.epoch += not self.fixed
 
 
 @contextlib.contextmanager
-def raise_original(*datasets):
-    """Raises what a worker raised, where TensorFlow would give only its text.
+def raise_read_errors(*datasets):
+    """Raise what reading the data raised, where TensorFlow would give only its text.
 
     Args:
-        *datasets: each a `ClipDataset` that is read inside, or None.
+        *datasets: Each a `ClipDataset` that is read inside, or None.
     """
     try:
         yield

@@ -4,35 +4,33 @@ import keras
 from keras import layers, ops
 
 from actlib import checkpoints
-from actlib.keras import vgg
+from actlib.keras.vgg import VGG, build_layers, hidden_layers
 from actlib.specs import READOUTS
 
 
-@keras.saving.register_keras_serializable("actlib")
 class LRCNHead(keras.Model):
-    """What decides about a clip: hidden layers on every frame, LSTMs over the frames, logits.
+    """The head of an LRCN: hidden layers on every frame, LSTMs over the frames, logits.
 
-    Called with features (N, T, D) and a readout: "last" and "mean" give logits (N, K), "steps" gives (N, T, K).
+    Called with features (N, T, D) and a readout (None: the spec's): "last" and "mean" give logits (N, K), "steps"
+    gives (N, T, K).
 
     Args:
-        spec: an `LRCNSpec`.
+        spec: An `LRCNSpec`.
         num_classes: K.
 
     Raises:
-        ValueError: when called with features that have no T axis, or an unknown readout.
+        ValueError: Called with features that have no T axis, or with an unknown readout.
     """
 
     def __init__(self, spec, num_classes):
         super().__init__(name="head")
         self.spec, self.num_classes = spec, num_classes
-        self.stack = vgg.hidden_layers(spec.frames)
+        self.stack = hidden_layers(spec.frames)
         for number, units in enumerate(spec.lstm, 1):
             self.stack.append(layers.LSTM(units, return_sequences=True, name=f"lstm{number}"))
-            self.stack.append(layers.Dropout(spec.lstm_dropout, name=f"lstm_dropout{number}"))
+            self.stack.append(layers.Dropout(spec.lstm_dropout, seed=100 + number, name=f"lstm_dropout{number}"))
         self.logits = layers.Dense(num_classes, name="logits", dtype="float32")
-        x = keras.Input((spec.num_frames, spec.frames.vgg.num_features))
-        for layer in (*self.stack, self.logits):
-            x = layer(x)  # makes its weights, and tells `summary` its shape
+        build_layers([*self.stack, self.logits], (spec.num_frames, spec.vgg.num_features))
         self.built = True
 
     def call(self, features, readout=None, training=None):  # Keras hands training on to the layers
@@ -49,22 +47,16 @@ class LRCNHead(keras.Model):
         logits = self.logits(features)  # (N, T, K)
         return ops.mean(logits, axis=1) if readout == "mean" else logits
 
-    def get_config(self):
-        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
-
 
 @keras.saving.register_keras_serializable("actlib")
 class LRCN(keras.Model):
-    """Looks at clips: `convolutions` on every frame, then `head` over their sequence.
+    """The long-term recurrent convolutional network: `convolutions` on every frame, then `head` over their sequence.
 
-    Called with uint8 RGB (N, T, H, W, C); gives logits (N, K), or (N, T, K) where the readout is "steps".
+    Called with uint8 RGB (N, T, H, W, C) and a readout (None: the spec's); gives float32 logits (N, K), or (N, T, K)
+    for the readout "steps". Its `card`, a dict, goes into its checkpoints.
 
     Args:
-        spec: an `LRCNSpec`.
+        spec: An `LRCNSpec`.
         num_classes: K.
 
     Source: Donahue et al., arXiv 1411.4389, section 4.
@@ -72,17 +64,16 @@ class LRCN(keras.Model):
     Example:
         >>> import numpy as np
         >>> from actlib.specs import PRESETS
-        >>> model = LRCN(PRESETS["slim_lrcn"].model, 7)
-        >>> tuple(model(np.zeros((2, 5, 64, 64, 3), np.uint8)).shape)
+        >>> tuple(LRCN(PRESETS["slim_lrcn"].model, 7)(np.zeros((2, 4, 64, 64, 3), np.uint8)).shape)
         (2, 7)
     """
 
     def __init__(self, spec, num_classes):
         super().__init__(name=spec.name)
         self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions = vgg.VGG(spec.frames.vgg)
+        self.convolutions = VGG(spec.vgg)
         self.head = LRCNHead(spec, num_classes)
-        size = spec.frames.vgg.size
+        size = spec.vgg.size
         self.head(self.convolutions(keras.Input((spec.num_frames, size, size, 3))))  # tells `summary` their shapes
         self.built = True
 

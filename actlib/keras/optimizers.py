@@ -1,64 +1,64 @@
-"""What takes the steps, and the callbacks that end training or slow it down."""
+"""How weights are changed, as a `TrainSpec` says; the same numbers in both frameworks."""
 
 import keras
+from keras import ops
+
+
+def make_optimizer(model, training):
+    """Make what changes the trainable weights: Adam, or SGD with momentum and the paper's L2 penalty.
+
+    Args:
+        model: A model, its frozen parts already frozen.
+        training: A `TrainSpec`.
+
+    Returns:
+        The framework's optimizer.
+
+    Raises:
+        ValueError: The spec names another one.
+    """
+    options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
+    if training.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(**options)
+    elif training.optimizer == "sgd":
+        optimizer = _PaperSGD(name="sgd", momentum=training.momentum, l2=training.weight_decay, **options)
+    else:
+        raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def get_state(optimizer):
+    """Copy what an optimizer remembers, such as its moments: name -> array.
+
+    Args:
+        optimizer: As `make_optimizer` gives it.
+    """
+    return {str(place): ops.convert_to_numpy(variable) for place, variable in enumerate(optimizer.variables)}
+
+
+def set_state(optimizer, arrays):
+    """Give an optimizer back what `get_state` copied.
+
+    Args:
+        optimizer: A new one, for the same weights.
+        arrays: Name -> array.
+    """
+    for name, array in arrays.items():
+        variable = optimizer.variables[int(name)]
+        variable.assign(array.astype(variable.dtype))
 
 
 @keras.saving.register_keras_serializable("actlib")
-class PaperSGD(keras.optimizers.SGD):
-    """SGD with the paper's weight decay: an L2 penalty, so that it is part of the gradient.
-
-    Args:
-        l2: weight of the penalty.
-        **options: those of `keras.optimizers.SGD`, whose own weight_decay bypasses the momentum.
-    """
+class _PaperSGD(keras.optimizers.SGD):
+    """SGD with the paper's weight decay `l2`: part of the gradient, while Keras' own bypasses the momentum."""
 
     def __init__(self, *, l2=0.0, **options):
         super().__init__(**options)
         self.l2 = l2
 
     def update_step(self, gradient, variable, learning_rate):
-        """Adds the penalty; Keras calls this for each variable."""
         super().update_step(gradient + self.l2 * variable, variable, learning_rate)
 
     def get_config(self):
-        """Says how to make an equal one."""
         return super().get_config() | {"l2": self.l2}
-
-
-def make_optimizer(training):
-    """Makes the optimizer that a training asks for.
-
-    Args:
-        training: a `TrainSpec`.
-
-    Returns:
-        A Keras optimizer.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
-    if training.optimizer == "adam":
-        return keras.optimizers.Adam(**options)
-    if training.optimizer == "sgd":
-        return PaperSGD(name="sgd", momentum=training.momentum, l2=training.weight_decay, **options)
-    raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
-
-
-def make_callbacks(training, monitor):
-    """Makes Keras' own callbacks that stop training, and slow it down.
-
-    Args:
-        training: a `TrainSpec`.
-        monitor: what they look at: "val_loss" or "loss".
-
-    Returns:
-        A list of callbacks.
-    """
-    judges = []
-    if training.patience is not None:
-        judges.append(keras.callbacks.EarlyStopping(monitor, patience=training.patience))
-    if training.plateau_patience is not None:
-        patience, factor = training.plateau_patience, training.plateau_factor
-        judges.append(keras.callbacks.ReduceLROnPlateau(monitor, factor=factor, patience=patience, min_delta=0))
-    return judges

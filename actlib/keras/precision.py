@@ -1,4 +1,4 @@
-"""In which precision networks compute: bfloat16 where the machine gains from it."""
+"""Where networks compute and in which precision: on the GPU if there is one, in bfloat16 where that is faster."""
 
 import contextlib
 import functools
@@ -7,45 +7,39 @@ import numpy as np
 from keras import ops
 
 from actlib import run
-from actlib.keras import vgg
+from actlib.keras.vgg import VGG
+
+FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
 
 
-def are_features(x):
-    """Tells stored features from frames.
+def default_device():
+    """Return the name of the best device there is: a GPU's, or "cpu"."""
+    device = str(ops.zeros(1).device).lower()  # every backend's arrays say where they are
+    return "cpu" if "cpu" in device else "gpu"
+
+
+def feature_precision(model) -> str:
+    """Name the precision in which `extract_features` computes where a model is: "bfloat16" if that is faster there.
 
     Args:
-        x: array of a batch.
+        model: A `FrameClassifier` or an `LRCN`.
 
     Returns:
-        True for floats, False for uint8.
+        "bfloat16" or "float32".
     """
-    return np.issubdtype(np.asarray(x).dtype, np.floating)
-
-
-def has_fast_bf16():
-    """Says whether bfloat16 is faster here.
-
-    Returns:
-        True on a GPU, and on a CPU that multiplies bfloat16 in hardware.
-    """
-    on_cpu = "cpu" in str(ops.zeros(1).device).lower()  # every backend's arrays say where they are
-    return run.has_fast_bf16() if on_cpu else True
-
-
-def feature_precision() -> str:
-    """Return the precision in which `extract_features` computes on this machine: "bfloat16" or "float32"."""
-    return "bfloat16" if has_fast_bf16() else "float32"
+    return "bfloat16" if default_device() != "cpu" or run.has_fast_bf16() else "float32"
 
 
 @contextlib.contextmanager
 def compute_in_bf16(model, enabled):
-    """Has a model's layers compute in bfloat16 inside a `with`; their weights, and the logits, stay float32.
+    """Have a model compute in bfloat16 inside a `with`, if the machine gains from it; weights and logits stay float32.
 
     Args:
-        model: a `FrameClassifier` or an `LRCN`.
-        enabled: False, or a machine that does not gain from it, changes nothing.
+        model: A `FrameClassifier` or an `LRCN`.
+        enabled: False changes nothing.
     """
-    layers = _computing_layers(model.convolutions, model.head) if enabled and has_fast_bf16() else []
+    enabled = enabled and feature_precision(model) == "bfloat16"
+    layers = _computing_layers(model.convolutions, model.head) if enabled else []
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
         layer.dtype_policy = "mixed_bfloat16"
@@ -56,17 +50,39 @@ def compute_in_bf16(model, enabled):
             layer.dtype_policy = policy
 
 
-@functools.lru_cache(maxsize=1)
-def bf16_twin(spec):
-    """Makes convolutions that compute in bfloat16; kept, as Keras compiles them at their first call.
+def bf16_copy(convolutions):
+    """Copy convolutions into ones that compute in bfloat16.
 
     Args:
-        spec: a `VGGSpec`.
+        convolutions: A `VGG`.
+    """
+    twin = _make_bf16_twin(convolutions.spec)
+    for ours, theirs in zip(twin.weights, convolutions.weights, strict=True):
+        ours.assign(ops.copy(theirs))  # a copy: JAX gives an array's memory away when it is done with it
+    return twin
+
+
+def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):
+    """Convolve frames, some at a time, so that memory stays small.
+
+    Args:
+        convolutions: A `VGG`.
+        frames: uint8 (..., H, W, C).
+        batch_size: Frames at a time.
 
     Returns:
-        A `VGG` with weights of its own.
+        float32 (..., D).
     """
-    twin = vgg.VGG(spec)
+    flat, num_features = frames.reshape(-1, *frames.shape[-3:]), convolutions.spec.num_features  # (n, H, W, C)
+    parts = [flat[start : start + batch_size] for start in range(0, len(flat), batch_size)]
+    rows = [np.zeros((0, num_features), np.float32), *map(convolutions.predict_on_batch, parts)]
+    return np.concatenate(rows).reshape(*frames.shape[:-3], num_features)
+
+
+@functools.lru_cache(maxsize=1)
+def _make_bf16_twin(spec):
+    """Convolutions that compute in bfloat16; kept, as Keras compiles them at their first call."""
+    twin = VGG(spec)
     for layer in _computing_layers(twin):
         layer.dtype_policy = "mixed_bfloat16"
     return twin

@@ -1,142 +1,149 @@
-"""The callback that ties Keras' fit to a run: takes up an old one, keeps every epoch, tells the monitor."""
+"""One training from the inside: Keras' own fit, what is saved after an epoch, and how it is resumed."""
 
 import time
 
 import keras
 import numpy as np
-from keras import ops
 
-from actlib import checkpoints
-from actlib.keras.optimizers import make_callbacks
+from actlib import checkpoints, run
+from actlib.keras.dataset import ClipDataset, raise_read_errors
+from actlib.keras.optimizers import get_state, make_optimizer, set_state
+from actlib.keras.precision import compute_in_bf16
 from actlib.keras.weights import get_weights, save_model, set_weights
-from actlib.run import (
-    COLUMNS,
-    ProgressBar,
-    Run,
-    TensorBoardWriter,
-    best_epoch,
-    describe_batches,
-    epoch_seed,
-    trainable_weights,
-)
 
 
 class TrainingCallback(keras.callbacks.Callback):
-    """Follows a training; comes last among the callbacks, so that it keeps what the others have decided.
+    """Ties Keras' `fit` to a `run.Run`; the last of the callbacks, so that it saves what the others have decided.
 
     Args:
-        model: the whole model, also where only its head is fitted.
-        training: a `TrainSpec`.
-        first: the first (x, labels) of the training batches.
-        frozen: the parts that training does not change.
-        seed: of the dropout; each epoch has its own, so that a run can be taken up at any of them.
-        monitor: like `run.ProgressBar`.
+        model: A `FrameClassifier` or an `LRCN`, its frozen parts already frozen.
+        batches: What it is trained on.
+        validation: What chooses the best epoch, or None.
+        training: A `TrainSpec`, frozen parts included.
+        folder: Of the run, which is resumed if it was begun; or None.
+        seed: Of dropout.
+        monitor: Told of each batch and epoch, as a `run.ProgressBar`.
     """
 
-    def __init__(self, model, training, *, first, frozen, seed, monitor):
+    def __init__(self, model, batches, validation, training, *, folder, seed, monitor):
         super().__init__()
-        self.whole, self.training, self.first, self.frozen = model, training, first, frozen
+        self.whole, self.batches, self.validation, self.training = model, batches, validation, training
         self.seed, self.monitor = seed, monitor
-
-    def open(self, folder, batches, validation):
-        """Opens the run and takes up what it holds.
-
-        Args:
-            folder: where it is kept, or None.
-            batches: what is trained on.
-            validation: what chooses the best epoch, or None.
-        """
-        self.run = Run(folder, self._settings(batches, validation))
-        self.best = None  # the changing weights of the best epoch
-        if self.run.resume(self._changing()):
-            set_weights(self.whole, self.run.weights, partial=True)
-            self.best = trainable_weights(checkpoints.read_weights(self.run.best_path), self.frozen)
-        self.curves = TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
-        self.judges = make_callbacks(self.training, "loss" if validation is None else "val_loss")
-        self.num_batches = len(batches)
+        self.run = run.Run(folder, self._settings())
+        self.best = None  # the trainable weights of the best epoch
+        if self.run.resume(self.trainable_weights()):
+            set_weights(model, self.run.weights, partial=True)
+            self.best = run.trainable_weights(checkpoints.read_weights(self.run.best_path), training.frozen)
+        self.others = _make_callbacks(training, "loss" if validation is None else "val_loss")
 
     @property
     def num_epochs(self):
         """How many epochs are done."""
         return len(self.run.history["epoch"])
 
-    def close_monitor(self):
-        """Takes the progress bar away; another monitor is its owner's."""
-        if isinstance(self.monitor, ProgressBar):
-            self.monitor.close()
+    def fit(self):
+        """Train for the epochs that are left: compile, then fit with callbacks."""
+        if self.run.finished:
+            return
+        self.writer = run.TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
+        part = self.whole.head if self.batches.kind == "features" else self.whole
+        part.compile(
+            optimizer=make_optimizer(part, self.training),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=self.training.compile,
+        )
+        repeat = getattr(part.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
+        labels = self.batches.labels[self.batches.videos(0)]  # (number of clips,)
+        weights = run.class_weights(labels, part.num_classes) if self.training.class_weights else None
+        data = ClipDataset(self.batches, repeat=repeat, class_weights=weights, epoch=self.num_epochs)
+        checks = self.validation and ClipDataset(self.validation, repeat=repeat, fixed=True)
+        epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
+        callbacks = [*self.others, self]
+        with raise_read_errors(data, checks), compute_in_bf16(self.whole, self.training.mixed_precision):
+            part.fit(data, validation_data=checks, callbacks=callbacks, shuffle=False, verbose=0, **epochs)
 
-    def end_with_best(self):
-        """Leaves the best weights in the model, and a checkpoint even if no epoch was finished."""
+    def load_best(self):
+        """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
         if self.best is not None:
             set_weights(self.whole, self.best, partial=True)
         self.whole.card = self.whole.card | self._describe()
         if self.best is None and self.run.best_path:
             save_model(self.run.best_path, self.whole)
 
+    def trainable_weights(self):
+        """Copy the weights that training changes."""
+        part = self.whole.head if "convolutions" in self.training.frozen else self.whole  # spares copies of the frozen
+        return run.trainable_weights(get_weights(part), self.training.frozen)
+
     def on_train_begin(self, logs=None):
-        """Shows the other callbacks the epochs of before, and gives the optimizer its state back."""
-        rows = zip(*self.run.history.values(), strict=True)
-        for epoch, row in enumerate(rows):
-            for judge in self.judges:
-                judge.on_epoch_end(epoch, dict(zip(self.run.history, row, strict=True)))
-        for name, array in self.run.optimizer.items():
-            variable = self.model.optimizer.variables[int(name)]
-            variable.assign(array.astype(variable.dtype))
+        """Show the other callbacks the epochs of before, and give the optimizer its state back."""
+        for epoch, row in enumerate(zip(*self.run.history.values(), strict=True)):
+            for callback in self.others:
+                callback.on_epoch_end(epoch, dict(zip(self.run.history, row, strict=True)))
+        set_state(self.model.optimizer, self.run.optimizer)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock and the epoch's dropout."""
+        """Start the clock and the epoch's dropout, the same after a resume."""
         self.started, self.rate = time.perf_counter(), float(f"{float(self.model.optimizer.learning_rate):.7g}")
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
-            generator.state.assign(np.array([epoch_seed(self.seed, epoch), number], "uint32"))
+            generator.state.assign(np.array([run.epoch_seed(self.seed, epoch), number], "uint32"))
 
     def on_train_batch_end(self, batch, logs=None):
-        """Tells the monitor, and stops where it says so or where training has failed."""
-        loss, epoch = float(logs["loss"]), self.num_epochs
+        """Tell the monitor, and stop where it says so or where training has failed."""
+        loss, epoch, num_batches = float(logs["loss"]), self.num_epochs, len(self.batches)
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"Expected a finite loss. Received: {loss} in epoch {epoch + 1}. "
                 "Lower the learning rate, or set clip_norm."
             )
-        self.monitor.on_batch(epoch * self.num_batches + batch + 1, self.training.num_epochs * self.num_batches, loss)
+        self.monitor.on_batch(epoch * num_batches + batch + 1, self.training.num_epochs * num_batches, loss)
         if getattr(self.monitor, "stop", False):
             raise KeyboardInterrupt
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the epoch down: best weights, and all that is needed to go on."""
-        values = {name: float(logs[name]) if name in logs else None for name in COLUMNS[1:5]}
+        """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
+        values = {name: float(logs[name]) if name in logs else None for name in run.COLUMNS[1:5]}
         row = {"epoch": epoch + 1, **values, "learning_rate": self.rate, "seconds": time.perf_counter() - self.started}
+        weights = self.trainable_weights()
         if self.run.add_epoch(**row):
-            self.best = self._changing()
+            self.best = weights
             if self.run.best_path:
                 save_model(self.run.best_path, self.whole, card=self._describe())
         self.run.finished = self.model.stop_training or self.num_epochs == self.training.num_epochs
-        variables = self.model.optimizer.variables
-        self.run.save_state(self._changing(), {str(i): ops.convert_to_numpy(v) for i, v in enumerate(variables)}, {})
-        self.curves.add(row)
+        self.run.save_state(weights, get_state(self.model.optimizer), {})
+        self.writer.add(row)
         self.monitor.on_epoch(row)
 
-    def _changing(self):
-        return trainable_weights(get_weights(self.whole), self.frozen)
-
-    def _settings(self, batches, validation):
-        """What has to be the same to go on."""
+    def _settings(self):
+        """What has to be the same to resume."""
         weights = get_weights(self.whole)
-        changing = trainable_weights(weights, self.frozen)
-        constant = {name: array for name, array in weights.items() if name not in changing}
+        trainable = run.trainable_weights(weights, self.training.frozen)
         return {
             "framework": "keras",
             "model": checkpoints.spec_to_json(self.whole.spec),
             "num_classes": self.whole.num_classes,
             "training": checkpoints.spec_to_json(self.training),
             "seed": self.seed,
-            "batches": describe_batches(batches),
-            "validation": describe_batches(validation),
-            "frozen weights": checkpoints.weights_key(constant),
+            "batches": run.describe_batches(self.batches),
+            "validation": run.describe_batches(self.validation),
+            "frozen weights": checkpoints.weights_key({n: w for n, w in weights.items() if n not in trainable}),
         }
 
     def _describe(self):
-        """Facts for the card: how it was trained, and how good its best epoch was."""
-        best = best_epoch(self.run.history)
+        """Facts for the card: how the model was trained, and how good its best epoch was."""
+        best = run.best_epoch(self.run.history)
         metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
         return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
+
+
+def _make_callbacks(training, monitor):
+    """Keras' own callbacks that stop training and slow it down, by the loss that `monitor` names."""
+    callbacks = []
+    if training.patience is not None:
+        callbacks.append(keras.callbacks.EarlyStopping(monitor, patience=training.patience))
+    if training.plateau_patience is not None:
+        patience, factor = training.plateau_patience, training.plateau_factor
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(monitor, factor=factor, patience=patience, min_delta=0))
+    return callbacks

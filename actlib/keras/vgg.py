@@ -1,4 +1,7 @@
-"""VGG-style convolutions, written out, and the single-frame classifier on top of them."""
+"""VGG-16 and its smaller sisters: convolutions, and the classifier of single frames that stands on them.
+
+`training.build_model` gives these networks the weights they start from.
+"""
 
 import keras
 from keras import layers, ops
@@ -7,63 +10,60 @@ from actlib import checkpoints
 
 
 class Preprocess(layers.Layer):
-    """Turns pixels into what the convolutions want: (frames - mean) / std, colour by colour.
+    """The first layer: (frames - mean) / std, one number a color, in float32; both belong to the weights.
 
     Args:
-        spec: a `VGGSpec`, for its mean and std.
+        spec: A `VGGSpec`.
 
-    Example:
-        >>> import numpy as np
-        >>> from actlib.specs import VGG_SLIM  # mean 123.68 for red, std 64
-        >>> round(float(Preprocess(VGG_SLIM)(np.full((1, 2, 2, 3), 255, np.uint8))[0, 0, 0, 0]), 2)
-        2.05
+    Raises:
+        ValueError: Called with frames that are not (..., size, size, 3).
     """
 
     def __init__(self, spec):
         super().__init__(name="preprocess", dtype="float32")  # exact, also where the rest computes in bfloat16
+        self.spec = spec
         self.mean = self._constant("mean", spec.mean)
         self.std = self._constant("std", spec.std)
 
     def call(self, frames):
+        size = self.spec.size
+        if tuple(frames.shape[-3:]) != (size, size, 3):
+            raise ValueError(
+                f"Expected frames (..., {size}, {size}, 3) for {self.spec.name}. Received: {tuple(frames.shape)}. "
+                "Read them at that size."
+            )
         return (ops.cast(frames, "float32") - self.mean) / self.std
 
     def _constant(self, name, values):
-        def draw(shape, dtype=None):
+        def initialize(shape, dtype=None):
             return ops.convert_to_tensor(values, dtype=dtype)
 
-        return self.add_weight(name=name, shape=(3,), initializer=draw, trainable=False)
+        return self.add_weight(name=name, shape=(3,), initializer=initialize, trainable=False)
 
 
-@keras.saving.register_keras_serializable("actlib")
 class VGG(keras.Model):
-    """The convolutions: frames in, one flat vector of features per frame out.
+    """The convolutions of a VGG-style network: frames in, one row of features a frame out.
 
-    Called with uint8 or float RGB (..., H, W, 3) in 0..255, any number of leading axes; gives float32 (..., D),
-    flattened in the order (h, w, channel).
+    Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D), each
+    frame's last pool flattened in the order (h, w, channel).
 
     Args:
-        spec: a `VGGSpec`.
+        spec: A `VGGSpec`.
 
-    Source: Simonyan and Zisserman, arXiv 1409.1556, table 1; `keras.applications.VGG16` is the reference in the tests.
+    Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
 
     Example:
         >>> import numpy as np
         >>> from actlib.specs import VGG_SLIM
-        >>> tuple(VGG(VGG_SLIM)(np.zeros((2, 5, 64, 64, 3), np.uint8)).shape)  # 2 clips of 5 frames
-        (2, 5, 768)
+        >>> tuple(VGG(VGG_SLIM)(np.zeros((2, 4, 64, 64, 3), np.uint8)).shape)  # 2 clips of 4 frames
+        (2, 4, 768)
     """
 
     def __init__(self, spec):
         super().__init__(name="convolutions")
         self.spec = spec
-        self.stack = [Preprocess(spec)]
-        for block, (num_convolutions, width) in enumerate(spec.blocks, 1):
-            for number in range(1, num_convolutions + 1):
-                self.stack += _convolution(f"block{block}_conv{number}", width, spec.batch_norm)
-            self.stack.append(layers.MaxPooling2D(2, name=f"block{block}_pool"))
-        x = keras.Input((spec.size, spec.size, 3))
-        for layer in self.stack:
-            x = layer(x)  # makes its weights, and tells `summary` its shape
+        self.stack = [Preprocess(spec), *_make_blocks(spec)]
+        build_layers(self.stack, (spec.size, spec.size, 3))
         self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
@@ -73,22 +73,14 @@ class VGG(keras.Model):
             x = layer(x)  # (n, h, w, channels) at the end
         return ops.cast(ops.reshape(x, (-1, *shape[1:-3], self.spec.num_features)), "float32")  # (..., D)
 
-    def get_config(self):
-        return {"spec": checkpoints.spec_to_json(self.spec)}
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(checkpoints.spec_from_json(config["spec"]))
-
-
-@keras.saving.register_keras_serializable("actlib")
 class FrameHead(keras.Model):
-    """What decides about one frame: hidden ReLU layers with dropout, then a score for each class.
+    """The head of a frame classifier: hidden ReLU layers with dropout, then logits.
 
     Called with features (..., D); gives float32 logits (..., K).
 
     Args:
-        spec: a `FrameSpec`.
+        spec: A `FrameSpec`.
         num_classes: K.
     """
 
@@ -96,9 +88,7 @@ class FrameHead(keras.Model):
         super().__init__(name="head")
         self.spec, self.num_classes = spec, num_classes
         self.stack = [*hidden_layers(spec), layers.Dense(num_classes, name="logits", dtype="float32")]
-        x = keras.Input((spec.vgg.num_features,))
-        for layer in self.stack:
-            x = layer(x)  # makes its weights, and tells `summary` its shape
+        build_layers(self.stack, (spec.vgg.num_features,))
         self.built = True
 
     def call(self, features, training=None):  # which Keras hands on to the layers
@@ -106,29 +96,23 @@ class FrameHead(keras.Model):
             features = layer(features)  # (..., D) -> (..., hidden) -> (..., K)
         return features
 
-    def get_config(self):
-        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
-
 
 @keras.saving.register_keras_serializable("actlib")
 class FrameClassifier(keras.Model):
-    """Looks at single frames: `convolutions`, then `head`.
+    """Classifies single frames: `convolutions`, then `head`.
 
-    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives logits (N, T, K) or (N, K).
+    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K). Its `card`, a dict,
+    goes into its checkpoints.
 
     Args:
-        spec: a `FrameSpec`.
+        spec: A `FrameSpec`.
         num_classes: K.
 
     Example:
         >>> import numpy as np
         >>> from actlib.specs import SLIM_FRAMES
-        >>> tuple(FrameClassifier(SLIM_FRAMES, 7)(np.zeros((2, 5, 64, 64, 3), np.uint8)).shape)
-        (2, 5, 7)
+        >>> tuple(FrameClassifier(SLIM_FRAMES, 7)(np.zeros((2, 4, 64, 64, 3), np.uint8)).shape)
+        (2, 4, 7)
     """
 
     def __init__(self, spec, num_classes):
@@ -158,11 +142,6 @@ class AveragePositions(layers.Layer):
 
     Args:
         feature_shape: (h, w, channels).
-
-    Example:
-        >>> import numpy as np
-        >>> tuple(AveragePositions((2, 2, 5))(np.zeros((3, 20))).shape)
-        (3, 5)
     """
 
     def __init__(self, feature_shape):
@@ -170,38 +149,46 @@ class AveragePositions(layers.Layer):
         self.feature_shape = feature_shape
 
     def call(self, features):
-        shape = ops.shape(features)  # (..., D)
-        positions = ops.reshape(features, (*shape[:-1], *self.feature_shape))  # (..., h, w, channels)
+        positions = ops.reshape(features, (*ops.shape(features)[:-1], *self.feature_shape))  # (..., h, w, channels)
         return ops.mean(positions, axis=(-3, -2))
 
 
 def hidden_layers(spec):
-    """Makes the hidden layers of a head, each followed by its dropout.
+    """Make the hidden layers of a head: hidden1, dropout1, hidden2, ..., for features (..., D).
 
     Args:
-        spec: a `FrameSpec`.
+        spec: A `FrameSpec`.
 
     Returns:
-        A list of layers: hidden1, dropout1, hidden2, ...
-
-    Example:
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> [layer.name for layer in hidden_layers(SLIM_FRAMES)]
-        ['hidden1', 'dropout1']
+        The layers, to be called one after another.
     """
     stack = [AveragePositions(spec.vgg.feature_shape)] if spec.average else []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
-        stack.append(layers.Dropout(spec.dropout, name=f"dropout{number}"))
+        stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see TrainingCallback
     return stack
 
 
-def _convolution(name, width, batch_norm):
-    if not batch_norm:
-        return [layers.Conv2D(width, 3, padding="same", activation="relu", name=name)]
-    norm = name.replace("conv", "norm")
-    return [
-        layers.Conv2D(width, 3, padding="same", name=name),
-        layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=norm),
-        layers.ReLU(name=name.replace("conv", "relu")),
-    ]
+def build_layers(stack, shape):
+    """Make the weights of layers that follow one another, and tell `summary` their shapes.
+
+    Args:
+        stack: The layers.
+        shape: Of one input of the first.
+    """
+    x = keras.Input(shape)
+    for layer in stack:
+        x = layer(x)
+
+
+def _make_blocks(spec):
+    """The layers of all blocks, in order."""
+    for block, (num_convolutions, width) in enumerate(spec.blocks, start=1):
+        for number in range(1, num_convolutions + 1):
+            name = f"block{block}_conv{number}"
+            activation = None if spec.batch_norm else "relu"
+            yield layers.Conv2D(width, kernel_size=3, padding="same", activation=activation, name=name)
+            if spec.batch_norm:
+                yield layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")
+                yield layers.ReLU(name=f"{name}_relu")
+        yield layers.MaxPooling2D(2, name=f"block{block}_pool")

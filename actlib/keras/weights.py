@@ -1,142 +1,133 @@
-"""Weights in and out of models, under the neutral names of `actlib.checkpoints`.
+"""Weights in and out of models, under the neutral names of `actlib.checkpoints`, and whole models on disk."""
 
-Keras lays arrays out as the neutral format does, so nothing is transposed here.
-"""
-
-from pathlib import Path
+import contextlib
 
 import keras
+import numpy as np
 from keras import ops
 
-from actlib import checkpoints
-from actlib.keras import lrcn, vgg
-from actlib.run import package_versions
+from actlib import checkpoints, run
+from actlib.keras.lrcn import LRCN
+from actlib.keras.vgg import FrameClassifier
+from actlib.specs import LRCNSpec
 
-_KINDS = {vgg.FrameClassifier: "frames", lrcn.LRCN: "lrcn"}
 
-
-def get_weights(model) -> dict:
-    """Copies a model's weights out.
+def get_shapes(model) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's weights: neutral name -> shape, in the order of the layers.
 
     Args:
-        model: a `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
+        model: As in `get_weights`.
+    """
+    return {name: tuple(variable.shape) for name, variable in _variables(model).items()}
+
+
+def get_weights(model) -> dict[str, np.ndarray]:
+    """Copy a model's weights out.
+
+    Args:
+        model: A `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
 
     Returns:
         Neutral name -> float32 array, in the order of the layers.
-
-    Example:
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> model = vgg.FrameClassifier(SLIM_FRAMES, 7)
-        >>> get_weights(model)["logits/kernel"].shape
-        (64, 7)
     """
-    return {name: ops.convert_to_numpy(variable) for name, variable in _variables(model).items()}
+    return {name: np.array(ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
 
 
-def set_weights(model, weights, *, partial=False) -> list[str]:
-    """Copies weights into a model.
+def set_weights(model, weights, *, partial=False) -> None:
+    """Copy weights into a model.
 
     Args:
-        model: a `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
-        weights: neutral name -> array.
-        partial: take what fits by name, for a model that starts from another's weights; `logits/...` of another shape
-            are left alone (other classes, or LSTMs before them). Else names must be the same on both sides.
-
-    Returns:
-        The names that were loaded.
+        model: As in `get_weights`.
+        weights: Neutral name -> array.
+        partial: Some of the model's weights are enough; the others stay.
 
     Raises:
-        ValueError: names are missing or left over (not with partial), a shape differs, or nothing fits.
-
-    Example:
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> model = vgg.FrameClassifier(SLIM_FRAMES, 7)
-        >>> import numpy as np
-        >>> set_weights(model, {"logits/bias": np.ones(7)}, partial=True)
-        ['logits/bias']
+        ValueError: Names are missing (unless partial) or left over, or a shape differs.
     """
     variables = _variables(model)
-    missing, extra = sorted(set(variables) - set(weights)), sorted(set(weights) - set(variables))
-    if not partial and (missing or extra):
-        raise ValueError(
-            f"Expected the weights of {model.name}. Received: missing {missing}, left over {extra}. "
-            "Load them into the model they were saved from, or take what fits with partial=True."
-        )
-    names = [name for name in variables if name in weights]
-    differing = [name for name in names if tuple(variables[name].shape) != tuple(weights[name].shape)]
-    if partial and any(name.startswith("logits/") for name in differing):
-        names, differing = _without_logits(names), _without_logits(differing)
-    if differing or not names:
-        shapes = {name: (tuple(variables[name].shape), tuple(weights[name].shape)) for name in differing}
-        raise ValueError(
-            f"Expected weights with the names and shapes of {model.name}. Received: "
-            f"{shapes or 'none of its names'} (model's shape, weights' shape). Choose the spec they were saved with."
-        )
-    for name in names:
-        variables[name].assign(weights[name])
-    return names
+    checkpoints.check_weights(get_shapes(model), weights, partial=partial)
+    for name, array in weights.items():
+        variables[name].assign(array)
 
 
-def save_model(path, model, *, card=None) -> Path:
-    """Writes a model as a checkpoint that either framework loads.
+def transfer_weights(model, weights) -> list[str]:
+    """Start a model from another network's weights: all that it has too, but no logits, which are of other classes.
 
     Args:
-        path: ends in `.safetensors`.
-        model: a `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
-        card: more facts for the card.
+        model: A `FrameClassifier` or an `LRCN`.
+        weights: Neutral name -> array, ImageNet's or another model's.
+
+    Returns:
+        The names of what was taken.
+
+    Raises:
+        ValueError: Nothing fits by name, or a shape differs.
+    """
+    taken = checkpoints.select_transferable(get_shapes(model), weights)
+    set_weights(model, taken, partial=True)
+    return list(taken)
+
+
+def make_network(spec, num_classes, *, device=None):
+    """Make the network that a spec describes; `training.build_model` also draws its weights.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`.
+        num_classes: K.
+        device: As in `load_model`.
+    """
+    with keras.device(device) if device else contextlib.nullcontext():
+        return (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
+
+
+def save_model(path, model, *, card=None):
+    """Write a model as a checkpoint that either framework loads.
+
+    Args:
+        path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
+        model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
+        card: More facts for the card.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: the path has another ending.
+        ValueError: The path has another ending.
     """
     facts = {
-        "kind": _KINDS[type(model)],
+        "kind": "lrcn" if isinstance(model, LRCN) else "frames",
         "spec": checkpoints.spec_to_json(model.spec),
         "num_classes": model.num_classes,
         "framework": "keras",
-        "versions": package_versions("actlib", "keras", keras.backend.backend(), "numpy"),
+        "versions": run.package_versions("actlib", "keras", keras.backend.backend(), "numpy"),
     }
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | facts | (card or {}))
 
 
-def load_model(path):
-    """Makes the model that a checkpoint of either framework describes, with its weights.
+def load_model(path, *, device=None):
+    """Make the model that a checkpoint of either framework describes, with its weights, ready to predict.
 
     Args:
-        path: the `.safetensors` file.
+        path: The `.safetensors` file.
+        device: Where the model is put, such as "cuda" or "cpu"; None: `precision.default_device`'s. Keras puts models
+            where its backend computes.
 
     Returns:
         A `FrameClassifier` or an `LRCN`; its `card` is the checkpoint's.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or its card does not describe a model.
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or its card does not describe a model.
     """
-    card = checkpoints.read_card(path)
-    kinds = {kind: cls for cls, kind in _KINDS.items()}
-    if card.get("kind") not in kinds or not {"spec", "num_classes"} <= set(card):
-        raise ValueError(
-            f"Expected a card with kind ({' or '.join(kinds)}), spec and num_classes. "
-            f"Received: {sorted(card)} in {path}. Load such weights with read_weights and set_weights."
-        )
-    model = kinds[card["kind"]](checkpoints.spec_from_json(card["spec"]), card["num_classes"])
+    card = checkpoints.read_card(path, "spec", "num_classes")
+    model = make_network(checkpoints.spec_from_json(card["spec"], path), card["num_classes"], device=device)
     set_weights(model, checkpoints.read_weights(path))
     model.card = card
     return model
 
 
-def _variables(model) -> dict:
-    """Neutral name -> Keras variable."""
+def _variables(model):
+    """Neutral name -> Keras variable, which lies in memory as the neutral format does."""
     parts = (model.convolutions, model.head) if hasattr(model, "head") else (model,)
     layers = [layer for part in parts for layer in part.layers]
-    return {_neutral(layer, variable): variable for layer in layers for variable in layer.weights}
-
-
-def _without_logits(names):
-    return [name for name in names if not name.startswith("logits/")]
-
-
-def _neutral(layer, variable):
-    return f"{layer.name.replace('_norm', '_conv')}/{variable.name}"  # batch norm belongs to its convolution
+    return {f"{layer.name.removesuffix('_norm')}/{weight.name}": weight for layer in layers for weight in layer.weights}

@@ -1,9 +1,9 @@
-"""The PyTorch half: the same files, names and arguments as ``actlib.keras``, on the same weights.
+"""The PyTorch twin: the same files, names, arguments and docstrings as `actlib.keras`, on the same weights.
 
 The flow::
 
-    vgg -> lrcn -> weights -> training -> saliency
+    vgg -> lrcn -> weights -> precision, dataset, optimizers -> trainer -> training; saliency
 
-Models take uint8 RGB tensors (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); ``training`` takes and gives
-NumPy arrays, and finds the GPU by itself.
+Models take uint8 RGB (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); `training` takes and gives NumPy
+arrays, and computes where the model is.
 """

@@ -1,72 +1,53 @@
-"""How weights are changed and how fast, as a `TrainSpec` says; the numbers that Keras would use."""
+"""How weights are changed, as a `TrainSpec` says; the same numbers in both frameworks."""
+
+from collections import defaultdict
 
 import torch
 
 
-def make_optimizer(parameters, training):
-    """Makes the optimizer.
+def make_optimizer(model, training):
+    """Make what changes the trainable weights: Adam, or SGD with momentum and the paper's L2 penalty.
 
     Args:
-        parameters: What it changes.
+        model: A model, its frozen parts already frozen.
         training: A `TrainSpec`.
 
     Returns:
-        Adam, or SGD with momentum and L2 weight decay.
+        The framework's optimizer.
 
     Raises:
         ValueError: The spec names another one.
     """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    rate, momentum = training.learning_rate, training.momentum
     if training.optimizer == "adam":
-        return torch.optim.Adam(parameters, training.learning_rate, eps=1e-7)  # Keras' eps
+        return torch.optim.Adam(parameters, rate, eps=1e-7)  # Keras' eps
     if training.optimizer == "sgd":
-        rate, momentum = training.learning_rate, training.momentum
         return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=training.weight_decay)
     raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
 
 
-def make_plateau(optimizer, training):
-    """Makes what lowers the learning rate when the validation loss no longer falls.
+def get_state(optimizer):
+    """Copy what an optimizer remembers, such as its moments: name -> array.
 
     Args:
-        optimizer: Its learning rate is lowered.
-        training: A `TrainSpec`.
-
-    Returns:
-        A `ReduceLROnPlateau`, or None where the spec has no plateau_patience.
+        optimizer: As `make_optimizer` gives it.
     """
-    if training.plateau_patience is None:
-        return None
-    patience = training.plateau_patience - 1  # PyTorch acts one epoch after its patience, Keras at it
-    return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "min", training.plateau_factor, patience, threshold=0)
-
-
-def optimizer_arrays(optimizer, parameters):
-    """Copies what the optimizer remembers.
-
-    Args:
-        optimizer: Adam or SGD.
-        parameters: Name -> parameter.
-
-    Returns:
-        "name/slot" -> array: Adam's two moments and its count, or SGD's momentum.
-    """
-    return {
-        f"{name}/{slot}": value.cpu().numpy()
-        for name, parameter in parameters.items()
-        for slot, value in optimizer.state[parameter].items()
-        if value is not None
+    slots = {
+        f"{place}/{slot}": v for place, slots in optimizer.state_dict()["state"].items() for slot, v in slots.items()
     }
+    return {name: value.cpu().numpy().copy() for name, value in slots.items() if value is not None}
 
 
-def restore_optimizer(optimizer, parameters, arrays):
-    """Gives the optimizer back what it remembered.
+def set_state(optimizer, arrays):
+    """Give an optimizer back what `get_state` copied.
 
     Args:
-        optimizer: Adam or SGD, new.
-        parameters: Name -> parameter.
-        arrays: As `optimizer_arrays` gave them.
+        optimizer: A new one, for the same weights.
+        arrays: Name -> array.
     """
-    for key, array in arrays.items():
-        name, slot = key.rsplit("/", 1)
-        where = "cpu" if slot == "step" else parameters[name].device  # where Adam wants its count
-        optimizer.state[parameters[name]][slot] = torch.tensor(array, device=where)
+    state = defaultdict(dict)
+    for name, array in arrays.items():
+        place, slot = name.split("/")
+        state[int(place)][slot] = torch.tensor(array)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

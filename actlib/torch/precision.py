@@ -1,98 +1,85 @@
 """Where networks compute and in which precision: on the GPU if there is one, in bfloat16 where that is faster."""
 
+import contextlib
 from functools import partial
 
-import numpy as np
 import torch
 from torch import nn
 
-from actlib.run import has_fast_bf16
+from actlib import run
 from actlib.torch.vgg import VGG
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
-MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
+_MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
 
 
-def to_device(model):
-    """Puts a model where it computes.
-
-    Args:
-        model: Any module.
-
-    Returns:
-        The device.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device, memory_format=torch.channels_last)  # as frames lie in memory
-    return device
+def default_device():
+    """Return the name of the best device there is: a GPU's, or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def precision(device, mixed):
-    """Chooses the precision of what is computed inside a `with`.
+def device_of(model):
+    """Return the device that holds a model's parameters: the one that its inputs have to be on."""
+    return next(model.parameters()).device
+
+
+def feature_precision(model) -> str:
+    """Name the precision in which `extract_features` computes where a model is: "bfloat16" if that is faster there.
 
     Args:
-        device: Where.
-        mixed: bfloat16 for what gains from it; on a CPU without such arithmetic float32 is faster, and stays.
+        model: A `FrameClassifier` or an `LRCN`.
 
     Returns:
-        A context for `with`.
+        "bfloat16" or "float32".
     """
-    gains = device.type == "cuda" or has_fast_bf16()
-    return torch.autocast(device.type, torch.bfloat16, enabled=mixed and gains)
+    device = device_of(model)
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)  # older ones only imitate it
+    else:
+        fast = device.type == "cpu" and run.has_fast_bf16()
+    return "bfloat16" if fast else "float32"
 
 
-def feature_precision() -> str:
-    """Return the precision in which `extract_features` computes on this machine: "bfloat16" or "float32"."""
-    return "bfloat16" if torch.cuda.is_available() or has_fast_bf16() else "float32"
+@contextlib.contextmanager
+def at_rest(model):
+    """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with torch.no_grad():
+            yield model.eval()
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
-def are_features(x):
-    """Tells stored features from frames.
+def compute_in_bf16(model, enabled):
+    """Have a model compute in bfloat16 inside a `with`, if the machine gains from it; weights and logits stay float32.
 
     Args:
-        x: Array of a batch.
-
-    Returns:
-        True for floats, False for uint8.
+        model: A `FrameClassifier` or an `LRCN`.
+        enabled: False changes nothing.
     """
-    return np.issubdtype(np.asarray(x).dtype, np.floating)
+    enabled = enabled and feature_precision(model) == "bfloat16"
+    return torch.autocast(device_of(model).type, torch.bfloat16) if enabled else contextlib.nullcontext()
 
 
-def frame_features(convolutions, frames, device, *, batch_size=FRAMES_AT_ONCE):
-    """Convolves frames, some at a time, so that memory stays small.
+def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):
+    """Convolve frames, some at a time, so that memory stays small.
 
     Args:
         convolutions: A `VGG`.
-        frames: uint8 array (..., H, W, C).
-        device: Where.
-        batch_size: Frames at once.
+        frames: uint8 (..., H, W, C).
+        batch_size: Frames at a time.
 
     Returns:
-        float32 tensor (..., D).
+        float32 (..., D).
     """
-    flat = np.asarray(frames).reshape(-1, *frames.shape[-3:])  # (n, H, W, C)
-    parts = [flat[start : start + batch_size] for start in range(0, len(flat), batch_size)]
-    by_block = device.type == "cpu" and isinstance(convolutions, VGG)  # compiled ones find their own way
+    by_block = frames.device.type == "cpu" and isinstance(convolutions, VGG)  # compiled ones find their own way
     convolve = partial(_convolve_by_block, convolutions) if by_block else convolutions
-    rows = torch.cat([convolve(torch.tensor(part, device=device)) for part in parts])  # (n, D)
-    return rows.reshape(*frames.shape[:-3], -1)
-
-
-def compile_all(networks):
-    """Compiles networks; where that is not possible, says so and leaves them as they are.
-
-    Args:
-        networks: Modules.
-
-    Returns:
-        As many callables, on the same weights.
-    """
-    try:
-        torch.compile(lambda x: 2 * x + 1)(torch.ones(8))  # is there a compiler?
-    except Exception as error:  # whatever the compiler says
-        print(f"torch.compile cannot be used here ({type(error).__name__}); training goes on without it.")
-        return networks
-    return [torch.compile(network) for network in networks]
+    rows = torch.cat([convolve(part) for part in frames.flatten(0, -4).split(batch_size)])  # (n, D)
+    return rows.reshape(*frames.shape[:-3], rows.shape[-1])
 
 
 def _convolve_by_block(convolutions, frames):
@@ -102,13 +89,11 @@ def _convolve_by_block(convolutions, frames):
     last blocks are large: many frames share the work of preparing them.
     """
     x = convolutions.preprocess(frames).permute(0, 3, 1, 2)  # (n, C, H, W)
-    for block in _split_blocks(convolutions.layers):
-        per_frame = block[0].out_channels * x.shape[2] * x.shape[3]
-        x = torch.cat([block(part) for part in x.split(max(1, MAPS_AT_ONCE // per_frame))])
+    block = []
+    for layer in convolutions.layers:
+        block.append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            per_frame = block[0].out_channels * x.shape[2] * x.shape[3]
+            apply, block = nn.Sequential(*block), []
+            x = torch.cat([apply(part) for part in x.split(max(1, _MAPS_AT_ONCE // per_frame))])
     return x.permute(0, 2, 3, 1).flatten(1).float()  # (n, D)
-
-
-def _split_blocks(layers):
-    """The layers from a convolution to the next pool, block by block."""
-    ends = [place for place, layer in enumerate(layers, start=1) if isinstance(layer, nn.MaxPool2d)]
-    return [layers[start:end] for start, end in zip([0, *ends], ends, strict=False)]

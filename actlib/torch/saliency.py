@@ -1,22 +1,20 @@
-"""Looking inside with PyTorch: where a model looked, when it decided, what it remembers, what its first layer likes."""
-
-import contextlib
+"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes."""
 
 import numpy as np
 import torch
 
 from actlib import saliency
-from actlib.torch.precision import FRAMES_AT_ONCE, frame_features, to_device
+from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, convolve_in_parts, device_of
 from actlib.torch.weights import get_weights
 
 
-def grad_cam(model, frames, *, label=None):
-    """Shows where in each frame the evidence for a class lies (Grad-CAM on the last convolution).
+def grad_cam(model, frames, *, label=None) -> np.ndarray:
+    """Show where in each frame the evidence for a class lies (Grad-CAM on the last convolution).
 
     Args:
-        model: A `FrameClassifier`, which judges each frame by itself, or an `LRCN`, for which the frames are one clip.
+        model: A `FrameClassifier`, which sees each frame alone, or an `LRCN`, for which the frames are one clip.
         frames: uint8 (n, H, W, 3), RGB.
-        label: The class asked about, or None for the one the model says.
+        label: The class asked about, or one for each frame, or None for those that the model predicts.
 
     Returns:
         float32 (n, H, W) in 0..1: 1 is the strongest evidence of a frame, with an `LRCN` of the whole clip.
@@ -28,45 +26,44 @@ def grad_cam(model, frames, *, label=None):
     """
     frames = saliency.check_clip(frames, model.convolutions.spec.size)
     is_clip = hasattr(model.head, "lstms")
-    maps = _last_maps(model, frames)  # (n, c, h, w)
-    with _at_rest(model), torch.enable_grad():
-        maps.requires_grad_(True)
-        features = model.convolutions.layers[-1](maps).permute(0, 2, 3, 1).flatten(1)  # (n, D)
-        logits = _decide(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
-        labels = saliency.choose_labels(logits.detach().cpu().numpy(), label)
-        asked = logits[torch.arange(len(labels)), torch.from_numpy(labels).to(logits.device)]
-        gradients = torch.autograd.grad(asked.sum(), maps)[0]
-    maps, gradients = (values.detach().permute(0, 2, 3, 1).cpu().numpy() for values in (maps, gradients))
+    layers = model.convolutions.layers
+    with at_rest(model):
+        maps = _apply_layers(model, layers[:-1], frames)  # (n, c, h, w)
+        with torch.enable_grad():
+            maps.requires_grad_(True)
+            features = layers[-1](maps).permute(0, 2, 3, 1).flatten(1)  # (n, D)
+            logits = _clip_logits(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
+            labels = saliency.choose_labels(logits.detach().cpu().numpy(), label)
+            asked = logits[torch.arange(len(labels)), torch.from_numpy(labels).to(logits.device)]
+            gradients = torch.autograd.grad(asked.sum(), maps)[0]
+    maps, gradients = (_to_numpy(values) for values in (maps, gradients))
     return saliency.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
 
 
-def frame_contributions(model, clip, *, label=None):
-    """Measures what each frame of a clip adds to the decision: how far the score falls when it tells nothing.
+def frame_contributions(model, clip, *, label=None) -> np.ndarray:
+    """Measure what each frame of a clip adds to the logit of a class: how far it falls when the frame tells nothing.
 
     "Nothing" are the mean features of the clip in that frame's place.
 
     Args:
         model: An `LRCN`, or a `FrameClassifier` whose logits are averaged over the frames.
         clip: uint8 (T, H, W, 3), RGB.
-        label: The class asked about, or None for the one the model says.
+        label: The class asked about, or None for the one that the model predicts.
 
     Returns:
-        float32 (T,), in units of the score; negative where the frame speaks against the class.
+        float32 (T,); negative where the frame speaks against the class.
 
     Raises:
         ValueError: The frames have another size, or there is no such label.
     """
-    clip = saliency.check_clip(clip, model.convolutions.spec.size)
-    device = to_device(model)
-    with _at_rest(model), torch.no_grad():
-        features = frame_features(model.convolutions, clip, device).cpu().numpy()  # (T, D)
-        variants = torch.from_numpy(saliency.leave_out_each(features)).to(device)
-        logits = _decide(model, variants).cpu().numpy()  # (1 + T, K)
+    with at_rest(model):
+        variants = saliency.leave_out_each(_features(model, clip).cpu().numpy())  # (1 + T, T, D)
+        logits = _clip_logits(model, torch.from_numpy(variants).to(device_of(model))).cpu().numpy()  # (1 + T, K)
     return saliency.drops(logits, saliency.choose_labels(logits[:1], label)[0])
 
 
-def lstm_states(model, clip):
-    """Follows the last LSTM's state through a clip.
+def lstm_states(model, clip) -> np.ndarray:
+    """Follow the last LSTM's output through a clip.
 
     Args:
         model: An `LRCN`.
@@ -80,49 +77,61 @@ def lstm_states(model, clip):
     """
     if not hasattr(model.head, "lstms"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
-    clip = saliency.check_clip(clip, model.convolutions.spec.size)
-    device = to_device(model)
-    with _at_rest(model), torch.no_grad():
-        x = model.head.hidden(frame_features(model.convolutions, clip, device)[None])  # (1, T, hidden)
+    with at_rest(model):
+        x = model.head.hidden(_features(model, clip)[None])  # (1, T, hidden)
         for lstm in model.head.lstms.values():
             x = lstm(x)[0]  # (1, T, units)
     return x[0].float().cpu().numpy()
 
 
-def first_filters(model):
-    """Takes out the first layer's filters.
+def first_filters(model) -> np.ndarray:
+    """Copy the first layer's filters.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
 
     Returns:
-        float32 (k, 3, 3, 3): filter, row, column, colour (RGB).
+        float32 (k, 3, 3, 3): filter, row, column, color (RGB).
     """
     return np.ascontiguousarray(get_weights(model)["block1_conv1/kernel"].transpose(3, 0, 1, 2))
 
 
-def _last_maps(model, frames):
-    """What the last convolution gives, before its pool: (n, c, h, w)."""
-    device, convolutions, maps = to_device(model), model.convolutions, []
-    with _at_rest(model), torch.no_grad():
-        for start in range(0, len(frames), FRAMES_AT_ONCE):
-            part = torch.from_numpy(np.ascontiguousarray(frames[start : start + FRAMES_AT_ONCE])).to(device)
-            maps.append(convolutions.layers[:-1](convolutions.preprocess(part).permute(0, 3, 1, 2)))
-    return torch.cat(maps)
+def first_layer_maps(model, frames) -> np.ndarray:
+    """Compute what the first layer passes on: convolution, batch normalization where there is one, and ReLU.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+        frames: uint8 (n, H, W, 3), RGB.
+
+    Returns:
+        float32 (n, H, W, k), one map a filter, from 0 up.
+
+    Raises:
+        ValueError: The frames have another size.
+    """
+    frames, spec = saliency.check_clip(frames, model.convolutions.spec.size), model.convolutions.spec
+    with at_rest(model):
+        return _to_numpy(_apply_layers(model, model.convolutions.layers[: 3 if spec.batch_norm else 2], frames))
 
 
-def _decide(model, features):
-    """Scores (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
+def _apply_layers(model, layers, frames):
+    """What the first layers give for frames, some at a time: (n, c, h, w)."""
+    frames, preprocess = torch.tensor(frames, device=device_of(model)), model.convolutions.preprocess
+    return torch.cat([layers(preprocess(part).permute(0, 3, 1, 2)) for part in frames.split(FRAMES_AT_ONCE)])
+
+
+def _features(model, clip):
+    """Features (T, D) of a clip."""
+    clip = saliency.check_clip(clip, model.convolutions.spec.size)
+    return convolve_in_parts(model.convolutions, torch.tensor(clip, device=device_of(model)))
+
+
+def _clip_logits(model, features):
+    """Logits (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
     logits = model.head(features)
     return logits.mean(1) if logits.ndim == 3 else logits
 
 
-@contextlib.contextmanager
-def _at_rest(model):
-    """Without dropout, inside a `with`; afterwards the model trains again if it did before."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
+def _to_numpy(maps):
+    """(n, c, h, w) -> (n, h, w, c), in memory that is its own."""
+    return np.ascontiguousarray(maps.detach().permute(0, 2, 3, 1).cpu().numpy())

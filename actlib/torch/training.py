@@ -1,161 +1,147 @@
-"""Building, training and using the networks: NumPy in, NumPy out, on the GPU if there is one."""
+"""Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from actlib.run import ProgressBar, Run, first_batch, init_weights
-from actlib.specs import FROZEN_PARTS, LRCNSpec
+from actlib.run import ProgressBar, init_weights
+from actlib.specs import FROZEN_PARTS
+from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
-from actlib.torch.precision import are_features, frame_features, precision, to_device
+from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of
 from actlib.torch.trainer import Trainer
-from actlib.torch.vgg import FrameClassifier
-from actlib.torch.weights import get_weights, set_weights
+from actlib.torch.weights import get_shapes, make_network, set_weights, transfer_weights
 
 
-def build_model(spec, num_classes, *, weights=None, seed=0):
-    """Builds a network with the weights it starts from.
+def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
+    """Make a model that is ready to train.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
-        weights: Neutral name -> array; what fits is taken (convolutions, hidden layers), the rest starts at random.
-        seed: For what starts at random, see `run.init_weights`: the same numbers in both frameworks.
+        weights: Neutral name -> array: what it starts from, ImageNet's or another model's, see
+            `weights.transfer_weights`; logits and what is missing start at random.
+        seed: Of the initial weights, which are the same in both frameworks.
+        device: As in `weights.load_model`.
 
     Returns:
         A `FrameClassifier` or an `LRCN`.
 
     Raises:
-        ValueError: A shape in weights differs from the network's.
+        ValueError: The weights are of another network.
 
     Example:
         >>> from actlib.specs import SLIM_FRAMES
-        >>> build_model(SLIM_FRAMES, 7).head.logits
-        Linear(in_features=64, out_features=7, bias=True)
+        >>> build_model(SLIM_FRAMES, 7).num_classes
+        7
     """
-    with torch.random.fork_rng(devices=[]):  # PyTorch draws numbers too; these are replaced
-        model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
-    shapes = {name: array.shape for name, array in get_weights(model).items() if not name.startswith("preprocess/")}
+    model = make_network(spec, num_classes, device=device)
+    shapes = {name: shape for name, shape in get_shapes(model).items() if not name.startswith("preprocess/")}
     set_weights(model, init_weights(shapes, seed=seed), partial=True)
     if weights is not None:
-        set_weights(model, weights, partial=True)
+        transfer_weights(model, weights)
     return model
 
 
-def freeze(model, parts):
-    """Lets training change all but these parts.
+def freeze(model, parts) -> None:
+    """Keep these parts as they are in training; all others are free.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
-        parts: Any of "convolutions" and "hidden"; () frees all.
+        parts: Names among `specs.FROZEN_PARTS`: "convolutions", "hidden".
 
     Raises:
-        ValueError: A part has another name.
+        ValueError: There is no such part.
     """
     if not set(parts) <= set(FROZEN_PARTS):
-        raise ValueError(f"Expected parts among {FROZEN_PARTS}. Received: {tuple(parts)}. Choose among them.")
+        raise ValueError(f"Expected parts among {FROZEN_PARTS}. Received: {tuple(parts)}. Leave the others out.")
     model.requires_grad_(True)
-    for part in parts:
-        _part(model, part).requires_grad_(False)
+    model.convolutions.requires_grad_("convolutions" not in parts)
+    model.head.hidden.requires_grad_("hidden" not in parts)
 
 
-def count_parameters(model):
-    """Counts what training changes, and all there is.
+def count_parameters(model) -> tuple[int, int]:
+    """Count what training changes, and all there is.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
 
     Returns:
-        (trainable, total); preprocessing is not counted, batch normalisation's moving statistics are in the total only.
+        (trainable, total), without preprocessing; the moving statistics of batch normalization are in the total only.
     """
-    total = sum(array.size for name, array in get_weights(model).items() if not name.startswith("preprocess/"))
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), total
+    total = sum(np.prod(shape) for name, shape in get_shapes(model).items() if not name.startswith("preprocess/"))
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), int(total)
 
 
-def extract_features(model, frames, *, batch_size=32, mixed_precision=True):
-    """Turns frames into the features that the head reads; done once, they are kept by `caches.FeatureCache`.
+def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True) -> np.ndarray:
+    """Turn frames into the features that the head reads; `dataset.FeatureCache` stores them.
 
     Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        frames: uint8 (n, H, W, C), RGB.
-        batch_size: Frames at once.
-        mixed_precision: bfloat16 inside, where the machine gains from it.
+        model: A `FrameClassifier` or an `LRCN`; its convolutions are used.
+        frames: uint8 (n, H, W, 3), RGB.
+        batch_size: Frames at a time.
+        mixed_precision: Compute in bfloat16 where the machine gains from it.
 
     Returns:
         float16 (n, D).
     """
-    device = to_device(model)
-    with torch.no_grad(), precision(device, mixed_precision):
-        model.convolutions.eval()
-        features = frame_features(model.convolutions, np.asarray(frames), device, batch_size=batch_size)
+    frames = torch.tensor(np.asarray(frames), device=device_of(model))
+    with at_rest(model), compute_in_bf16(model, mixed_precision):
+        features = convolve_in_parts(model.convolutions, frames, batch_size=batch_size)
     return features.half().cpu().numpy()
 
 
-def predict(model, batches, *, features=None):
-    """Scores every frame of every clip.
+def predict(model, batches) -> np.ndarray:
+    """Return the logits of every frame, or every step of the LSTM, of every clip.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
-        batches: Not shuffled; `epoch(0)` gives (x, labels), x uint8 frames (N, T, H, W, C) or features (N, T, D).
-        features: Whether x are features; None: float x are.
+        batches: A `ClipBatches` that does not shuffle, of frames or of features.
 
     Returns:
-        float32 (clips, T, K), in the order of batches.
+        float32 (N, T, K), in the order of the batches.
     """
-    device = to_device(model)
-    model.eval()
-    logits = []
-    with torch.no_grad():
-        for x, _ in batches.epoch(0):
-            if not (are_features(x) if features is None else features):
-                x = frame_features(model.convolutions, x, device)
-            logits.append(_step_logits(model, torch.as_tensor(x, device=device)).cpu().numpy())
+    options, logits = {"readout": "steps"} if isinstance(model, LRCN) else {}, []
+    with at_rest(model):
+        for x, _ in make_loader(batches, fixed=True):
+            x = x.to(device_of(model))
+            features = x if batches.kind == "features" else convolve_in_parts(model.convolutions, x)
+            logits.append(model.head(features, **options).cpu().numpy())
     return np.concatenate(logits)
 
 
-def train(model, batches, validation, training, *, run=None, seed=0, monitor=None):
-    """Trains a network, and leaves it with the weights of its best epoch.
+def train(model, batches, validation, training, *, run=None, seed=0, monitor=None) -> dict[str, list]:
+    """Train a model where it is, and leave it with the weights of its best epoch. Ctrl-C stops; the same call goes on.
 
     Args:
-        model: A `FrameClassifier` or an `LRCN`; facts in `model.card` go into its checkpoints.
-        batches: `epoch(number)` gives (x, labels): uint8 frames (N, T, H, W, C) to train all but the frozen parts, or
-            features (N, T, D) to train the head.
-        validation: Batches that choose the best epoch; None: the training loss does.
+        model: A `FrameClassifier` or an `LRCN`; its `card` goes into its checkpoints.
+        batches: A `ClipBatches` of frames, to train all but the frozen parts, or of features, to train the head.
+        validation: A `ClipBatches` that chooses the best epoch; None: the training loss does.
         training: A `TrainSpec`.
-        run: A folder for checkpoints and curves; a training that was killed there goes on. None keeps nothing.
+        run: Folder for checkpoints and curves; a training that was stopped or killed there is resumed. None: nowhere.
         seed: Of dropout; batches have their own.
-        monitor: Told of each batch and epoch as `run.ProgressBar` is, which None stands for.
+        monitor: Told of each batch and epoch, as `run.ProgressBar` is, which None stands for.
 
     Returns:
-        The history: name -> list, one value an epoch; names are `run.COLUMNS`. Ctrl-C ends training early: the history
-        is then shorter, and the same call goes on later.
+        The history: `run.COLUMNS` -> list, one value an epoch.
 
     Raises:
-        ValueError: The run began with other settings; there are no batches.
+        ValueError: The run was begun with other settings, or there are no batches.
         FloatingPointError: The loss is no longer finite.
+        Exception: Whatever reading the data raised.
     """
-    first = first_batch(batches)
-    frozen = sorted({*training.frozen, *(["convolutions"] if are_features(first[0]) else [])})
-    freeze(model, frozen)
-    trainer = Trainer(model, batches, training, first=first, frozen=frozen, seed=seed)
-    record = Run(run, trainer.settings(validation))
-    if record.resume(trainer.changing()):
-        trainer.restore(record)
-    monitor = monitor or ProgressBar()
+    extra = {"convolutions"} if batches.kind == "features" else set()
+    training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
+    freeze(model, training.frozen)
+    trainer = Trainer(model, batches, validation, training, folder=run, seed=seed)
+    bar = None if monitor else ProgressBar()
     try:
-        trainer.run(record, validation, monitor)
+        trainer.fit(monitor or bar)
     except KeyboardInterrupt:
-        print(f"Training stopped after {len(record.history['epoch'])} epochs; the same call goes on from there.")
+        print(f"Training stopped after {trainer.num_epochs} epochs; the same call goes on from there.")
     finally:
-        if isinstance(monitor, ProgressBar):
-            monitor.close()
-    trainer.end_with_best(record)
-    return record.history
-
-
-def _part(model, part):
-    return model.convolutions if part == "convolutions" else model.head.hidden
-
-
-def _step_logits(model, features):
-    """(N, T, K) of either network."""
-    return model.head(features, readout="steps") if isinstance(model, LRCN) else model.head(features)
+        if bar:
+            bar.close()
+    trainer.load_best()
+    return trainer.run.history

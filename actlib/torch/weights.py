@@ -1,99 +1,137 @@
-"""PyTorch's parameters under their neutral names, and whole models on disk."""
+"""Weights in and out of models, under the neutral names of `actlib.checkpoints`, and whole models on disk."""
 
 import numpy as np
 import torch
 from torch import nn
 
-from actlib import checkpoints
-from actlib.run import package_versions
-from actlib.specs import VGG16
+from actlib import checkpoints, run
+from actlib.specs import VGG16, LRCNSpec
 from actlib.torch.lrcn import LRCN
+from actlib.torch.precision import default_device
 from actlib.torch.vgg import FrameClassifier, Preprocess
 
-TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 x (0.485, 0.456, 0.406)
-TORCHVISION_STD = (58.395, 57.12, 57.375)  # 255 x (0.229, 0.224, 0.225)
+_TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 x (0.485, 0.456, 0.406)
+_TORCHVISION_STD = (58.395, 57.12, 57.375)  # 255 x (0.229, 0.224, 0.225)
 
 
-def get_weights(model):
-    """Copies all weights of a model.
+def get_shapes(model) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's weights: neutral name -> shape, in the order of the layers.
 
     Args:
-        model: A `FrameClassifier`, an `LRCN` or a `VGG`.
+        model: As in `get_weights`.
+    """
+    return {name: tuple(view.shape) for name, view in _neutral_views(model).items()}
+
+
+def get_weights(model) -> dict[str, np.ndarray]:
+    """Copy a model's weights out.
+
+    Args:
+        model: A `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
 
     Returns:
-        Neutral name -> float32 array (a copy), as `checkpoints` lists them.
+        Neutral name -> float32 array, in the order of the layers.
     """
     return {name: np.array(view.detach().float().cpu(), order="C") for name, view in _neutral_views(model).items()}
 
 
-def set_weights(model, weights, *, partial=False):
-    """Copies weights into a model.
+def set_weights(model, weights, *, partial=False) -> None:
+    """Copy weights into a model.
 
     Args:
-        model: A `FrameClassifier`, an `LRCN` or a `VGG`.
+        model: As in `get_weights`.
         weights: Neutral name -> array.
-        partial: Take what both have, but not logits of another shape: to start from another model's weights.
-
-    Returns:
-        Names of what was loaded.
+        partial: Some of the model's weights are enough; the others stay.
 
     Raises:
-        ValueError: Names are missing or left over (unless partial), nothing fits, or a shape differs.
+        ValueError: Names are missing (unless partial) or left over, or a shape differs.
     """
     views = _neutral_views(model)
-    _check_names(views, weights, partial)
-    loaded = [name for name in views if name in weights]
-    if not all([_fits(name, views[name], weights[name], partial) for name in loaded]):
-        loaded = [name for name in loaded if not name.startswith("logits/")]  # kernel and bias, or neither
+    checkpoints.check_weights(get_shapes(model), weights, partial=partial)
     with torch.no_grad():
-        for name in loaded:
-            views[name].copy_(torch.from_numpy(np.array(weights[name], dtype=np.float32)))
-    return loaded
+        for name, array in weights.items():
+            views[name].copy_(torch.from_numpy(np.array(array, dtype=np.float32)))
+
+
+def transfer_weights(model, weights) -> list[str]:
+    """Start a model from another network's weights: all that it has too, but no logits, which are of other classes.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+        weights: Neutral name -> array, ImageNet's or another model's.
+
+    Returns:
+        The names of what was taken.
+
+    Raises:
+        ValueError: Nothing fits by name, or a shape differs.
+    """
+    taken = checkpoints.select_transferable(get_shapes(model), weights)
+    set_weights(model, taken, partial=True)
+    return list(taken)
+
+
+def make_network(spec, num_classes, *, device=None):
+    """Make the network that a spec describes; `training.build_model` also draws its weights.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`.
+        num_classes: K.
+        device: As in `load_model`.
+    """
+    with torch.random.fork_rng(devices=[]):  # PyTorch draws weights; the caller's random numbers stay as they are
+        model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
+    return model.to(device or default_device(), memory_format=torch.channels_last)  # as frames lie in memory
 
 
 def save_model(path, model, *, card=None):
-    """Writes a model's weights and its card.
+    """Write a model as a checkpoint that either framework loads.
 
     Args:
         path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
-        model: A `FrameClassifier` or an `LRCN`.
-        card: Facts to add to the model's own.
+        model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
+        card: More facts for the card.
 
     Returns:
         The path.
+
+    Raises:
+        ValueError: The path has another ending.
     """
-    return checkpoints.save_checkpoint(path, get_weights(model), _describe(model) | (card or {}))
+    facts = {
+        "kind": "lrcn" if isinstance(model, LRCN) else "frames",
+        "spec": checkpoints.spec_to_json(model.spec),
+        "num_classes": model.num_classes,
+        "framework": "torch",
+        "versions": run.package_versions("actlib", "torch", "numpy"),
+    }
+    return checkpoints.save_checkpoint(path, get_weights(model), model.card | facts | (card or {}))
 
 
-def load_model(path):
-    """Rebuilds a model from a checkpoint of either framework.
+def load_model(path, *, device=None):
+    """Make the model that a checkpoint of either framework describes, with its weights, ready to predict.
 
     Args:
         path: The `.safetensors` file.
+        device: Where the model is put, such as "cuda" or "cpu"; None: `precision.default_device`'s. Keras puts models
+            where its backend computes.
 
     Returns:
-        A `FrameClassifier` or an `LRCN`, ready to predict; its `card` is what the checkpoint says of itself.
+        A `FrameClassifier` or an `LRCN`; its `card` is the checkpoint's.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has no card, is damaged, or its weights do not fit its spec.
+        ValueError: It is damaged, or its card does not describe a model.
     """
-    card = checkpoints.read_card(path)
-    kinds = {"frames": FrameClassifier, "lrcn": LRCN}
-    if card.get("kind") not in kinds:
-        raise ValueError(
-            f"Expected a card of kind {sorted(kinds)}. Received: {card.get('kind')!r} in {path}. "
-            "Use set_weights for files that hold weights alone."
-        )
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-        model = kinds[card["kind"]](checkpoints.spec_from_json(card["spec"]), card["num_classes"])
+    card = checkpoints.read_card(path, "spec", "num_classes")
+    model = make_network(checkpoints.spec_from_json(card["spec"], path), card["num_classes"], device=device)
     set_weights(model, checkpoints.read_weights(path))
     model.card = card
     return model.eval()
 
 
-def read_state_dict(path):
-    """Reads the convolutions of torchvision's VGG-16, which wants other preprocessing than Keras' does.
+def read_state_dict(path) -> dict[str, np.ndarray]:
+    """Read the convolutions of torchvision's VGG-16, which wants other preprocessing than Keras' does.
 
     Args:
         path: torchvision's `vgg16-397923af.pth`, or another state dict of its `vgg16`; only tensors are read from it.
@@ -104,42 +142,31 @@ def read_state_dict(path):
     Raises:
         ValueError: It is not that network's.
 
-    Source: layer names and normalisation of `torchvision.models.vgg16`.
+    Source: layer names and normalization of `torchvision.models.vgg16`.
     """
     state = torch.load(path, map_location="cpu", weights_only=True)  # weights_only: a pickle that can run no code
-    kernels = [name for name in state if name.startswith("features.") and name.endswith(".weight")]
+    features = [values for name, values in state.items() if name.startswith("features.")]
+    kernels, biases = ([values for values in features if values.ndim == axes] for axes in (4, 1))
     names = [f"block{b}_conv{n}" for b, (count, _) in enumerate(VGG16.blocks, start=1) for n in range(1, count + 1)]
-    if len(kernels) != len(names) or any(state[kernel].ndim != 4 for kernel in kernels):
+    if not len(kernels) == len(biases) == len(names):
         raise ValueError(
-            f"Expected the {len(names)} convolutions of torchvision's vgg16. "
-            f"Received: {len(kernels)} layers in {path}. Choose the file without batch normalisation."
+            f"Expected the {len(names)} convolutions of torchvision's vgg16. Received: {len(kernels)} and "
+            f"{len(biases)} biases in {path}. Choose the file without batch normalization."
         )
-    weights = {"preprocess/mean": np.float32(TORCHVISION_MEAN), "preprocess/std": np.float32(TORCHVISION_STD)}
-    for name, kernel in zip(names, sorted(kernels, key=lambda key: int(key.split(".")[1])), strict=True):
-        weights[f"{name}/kernel"] = state[kernel].permute(2, 3, 1, 0).contiguous().numpy()  # OIHW -> HWIO
-        weights[f"{name}/bias"] = state[kernel.replace("weight", "bias")].numpy()
+    weights = {"preprocess/mean": np.float32(_TORCHVISION_MEAN), "preprocess/std": np.float32(_TORCHVISION_STD)}
+    for name, kernel, bias in zip(names, kernels, biases, strict=True):
+        weights[f"{name}/kernel"] = kernel.permute(2, 3, 1, 0).contiguous().numpy()  # OIHW -> HWIO
+        weights[f"{name}/bias"] = bias.numpy()
     return weights
-
-
-def _describe(model):
-    """What a model is, for its card; the caller's own facts stand in model.card."""
-    return model.card | {
-        "kind": "lrcn" if isinstance(model, LRCN) else "frames",
-        "spec": checkpoints.spec_to_json(model.spec),
-        "num_classes": model.num_classes,
-        "framework": "torch",
-        "versions": package_versions("actlib", "torch", "numpy"),
-    }
 
 
 def _neutral_views(model):
     """Neutral name -> a view of the parameter's own memory with the neutral order of axes, to read or to write."""
-    views = {}
-    for path, layer in model.named_modules():
-        name = path.split(".")[-1].removesuffix("_norm")
-        for part, view in _layer_views(layer).items():
-            views[f"{name}/{part}"] = view
-    return views
+    return {
+        f"{path.split('.')[-1].removesuffix('_norm')}/{part}": view
+        for path, layer in model.named_modules()
+        for part, view in _layer_views(layer).items()
+    }
 
 
 def _layer_views(layer):
@@ -158,25 +185,3 @@ def _layer_views(layer):
             return {**kernels, "bias": layer.bias_ih_l0}
         case _:
             return {}
-
-
-def _check_names(views, weights, partial):
-    missing, extra = sorted(views.keys() - weights.keys()), sorted(weights.keys() - views.keys())
-    if partial and missing == sorted(views):
-        raise ValueError(f"Expected weights for some of {missing[:4]}... Received: {extra[:4]}... Choose another file.")
-    if not partial and (missing or extra):
-        raise ValueError(
-            f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, "
-            f"{len(extra)} left over {extra[:6]}. Choose the file of this model, or set partial=True."
-        )
-
-
-def _fits(name, view, array, partial):
-    if tuple(view.shape) == np.shape(array):
-        return True
-    if partial and name.startswith("logits/"):
-        return False  # another number of classes, or LSTMs before them: learnt anew
-    raise ValueError(
-        f"Expected {name} of shape {tuple(view.shape)}. Received: {np.shape(array)}. "
-        "Use weights of the same network, or build the network that they are for."
-    )
