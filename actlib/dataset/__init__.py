@@ -5,6 +5,7 @@ splits         training, validation and test; leakage
 cache          frames and features on disk (array_cache: how processes share the work)
 augmentation   the same clip seen a little differently
 batches        seeded batches of clips
+loading        all clips in one array, or batch by batch
 """
 
 from actlib.dataset.augmentation import augment_clip
