@@ -25,7 +25,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter  # these three
 from tqdm import tqdm
 
 from actlib import paths
-from actlib.checkpoints import read_card, read_weights, save_checkpoint, weights_key
+from actlib.checkpoints import read_card, read_weights, save_checkpoint, spec_to_json, weights_key
 from actlib.files import write_whole
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
@@ -50,10 +50,7 @@ class Run:
         return self.folder and self.folder / paths.BEST
 
     def resume(self, weights):
-        """Read the training that the folder holds; return whether there was one.
-
-        Args:
-            weights: The trainable weights as the model holds them now: name -> array.
+        """Read the training that the folder holds, for a model with these trainable weights; return if there is one.
 
         Raises:
             ValueError: It had other settings or started from other weights; says which.
@@ -76,6 +73,12 @@ class Run:
         for name in COLUMNS:
             self.history[name].append(record[name])
         return epochs_since_best(self.history) == 0
+
+    def describe(self):
+        """Return facts for a checkpoint's card: how it was trained, and the numbers of its best epoch."""
+        best = best_epoch(self.history)
+        metrics = {} if best is None else {name: values[best] for name, values in self.history.items()}
+        return {"training": self.settings["training"], "seed": self.settings["seed"], "metrics": metrics}
 
     def save_state(self, weights, optimizer, metadata):
         """Write trainable weights, the optimizer's arrays and the twin's own numbers after an epoch, in one step."""
@@ -159,12 +162,7 @@ class TensorBoardWriter:
 
 
 def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
-    """Draw initial weights by NumPy, the same in both frameworks: Keras' defaults, He's for convolutions before a ReLU.
-
-    Args:
-        shapes: Neutral name -> shape, see `checkpoints`; each name has random numbers of its own.
-        seed: Any int from 0.
-    """
+    """Draw weights (name -> shape), the same in both frameworks: Keras' defaults, He's for convolutions."""
     return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
 
 
@@ -210,12 +208,7 @@ def epoch_seed(seed, epoch):
 
 
 def class_weights(labels, num_classes):
-    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share.
-
-    Example:
-        >>> class_weights([0, 0, 1, 0, 0, 0], 2).tolist()
-        [0.6000000238418579, 3.0]
-    """
+    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
     counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
     return (len(labels) / (num_classes * counts)).astype(np.float32)
 
@@ -235,16 +228,20 @@ def package_versions(*names):
     return installed
 
 
-def first_batch(batches):
-    """Return the first (x, labels) of epoch 0, or raise ValueError where there is none."""
-    for x, labels in batches.epoch(0):
-        return x, labels
-    raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
+def list_settings(model, weights, batches, validation, training, seed):
+    """List what has to be the same to resume a training; `weights` are all those of the model, frozen ones too."""
+    trainable = trainable_weights(weights, training.frozen)
+    key = weights_key({name: array for name, array in weights.items() if name not in trainable})
+    settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes, "seed": seed}
+    settings |= {"model": spec_to_json(model.spec), "training": spec_to_json(training), "frozen weights": key}
+    return settings | {"batches": describe_batches(batches), "validation": describe_batches(validation)}
 
 
 def describe_batches(batches):
     """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
     if batches is None:
         return None
-    x, labels = first_batch(batches)
+    if not len(batches):
+        raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
+    x, labels = batches.batch(0, 0)
     return {"number": len(batches), "first": f"{x.dtype} {x.shape}", "labels": np.asarray(labels).tolist()}

@@ -1,20 +1,20 @@
-"""What a model is asked to see where and when it looked: the arithmetic, in NumPy, of both frameworks' `saliency`."""
+"""Where and when a model looked: the arithmetic, in NumPy, that both frameworks' `saliency` share."""
 
 import numpy as np
 from PIL import Image
 
 
 def heat_maps(activations, gradients, *, size, together) -> np.ndarray:
-    """Weighs the maps of a convolution by what they mean for one score, and adds up what speaks for it (Grad-CAM).
+    """Weigh the maps of a convolution by what they mean for one logit, and add up what speaks for it (Grad-CAM).
 
     Args:
         activations: float (n, h, w, c), what a convolution gave for n frames.
-        gradients: float (n, h, w, c), of the score by each of them.
-        size: pixels, of the side that maps are enlarged to.
+        gradients: float (n, h, w, c), of the logit by each of them.
+        size: Pixels of the side that maps are enlarged to.
         together: True: the warmest spot of all frames is 1, so frames can be compared; False: of each frame.
 
     Returns:
-        float32 (n, size, size), in 0..1; all 0 where nothing speaks for the score.
+        float32 (n, size, size), in 0..1; all 0 where nothing speaks for the class.
 
     Source: Selvaraju et al., arXiv 1610.02391, equations 1 and 2.
 
@@ -33,7 +33,7 @@ def heat_maps(activations, gradients, *, size, together) -> np.ndarray:
 
 
 def leave_out_each(features) -> np.ndarray:
-    """Makes variants of a clip in which one frame after the other tells nothing: it holds the clip's mean features.
+    """Make variants of a clip in which one frame after the other tells nothing: it holds the clip's mean features.
 
     Args:
         features: float (T, D).
@@ -52,26 +52,26 @@ def leave_out_each(features) -> np.ndarray:
     return variants
 
 
-def drops(logits, label) -> np.ndarray:
-    """Compares the score of a clip with those of its variants.
+def measure_drops(logits, label) -> np.ndarray:
+    """Measure by how much the logit of a class falls without each frame.
 
     Args:
         logits: float (1 + T, K), of what `leave_out_each` made.
-        label: which class; None for the one the whole clip gets.
+        label: Which class; None for the one that the whole clip gets.
 
     Returns:
-        float32 (T,): by how much the score falls without each frame; negative where it rises.
+        float32 (T,), negative where it rises.
 
     Example:
-        >>> drops(np.array([[0.0, 4.0], [0.0, 1.0], [0.0, 6.0]]), None).tolist()
+        >>> measure_drops(np.array([[0.0, 4.0], [0.0, 1.0], [0.0, 6.0]]), None).tolist()
         [3.0, -2.0]
     """
-    label = int(np.argmax(logits[0])) if label is None else label
+    (label,) = choose_labels(logits[:1], label)
     return (logits[0, label] - logits[1:, label]).astype(np.float32)
 
 
 def choose_labels(logits, label) -> np.ndarray:
-    """Labels that are asked about, one a row of logits: the given one, or what each row says.
+    """Choose the class that each row of logits is asked about: the given one, or the row's own prediction.
 
     Args:
         logits: float (n, K).
@@ -81,7 +81,7 @@ def choose_labels(logits, label) -> np.ndarray:
         int64 (n,).
 
     Raises:
-        ValueError: a label is not in 0..K-1.
+        ValueError: A label is not in 0..K-1.
 
     Example:
         >>> choose_labels(np.eye(3), None).tolist(), choose_labels(np.eye(3), 2).tolist()
@@ -94,22 +94,18 @@ def choose_labels(logits, label) -> np.ndarray:
     return labels
 
 
-def check_clip(frames, size) -> np.ndarray:
-    """Takes frames as they are, or says what is wrong with them.
+def check_clip(frames, spec) -> np.ndarray:
+    """Return frames as an array.
 
     Args:
         frames: uint8 (n, H, W, 3).
-        size: pixels of the side that the model wants.
-
-    Returns:
-        The same as an array.
+        spec: The `VGGSpec` of the model that is asked.
 
     Raises:
-        ValueError: another shape, or no frame at all.
+        ValueError: They have another shape, or there are none.
     """
     frames = np.asarray(frames)
-    if frames.ndim != 4 or frames.shape[1:] != (size, size, 3) or not len(frames):
-        raise ValueError(
-            f"Expected frames (n, {size}, {size}, 3), at least one. Received: {frames.shape}. Read them at that size."
-        )
+    spec.check_frames(frames.shape)
+    if frames.ndim != 4 or not len(frames):
+        raise ValueError(f"Expected frames (n, H, W, 3), at least one. Received: {frames.shape}. Give it one clip.")
     return frames

@@ -38,6 +38,14 @@ class VGGSpec:
         height, width, channels = self.feature_shape
         return height * width * channels
 
+    def check_frames(self, shape) -> None:
+        """Raise ValueError unless frames of a shape are (..., size, size, 3)."""
+        if tuple(shape[-3:]) != (self.size, self.size, 3):
+            raise ValueError(
+                f"Expected frames (..., {self.size}, {self.size}, 3) for {self.name}. Received: {tuple(shape)}. "
+                "Read them at that size."
+            )
+
 
 @dataclass(frozen=True)
 class FrameSpec:
@@ -98,7 +106,6 @@ class TrainSpec:
     plateau_factor: float = 0.3
     frozen: tuple[str, ...] = ("convolutions",)  # parts that keep their weights
     mixed_precision: bool = False  # bfloat16 inside, float32 weights
-    compile: bool = False  # torch.compile, or Keras' jit_compile
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ import sys
 from tiny_training import *
 from actlib.keras import training
 model = training.build_model(LRCN, 3)
-training.train(model, *make_batches(), specs.TrainSpec(num_epochs=1, compile=True), monitor=send_at_batch(0, None))
+training.train(model, *make_batches(), specs.TrainSpec(num_epochs=1), monitor=send_at_batch(0, None))
 training.extract_features(model, make_videos()[0][0])
 print("torch" in sys.modules, training.keras.backend.backend())
 """

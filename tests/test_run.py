@@ -150,10 +150,6 @@ def test_versions_of_what_is_not_installed_are_left_out():
 
 
 def test_no_batches_are_refused():
-    class Batches:
-        def epoch(self, number):
-            return iter([])
-
     with pytest.raises(ValueError, match="at least one batch"):
-        run.first_batch(Batches())
+        run.describe_batches([])
     assert run.describe_batches(None) is None

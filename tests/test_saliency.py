@@ -82,6 +82,9 @@ def test_both_frameworks_look_at_the_same(name):
         assert np.abs(added[0]).max() > 1e-4
         assert np.abs(added[0] - added[1]).max() < 1e-5
     assert np.array_equal(torch.saliency.first_filters(model), keras.saliency.first_filters(same))
+    maps = [twin.saliency.first_layer_maps(each, clip) for twin, each in ((torch, model), (keras, same))]
+    assert maps[0].shape == (5, 32, 32, 4) and maps[0].min() == 0 < maps[0].max()
+    assert np.abs(maps[0] - maps[1]).max() < 1e-4
 
 
 @pytest.mark.parametrize("name", ["last", "mean", "steps"])
@@ -157,6 +160,23 @@ def test_filters_are_in_rgb_and_in_their_order(framework):
 
 
 @BACKENDS
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_first_layer_maps_are_what_the_next_layer_reads(framework, batch_norm):
+    spec = replace(SEEING_RED, vgg=replace(SEEING_RED.vgg, batch_norm=batch_norm))
+    saliency, model = make_red(framework, spec=spec)
+    twin, frames = load_backend(framework), np.zeros((1, 16, 16, 3), np.uint8)
+    frames[0, 3, 5] = 100, 0, 40
+    expected = np.zeros((1, 16, 16, 2))
+    expected[0, 3, 5] = 100, 40  # filter 0 passes red on, filter 1 blue
+    if batch_norm:  # (x - mean) / sqrt(variance + 0.001) * gamma + beta
+        norm = {"moving_mean": [10, 80], "moving_variance": [4 - 1e-3] * 2, "gamma": [2, 1], "beta": [-5, 1]}
+        weights = {f"block1_conv1/{name}": np.array(values) for name, values in norm.items()}
+        twin.weights.set_weights(model, weights, partial=True)
+        expected = np.maximum((expected - [10, 80]) / 2 * [2, 1] + [-5, 1], 0)
+    assert np.allclose(saliency.first_layer_maps(model, frames), expected, atol=1e-4)
+
+
+@BACKENDS
 def test_looking_changes_nothing(framework):
     twin = load_backend(framework)
     model = twin.training.build_model(SPECS["mean"], 7)
@@ -178,7 +198,7 @@ def test_looking_changes_nothing(framework):
 def test_what_cannot_be_looked_at_is_refused(framework):
     twin = load_backend(framework)
     model = twin.training.build_model(FRAMES, 7)
-    with pytest.raises(ValueError, match=r"Expected frames \(n, 32, 32, 3\).* Received: \(2, 16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"Expected frames \(..., 32, 32, 3\).* Received: \(2, 16, 16, 3\)"):
         twin.saliency.grad_cam(model, random_clip(2, 16))
     with pytest.raises(ValueError, match="at least one"):
         twin.saliency.frame_contributions(model, random_clip(0))

@@ -57,7 +57,5 @@ def raise_read_errors(*datasets):
     """
     try:
         yield
-    except Exception:
-        for error in [dataset.error for dataset in datasets if dataset is not None and dataset.error is not None]:
-            raise error from None
-        raise
+    except Exception as error:
+        raise next((data.error for data in datasets if data is not None and data.error), error) from None

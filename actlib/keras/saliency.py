@@ -25,8 +25,8 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
-    frames = saliency.check_clip(frames, model.convolutions.spec.size)
-    is_clip = len(_lstm_layers(model)) > 0
+    frames = saliency.check_clip(frames, model.spec.vgg)
+    is_clip = hasattr(model.spec, "lstm")
     maps = _apply_layers(model.convolutions.stack[:-1], frames)  # (n, h, w, c)
 
     def compute_logits(values):
@@ -56,7 +56,7 @@ def frame_contributions(model, clip, *, label=None) -> np.ndarray:
     """
     variants = saliency.leave_out_each(_features(model, clip))  # (1 + T, T, D)
     logits = ops.convert_to_numpy(_clip_logits(model, variants))  # (1 + T, K)
-    return saliency.drops(logits, saliency.choose_labels(logits[:1], label)[0])
+    return saliency.measure_drops(logits, label)
 
 
 def lstm_states(model, clip) -> np.ndarray:
@@ -72,7 +72,7 @@ def lstm_states(model, clip) -> np.ndarray:
     Raises:
         ValueError: The model has no LSTM, or the frames have another size.
     """
-    if not _lstm_layers(model):
+    if not hasattr(model.spec, "lstm"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
     x = _features(model, clip)[None]  # (1, T, D)
     return _apply_layers(model.head.stack, x)[0]  # (T, units)
@@ -103,8 +103,8 @@ def first_layer_maps(model, frames) -> np.ndarray:
     Raises:
         ValueError: The frames have another size.
     """
-    frames, spec = saliency.check_clip(frames, model.convolutions.spec.size), model.convolutions.spec
-    return _apply_layers(model.convolutions.stack[: 4 if spec.batch_norm else 2], frames)
+    frames = saliency.check_clip(frames, model.spec.vgg)
+    return _apply_layers(model.convolutions.stack[: 4 if model.spec.vgg.batch_norm else 2], frames)
 
 
 class _Reveal(keras.optimizers.Optimizer):
@@ -135,10 +135,6 @@ def _gradient(function, values):
     return np.array(ops.convert_to_numpy(model.values))
 
 
-def _lstm_layers(model):
-    return [layer for layer in model.head.stack if isinstance(layer, keras.layers.LSTM)]
-
-
 def _apply_layers(layers, x):
     """What layers give one after another, some rows at a time, as an array."""
     parts = []
@@ -157,7 +153,7 @@ def _apply_layers(layers, x):
 
 def _features(model, clip):
     """Features (T, D) of a clip."""
-    return convolve_in_parts(model.convolutions, saliency.check_clip(clip, model.convolutions.spec.size))
+    return convolve_in_parts(model.convolutions, saliency.check_clip(clip, model.spec.vgg))
 
 
 def _clip_logits(model, features):

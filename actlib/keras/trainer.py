@@ -29,7 +29,8 @@ class TrainingCallback(keras.callbacks.Callback):
         super().__init__()
         self.whole, self.batches, self.validation, self.training = model, batches, validation, training
         self.seed, self.monitor = seed, monitor
-        self.run = run.Run(folder, self._settings())
+        settings = run.list_settings(model, get_weights(model), batches, validation, training, seed)
+        self.run = run.Run(folder, settings)
         self.best = None  # the trainable weights of the best epoch
         if self.run.resume(self.trainable_weights()):
             set_weights(model, self.run.weights, partial=True)
@@ -51,7 +52,7 @@ class TrainingCallback(keras.callbacks.Callback):
             optimizer=make_optimizer(part, self.training),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=self.training.compile,
+            jit_compile=False,  # compiling takes longer than these trainings gain
         )
         repeat = getattr(part.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
         labels = self.batches.labels[self.batches.videos(0)]  # (number of clips,)
@@ -67,7 +68,7 @@ class TrainingCallback(keras.callbacks.Callback):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
         if self.best is not None:
             set_weights(self.whole, self.best, partial=True)
-        self.whole.card = self.whole.card | self._describe()
+        self.whole.card = self.whole.card | self.run.describe()
         if self.best is None and self.run.best_path:
             save_model(self.run.best_path, self.whole)
 
@@ -110,32 +111,11 @@ class TrainingCallback(keras.callbacks.Callback):
         if self.run.add_epoch(**row):
             self.best = weights
             if self.run.best_path:
-                save_model(self.run.best_path, self.whole, card=self._describe())
+                save_model(self.run.best_path, self.whole, card=self.run.describe())
         self.run.finished = self.model.stop_training or self.num_epochs == self.training.num_epochs
         self.run.save_state(weights, get_state(self.model.optimizer), {})
         self.writer.add(row)
         self.monitor.on_epoch(row)
-
-    def _settings(self):
-        """What has to be the same to resume."""
-        weights = get_weights(self.whole)
-        trainable = run.trainable_weights(weights, self.training.frozen)
-        return {
-            "framework": "keras",
-            "model": checkpoints.spec_to_json(self.whole.spec),
-            "num_classes": self.whole.num_classes,
-            "training": checkpoints.spec_to_json(self.training),
-            "seed": self.seed,
-            "batches": run.describe_batches(self.batches),
-            "validation": run.describe_batches(self.validation),
-            "frozen weights": checkpoints.weights_key({n: w for n, w in weights.items() if n not in trainable}),
-        }
-
-    def _describe(self):
-        """Facts for the card: how the model was trained, and how good its best epoch was."""
-        best = run.best_epoch(self.run.history)
-        metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
-        return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
 
 
 def _make_callbacks(training, monitor):

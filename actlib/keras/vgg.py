@@ -26,12 +26,7 @@ class Preprocess(layers.Layer):
         self.std = self._constant("std", spec.std)
 
     def call(self, frames):
-        size = self.spec.size
-        if tuple(frames.shape[-3:]) != (size, size, 3):
-            raise ValueError(
-                f"Expected frames (..., {size}, {size}, 3) for {self.spec.name}. Received: {tuple(frames.shape)}. "
-                "Read them at that size."
-            )
+        self.spec.check_frames(frames.shape)
         return (ops.cast(frames, "float32") - self.mean) / self.std
 
     def _constant(self, name, values):

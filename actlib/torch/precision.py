@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from actlib import run
-from actlib.torch.vgg import VGG
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
 _MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
@@ -76,8 +75,7 @@ def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):
     Returns:
         float32 (..., D).
     """
-    by_block = frames.device.type == "cpu" and isinstance(convolutions, VGG)  # compiled ones find their own way
-    convolve = partial(_convolve_by_block, convolutions) if by_block else convolutions
+    convolve = partial(_convolve_by_block, convolutions) if frames.device.type == "cpu" else convolutions
     rows = torch.cat([convolve(part) for part in frames.flatten(0, -4).split(batch_size)])  # (n, D)
     return rows.reshape(*frames.shape[:-3], rows.shape[-1])
 

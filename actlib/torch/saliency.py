@@ -24,8 +24,8 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
-    frames = saliency.check_clip(frames, model.convolutions.spec.size)
-    is_clip = hasattr(model.head, "lstms")
+    frames = saliency.check_clip(frames, model.spec.vgg)
+    is_clip = hasattr(model.spec, "lstm")
     layers = model.convolutions.layers
     with at_rest(model):
         maps = _apply_layers(model, layers[:-1], frames)  # (n, c, h, w)
@@ -59,7 +59,7 @@ def frame_contributions(model, clip, *, label=None) -> np.ndarray:
     with at_rest(model):
         variants = saliency.leave_out_each(_features(model, clip).cpu().numpy())  # (1 + T, T, D)
         logits = _clip_logits(model, torch.from_numpy(variants).to(device_of(model))).cpu().numpy()  # (1 + T, K)
-    return saliency.drops(logits, saliency.choose_labels(logits[:1], label)[0])
+    return saliency.measure_drops(logits, label)
 
 
 def lstm_states(model, clip) -> np.ndarray:
@@ -75,7 +75,7 @@ def lstm_states(model, clip) -> np.ndarray:
     Raises:
         ValueError: The model has no LSTM, or the frames have another size.
     """
-    if not hasattr(model.head, "lstms"):
+    if not hasattr(model.spec, "lstm"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
     with at_rest(model):
         x = model.head.hidden(_features(model, clip)[None])  # (1, T, hidden)
@@ -109,9 +109,11 @@ def first_layer_maps(model, frames) -> np.ndarray:
     Raises:
         ValueError: The frames have another size.
     """
-    frames, spec = saliency.check_clip(frames, model.convolutions.spec.size), model.convolutions.spec
+    frames = saliency.check_clip(frames, model.spec.vgg)
     with at_rest(model):
-        return _to_numpy(_apply_layers(model, model.convolutions.layers[: 3 if spec.batch_norm else 2], frames))
+        return _to_numpy(
+            _apply_layers(model, model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2], frames)
+        )
 
 
 def _apply_layers(model, layers, frames):
@@ -122,7 +124,7 @@ def _apply_layers(model, layers, frames):
 
 def _features(model, clip):
     """Features (T, D) of a clip."""
-    clip = saliency.check_clip(clip, model.convolutions.spec.size)
+    clip = saliency.check_clip(clip, model.spec.vgg)
     return convolve_in_parts(model.convolutions, torch.tensor(clip, device=device_of(model)))
 
 

@@ -30,12 +30,11 @@ class Trainer:
         self.model, self.batches, self.training, self.seed = model, batches, training, seed
         self.optimizer = make_optimizer(model, training)
         self.plateau = _make_plateau(self.optimizer, training)
-        networks = model.convolutions, model.head
-        self.convolutions, self.head = _compile(networks) if training.compile else networks
-        self.run = run.Run(folder, self._settings(validation))
+        settings = run.list_settings(model, get_weights(model), batches, validation, training, seed)
+        self.run = run.Run(folder, settings)
         self.best = None  # the trainable weights of the best epoch
         if self.run.resume(self.trainable_weights()):
-            self._restore()
+            self.restore()
         repeat = getattr(model.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
         labels = batches.labels[batches.videos(0)]  # (number of clips,)
         weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
@@ -99,10 +98,10 @@ class Trainer:
     def compute_logits(self, x):
         """Return logits (N, K) or (N, T, K); frozen convolutions keep nothing, so they take some frames at a time."""
         if self.batches.kind == "features":
-            return self.head(x)
+            return self.model.head(x)
         if "convolutions" in self.training.frozen:
-            return self.head(convolve_in_parts(self.convolutions, x))
-        return self.head(self.convolutions(x))
+            return self.model.head(convolve_in_parts(self.model.convolutions, x))
+        return self.model(x)
 
     def take_step(self, loss):
         """Change the weights by one step down the gradient of a loss."""
@@ -130,19 +129,18 @@ class Trainer:
         if self.run.add_epoch(**row):
             self.best = weights
             if self.run.best_path:
-                save_model(self.run.best_path, self.model, card=self._describe())
-        if self.plateau:
-            self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
+                save_model(self.run.best_path, self.model, card=self.run.describe())
+        self.plateau.step(row["loss"] if row["val_loss"] is None else row["val_loss"])
         waited, patience = run.epochs_since_best(self.run.history), self.training.patience
         self.run.finished = row["epoch"] == self.training.num_epochs or (patience is not None and waited >= patience)
-        rate, plateau = self.optimizer.param_groups[0]["lr"], self.plateau and self.plateau.state_dict()
-        self.run.save_state(weights, get_state(self.optimizer), {"learning_rate": rate, "plateau": plateau})
+        metadata = {"learning_rate": self.optimizer.param_groups[0]["lr"], "plateau": self.plateau.state_dict()}
+        self.run.save_state(weights, get_state(self.optimizer), metadata)
 
     def load_best(self):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
         if self.best is not None:
             set_weights(self.model, self.best, partial=True)
-        self.model.card = self.model.card | self._describe()
+        self.model.card = self.model.card | self.run.describe()
         self.model.eval()
         if self.best is None and self.run.best_path:
             save_model(self.run.best_path, self.model)
@@ -152,49 +150,17 @@ class Trainer:
         part = self.model.head if "convolutions" in self.training.frozen else self.model  # spares copies of the frozen
         return run.trainable_weights(get_weights(part), self.training.frozen)
 
-    def _restore(self):
+    def restore(self):
+        """Take up what the run has saved: weights, optimizer, learning rate, best epoch."""
         set_weights(self.model, self.run.weights, partial=True)
         set_state(self.optimizer, self.run.optimizer)
         self.optimizer.param_groups[0]["lr"] = self.run.metadata["learning_rate"]
-        if self.plateau:
-            self.plateau.load_state_dict(self.run.metadata["plateau"])
+        self.plateau.load_state_dict(self.run.metadata["plateau"])
         self.best = run.trainable_weights(checkpoints.read_weights(self.run.best_path), self.training.frozen)
-
-    def _settings(self, validation):
-        """What has to be the same to resume."""
-        weights = get_weights(self.model)
-        trainable = run.trainable_weights(weights, self.training.frozen)
-        return {
-            "framework": "torch",
-            "model": checkpoints.spec_to_json(self.model.spec),
-            "num_classes": self.model.num_classes,
-            "training": checkpoints.spec_to_json(self.training),
-            "seed": self.seed,
-            "batches": run.describe_batches(self.batches),
-            "validation": run.describe_batches(validation),
-            "frozen weights": checkpoints.weights_key({n: w for n, w in weights.items() if n not in trainable}),
-        }
-
-    def _describe(self):
-        """Facts for the card: how the model was trained, and how good its best epoch was."""
-        best = run.best_epoch(self.run.history)
-        metrics = {} if best is None else {name: values[best] for name, values in self.run.history.items()}
-        return {"training": checkpoints.spec_to_json(self.training), "seed": self.seed, "metrics": metrics}
 
 
 def _make_plateau(optimizer, training):
-    """What lowers the learning rate when the validation loss no longer falls, or None."""
-    if training.plateau_patience is None:
-        return None
-    patience = training.plateau_patience - 1  # PyTorch acts one epoch after its patience, Keras at it
+    """What lowers the learning rate when the validation loss no longer falls."""
+    patience = training.num_epochs if training.plateau_patience is None else training.plateau_patience
+    patience -= 1  # PyTorch acts one epoch after its patience, Keras at it
     return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "min", training.plateau_factor, patience, threshold=0)
-
-
-def _compile(networks):
-    """Compiled networks on the same weights, or these themselves where that is not possible."""
-    try:
-        torch.compile(lambda x: 2 * x + 1)(torch.ones(8))  # is there a compiler?
-    except Exception as error:  # whatever the compiler says
-        print(f"torch.compile cannot be used here ({type(error).__name__}); training goes on without it.")
-        return networks
-    return [torch.compile(network) for network in networks]

@@ -26,12 +26,7 @@ class Preprocess(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std))
 
     def forward(self, frames):
-        size = self.spec.size
-        if frames.shape[-3:] != (size, size, 3):
-            raise ValueError(
-                f"Expected frames (..., {size}, {size}, 3) for {self.spec.name}. Received: {tuple(frames.shape)}. "
-                "Read them at that size."
-            )
+        self.spec.check_frames(frames.shape)
         return (frames.float() - self.mean) / self.std
 
 
