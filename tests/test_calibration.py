@@ -66,7 +66,7 @@ def test_threshold_keeps_its_share_of_correct_predictions_and_refuses_strangers(
 
 
 def test_no_correct_prediction_gives_no_threshold():
-    assert calibration.choose_threshold([[0.9, 0.1]], [1]) == 0.0
+    assert calibration.choose_threshold(np.array([[0.9, 0.1]]), [1]) == 0.0
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 3.0])
@@ -98,8 +98,8 @@ def test_a_prediction_is_withheld_by_its_calibrated_probability():
     ("probabilities", "labels", "message"),
     [
         ([[2.0, 1.0]], [0], "softmax"),
-        ([[0.5, 0.5]], [0, 1], r"\(1, 2\) and \(2,\)"),
-        (np.zeros((0, 2)), [], "at least one"),
+        ([[0.5, 0.5]], [0, 1], r"\(1, 2\) and 2 labels"),
+        ([0.5, 0.5], [0, 1], r"\(2,\) and 2 labels"),
     ],
 )
 def test_what_are_not_probabilities_is_refused(probabilities, labels, message):

@@ -129,7 +129,7 @@ def test_p_values_print_as_papers_do():
         "p = 1",
     ]
     accuracy = evaluation.Accuracy(0.0714, -0.023, 0.119, 98)
-    assert str(evaluation.PairedTest(accuracy, 0.0156, 0.01, 70, 10, 3, 15)) == (
+    assert str(comparison.PairedTest(accuracy, 0.0156, 0.01, 70, 10, 3, 15)) == (
         "+7.1 points (-2.3 to +11.9), p = 0.016"
     )
 

@@ -11,17 +11,8 @@ neighbours   which clips lie close to each other in feature space
 """
 
 from actlib.evaluation.baseline import global_average_pool, logistic_baseline
-from actlib.evaluation.calibration import (
-    NONE_OF_THESE,
-    Calibration,
-    apply_temperature,
-    calibrate,
-    choose_threshold,
-    expected_calibration_error,
-    fit_temperature,
-    reliability_table,
-)
-from actlib.evaluation.comparison import PairedTest, compare, format_p, paired_test, shuffle_control
+from actlib.evaluation.calibration import NONE_OF_THESE, apply_temperature, calibrate, reliability_table
+from actlib.evaluation.comparison import compare, format_p, paired_test, shuffle_control
 from actlib.evaluation.evaluate import evaluate
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax

@@ -9,9 +9,8 @@ from sklearn.preprocessing import StandardScaler
 def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
     """Average flat convolutional features over the picture: what was seen stays, where it was goes.
 
-    Args:
-        features: float (..., D), flattened in the order rows, columns, channels; float32 (..., channels) comes back.
-        feature_shape: (h, w, channels) with h * w * channels = D: a spec's ``vgg.feature_shape``.
+    Features, float (..., D), are flattened in the order rows, columns, channels of a spec's ``vgg.feature_shape``
+    (h, w, channels); float32 (..., channels) comes back.
 
     Example:
         >>> global_average_pool(np.arange(8.0), (2, 2, 2)).tolist()
@@ -25,16 +24,16 @@ def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
     """Fit logistic regression to the training frames and predict the test frames.
 
     Args:
-        train: float (N, T, D) or (N, D), features of the training clips' frames, such as ``global_average_pool`` gives.
+        train: float (N, T, D), features of the training clips' frames, such as ``global_average_pool`` gives.
         labels: int (N,), the label of each training clip.
-        test: float (M, T, D) or (M, D), likewise for the test clips.
+        test: float (M, T, D), likewise for the test clips.
         num_classes: K; a class without training clips gets the lowest logit.
 
     Returns:
-        float32 (M, T, K) or (M, K), logits whose softmax are the probabilities; ready for ``evaluate``.
+        float32 (M, T, K), logits whose softmax are the probabilities; ready for ``evaluate``.
     """
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
-    frame_labels = np.repeat(labels, train.size // (len(train) * train.shape[-1]))
+    frame_labels = np.repeat(labels, train.shape[1])
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
     probabilities = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes in training)

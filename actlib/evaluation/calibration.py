@@ -15,9 +15,7 @@ NONE_OF_THESE = "none of these"
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Make probabilities softer (temperature above 1) or sharper (below 1); their order stays.
 
-    Args:
-        probabilities: float (..., K), in 0..1; their logits are divided by the temperature, then the softmax is taken.
-        temperature: above 0; 1 changes nothing.
+    The logits of probabilities, float (..., K), are divided by the temperature, then the softmax is taken.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
@@ -34,13 +32,8 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     With every video correct, an ever lower temperature would be ever better; so each label gets the probability
     (n + 1) / (n + 2), and the other classes share the rest.
 
-    Args:
-        probabilities: float (n, K), of validation videos, which training has not seen.
-        labels: int (n,), the true labels.
-
     Source: Guo et al., arXiv 1706.04599, section 4.2; the softened labels are those of Platt, 1999, section 2.2.
     """
-    probabilities, labels = _check(probabilities, labels)
     num_videos, num_classes = probabilities.shape
     rest = 1 / (num_videos + 2)
     target = np.full(probabilities.shape, rest / max(1, num_classes - 1))
@@ -61,36 +54,34 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
         num_bins: how many rows the table has, with the columns low, high (edges of the bin), confidence (mean
             probability of the predicted class), accuracy (both NaN in an empty bin) and videos (how many).
     """
-    probabilities, labels = _check(probabilities, labels)
+    probabilities = np.asarray(probabilities, float)
+    if (
+        probabilities.ndim != 2
+        or len(labels) != len(probabilities)
+        or not np.allclose(probabilities.sum(1), 1, 0, 1e-3)
+    ):
+        raise ValueError(
+            f"Expected probabilities (n, K), rows that add up to 1, and n labels. Received: {probabilities.shape} and "
+            f"{len(labels)} labels. Give Results.probabilities and predictions['label']; of logits take the softmax."
+        )
     edges = np.linspace(0, 1, num_bins + 1)
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bins = np.digitize(confidence, edges[1:-1], right=True)
-    videos = np.bincount(bins, minlength=num_bins)
-    with np.errstate(invalid="ignore"):
-        means = [np.bincount(bins, values, minlength=num_bins) / videos for values in (confidence, correct)]
-    table = {"low": edges[:-1], "high": edges[1:], "confidence": means[0], "accuracy": means[1], "videos": videos}
-    return pd.DataFrame(table)
+    table = pd.DataFrame({"confidence": confidence, "accuracy": correct}).groupby(bins).mean().reindex(range(num_bins))
+    table.insert(0, "low", edges[:-1])
+    table.insert(1, "high", edges[1:])
+    return table.assign(videos=np.bincount(bins, minlength=num_bins))
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> float:
-    """Average the gap between confidence and accuracy over the videos in the bins of ``reliability_table``; 0..1.
-
-    Source: Naeini et al., Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015.
-    """
+    """Average the gaps of ``reliability_table`` over its videos; 0..1. Source: Naeini et al., AAAI 2015."""
     table = reliability_table(probabilities, labels, num_bins=num_bins)
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float((gap * table["videos"]).sum() / table["videos"].sum())
 
 
 def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, *, keep: float = 0.95) -> float:
-    """Choose the probability below which the prediction is "none of these"; 0 where no prediction is correct.
-
-    Args:
-        probabilities: float (n, K), of validation videos, after temperature scaling.
-        labels: int (n,), the true labels.
-        keep: share of the correct predictions that must stay, 0..1; the highest threshold that keeps it is chosen.
-    """
-    probabilities, labels = _check(probabilities, labels)
+    """Choose the highest threshold that keeps this share of the correct predictions; 0 where there are none."""
     confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
     return float(np.quantile(confidence, 1 - keep, method="lower")) if len(confidence) else 0.0
 
@@ -110,14 +101,8 @@ class Calibration:
         return apply_temperature(probabilities, self.temperature)
 
     def predict(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
-        """Name the class of one video, or "none of these", from a model's (uncalibrated) probabilities, float (K,).
-
-        Example:
-            >>> calibration = Calibration(2.0, 0.8, 0.1, 0.05, 60)
-            >>> [calibration.predict(np.array([p, 1 - p]), ("Jump", "Run")) for p in (0.9, 0.99)]
-            ['none of these', 'Jump']
-        """
-        calibrated = self.apply(np.asarray(probabilities))
+        """Name the class of one video, or "none of these", from a model's (uncalibrated) probabilities, float (K,)."""
+        calibrated = self.apply(probabilities)
         return classes[int(calibrated.argmax())] if calibrated.max() >= self.threshold else NONE_OF_THESE
 
 
@@ -126,27 +111,10 @@ def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
 
     Args:
         validation: the model's results on the validation subset; never on the test subset.
-        keep: share of the correct predictions that must stay, 0..1, see ``choose_threshold``.
+        keep: share of the correct predictions that must stay above the threshold, 0..1.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = fit_temperature(probabilities, labels)
     calibrated = apply_temperature(probabilities, temperature)
     errors = [expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
     return Calibration(temperature, choose_threshold(calibrated, labels, keep=keep), *errors, len(labels))
-
-
-def _check(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both as arrays; ValueError where they are not one row of probabilities and one label a video."""
-    probabilities, labels = np.asarray(probabilities, float), np.asarray(labels)
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
-        raise ValueError(
-            "Expected probabilities (videos, classes) and one label a video, of at least one video. "
-            f"Received: {probabilities.shape} and {labels.shape}. Give Results.probabilities and predictions['label']."
-        )
-    sums = probabilities.sum(axis=1)
-    if not np.allclose(sums, 1, atol=1e-3):
-        raise ValueError(
-            f"Expected rows that add up to 1. Received: rows that add up to {sums.min():.3g}..{sums.max():.3g}. "
-            "Take the softmax of logits."
-        )
-    return probabilities, labels

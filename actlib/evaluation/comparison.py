@@ -4,15 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy
-from actlib.evaluation.results import Results
+from actlib.evaluation.results import LEVELS, Results
 
 
 class PairedTest(NamedTuple):
-    """How two models differ on the same videos; prints as ``+7.1 points (2.3–11.9), p = 0.016``."""
+    """How two models differ on the same videos; prints as ``+7.1 points (+2.3 to +11.9), p = 0.016``."""
 
     difference: Accuracy  # the first's video accuracy minus the second's, -1..1, 95 % interval over groups
     p_value: float  # of the permutation test over groups
@@ -34,10 +33,6 @@ def paired_test(first: Results, second: Results) -> PairedTest:
     ways to swap them, group by group, that leave at least this difference. McNemar's test swaps video by video; as
     videos of one group are alike, its p-value is too small.
 
-    Args:
-        first: one model's results.
-        second: another's, or the same model's on other input, on the same videos.
-
     Source: Fisher, The Design of Experiments, 1935, chapter III (sign flips); McNemar, Psychometrika 12, 1947.
     """
     left, right = _align(first, second)
@@ -50,9 +45,8 @@ def paired_test(first: Results, second: Results) -> PairedTest:
         low = -high
     difference = Accuracy(float(gained.mean()), low, high, len(gained))
     counts = [int(each.sum()) for each in (left & right, left & ~right, ~left & right, ~left & ~right)]
-    differing = counts[1] + counts[2]
-    mcnemar_p = float(stats.binomtest(counts[1], differing).pvalue) if differing else 1.0
-    return PairedTest(difference, _flip_signs(np.bincount(groups, gained).astype(int)), mcnemar_p, *counts)
+    p_value = _flip_signs(np.bincount(groups, gained).astype(int))
+    return PairedTest(difference, p_value, _flip_signs(gained), *counts)
 
 
 def format_p(p_value: float) -> str:
@@ -61,14 +55,15 @@ def format_p(p_value: float) -> str:
 
 
 def compare(results: dict[str, Results]) -> pd.DataFrame:
-    """Put several models in one table, each against the first.
-
-    Args:
-        results: the models' names and results. Each gets a row: the accuracy of frames, clips and videos with their
-            intervals, the numbers of videos and groups, and the p-value of ``paired_test`` against the first model.
-    """
-    first = next(iter(results.values()))
-    rows = {name: _row(model, first) for name, model in results.items()}
+    """Put several models, by name, in one table: a row each, with the p-value of ``paired_test`` against the first."""
+    first, rows = next(iter(results.values())), {}
+    for name, model in results.items():
+        rows[name] = {f"{level} accuracy": str(getattr(model, level)) for level in LEVELS}
+        rows[name] |= {"videos": model.video.count, "groups": model.num_groups}
+        try:
+            rows[name]["against the first"] = "–" if model is first else format_p(paired_test(model, first).p_value)
+        except ValueError:
+            rows[name]["against the first"] = "other videos"
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
@@ -94,8 +89,7 @@ def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
 def _align(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:
     """Whether each of the first's videos is correct in both results, in the first's order."""
     left, right = (results.predictions.set_index("name")["correct"] for results in (first, second))
-    if len(left) != len(right) or set(left.index) != set(right.index):
-        different = len(set(left.index) ^ set(right.index))
+    if different := len(left.index.symmetric_difference(right.index)):
         raise ValueError(
             f"Expected results on the same videos. Received: {len(left)} and {len(right)} videos, {different} of them "
             "in only one. Evaluate both on the same subset of the same split."
@@ -111,13 +105,3 @@ def _flip_signs(gained: np.ndarray) -> float:
         chances = (np.pad(chances, (0, size)) + np.pad(chances, (size, 0))) / 2
     sums = 2 * np.arange(len(chances)) - sizes.sum()
     return min(1.0, float(chances[np.abs(sums) >= abs(gained.sum())].sum()))
-
-
-def _row(model: Results, first: Results) -> dict[str, str | int]:
-    """One row of ``compare``."""
-    try:
-        p_value = "–" if model is first else format_p(paired_test(model, first).p_value)
-    except ValueError:
-        p_value = "other videos"
-    accuracies = {f"{level} accuracy": str(getattr(model, level)) for level in ("frame", "clip", "video")}
-    return {**accuracies, "videos": model.video.count, "groups": model.num_groups, "against the first": p_value}

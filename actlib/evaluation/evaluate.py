@@ -34,40 +34,34 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
     groups = number_groups(videos, groups_span_classes=span)
     clips = pool_clips(logits, readout)  # (N, K)
     probabilities = pool_videos(clips, clip_videos)  # (V, K)
-    accuracies = {}
-    for level, predicted, rows in (
-        ("frame", logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
-        ("clip", clips.argmax(axis=1), clip_videos),
-        ("video", probabilities.argmax(axis=1), np.arange(len(videos))),
+    predicted, accuracies = probabilities.argmax(axis=1), []
+    for answers, rows in (
+        (logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
+        (clips.argmax(axis=1), clip_videos),
+        (predicted, np.arange(len(videos))),
     ):
-        correct = predicted == labels[rows]
-        accuracies[level] = bootstrap_groups(correct, groups[rows], labels[rows], num_bootstrap=num_bootstrap)
-    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=tuple(classes))
-    return Results(tuple(classes), **accuracies, predictions=table, readout=readout, groups_span_classes=span)
+        correct = answers == labels[rows]
+        accuracies.append(bootstrap_groups(correct, groups[rows], labels[rows], num_bootstrap=num_bootstrap))
+    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=classes)
+    return Results(tuple(classes), *accuracies, table, readout, span)
 
 
 def _check_logits(logits, clip_videos, videos, classes):
     """Raise ValueError where evaluate's arguments do not belong together."""
+    labels = videos["label"]
     if logits.ndim != 3 or logits.shape[2] != len(classes) or 0 in logits.shape:
         problem = (
-            f"logits of the shape (clips, steps, {len(classes)} classes). Received: {logits.shape}. "
-            "Give one logit a class at every step; logits (N, K) become (N, 1, K) with logits[:, None]."
+            f"logits (clips, steps, {len(classes)} classes). Received: {logits.shape}. Make (N, K) logits[:, None]."
         )
-    elif clip_videos.shape != logits.shape[:1]:
-        problem = f"the video of each of {len(logits)} clips. Received: {clip_videos.shape}. Use batches.videos()."
-    elif set(clip_videos.tolist()) != set(range(len(videos))):
-        problem = (
-            f"clips of all {len(videos)} videos, numbered from 0. Received: clips of {len(np.unique(clip_videos))}, "
-            f"the highest number {clip_videos.max()}. Give the table of these videos."
-        )
-    elif not videos["label"].between(0, len(classes) - 1).all():
-        lowest, highest = videos["label"].min(), videos["label"].max()
-        problem = f"labels in 0..{len(classes) - 1}. Received: {lowest}..{highest}. Give the classes of the training."
-    elif len(bad := np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2)))):
-        problem = (
-            f"finite logits. Received: NaN or infinity in {len(bad)} of {len(logits)} clips, the first of "
-            f"{videos['name'].iloc[clip_videos[bad[0]]]}. The training may have diverged: lower its learning rate."
-        )
+    elif len(clip_videos) != len(logits) or set(clip_videos.tolist()) != set(range(len(videos))):
+        numbers = f"{len(clip_videos)} numbers of {len(np.unique(clip_videos))} videos, up to {clip_videos.max()}"
+        problem = f"{len(logits)} clips of all {len(videos)} videos. Received: {numbers}. Use batches.videos()."
+    elif not labels.between(0, len(classes) - 1).all():
+        received = f"{labels.min()}..{labels.max()}. Give the classes of the training."
+        problem = f"labels in 0..{len(classes) - 1}. Received: {received}"
+    elif len(bad := clip_videos[~np.isfinite(logits).all(axis=(1, 2))]):
+        received = f"NaN or infinity in {len(bad)} of {len(logits)} clips, the first of {videos['name'].iloc[bad[0]]}"
+        problem = f"finite logits. Received: {received}. The training may have diverged: lower its learning rate."
     else:
         return
     raise ValueError(f"Expected {problem}")

@@ -20,8 +20,7 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
         correct: bool (n,), whether each prediction is correct, or shares in 0..1.
         groups: (n,) any values, equal for predictions of the same group.
         labels: int (n,), the true class of each; None draws groups from all classes together.
-        num_bootstrap: how many times groups are drawn.
-        seed: of the draws.
+        num_bootstrap: how many times groups are drawn, from ``seed`` on.
 
     Source: Rao and Wu, JASA 83, 1988 (each draw takes one group less than there are); Franco et al., Journal of Survey
         Statistics and Methodology 7, 2019 (logit intervals); Clopper and Pearson, Biometrika 26, 1934.

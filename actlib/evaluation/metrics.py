@@ -36,10 +36,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
     """Pool the logits of each clip's steps, float (N, T, K), into its probabilities, float (N, K).
 
-    Args:
-        logits: of every step of every clip, before the softmax.
-        readout: "last" (softmax of the last step), "mean" (softmax of the mean of the logits) or "steps" (mean of the
-            softmax of each step; for a frame classifier this is the average over frames).
+    The read-out is "last" (softmax of the last step), "mean" (softmax of the mean of the logits) or "steps" (mean of
+    the softmax of each step; for a frame classifier this is the average over frames).
 
     Example:
         >>> pool_clips(np.log([[[0.9, 0.1], [0.5, 0.5]]]), "steps").round(2).tolist()
@@ -47,17 +45,15 @@ def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
     """
     if readout not in READOUTS:
         raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {readout!r}. Choose one of them.")
-    if readout == "last":
-        return softmax(logits[:, -1])
-    return softmax(logits.mean(axis=1)) if readout == "mean" else softmax(logits).mean(axis=1)
+    if readout == "steps":
+        return softmax(logits).mean(axis=1)
+    return softmax(logits[:, -1] if readout == "last" else logits.mean(axis=1))
 
 
 def pool_videos(probabilities: np.ndarray, clip_videos: np.ndarray) -> np.ndarray:
     """Average the probabilities of each video's clips, float (N, K), into those of the video, float64 (V, K).
 
-    Args:
-        probabilities: one row a clip.
-        clip_videos: int (N,), which video each clip is of: 0..V-1, each at least once, in any order.
+    ``clip_videos``, int (N,), says which video each clip is of: 0..V-1, each at least once, in any order.
     """
     num_clips = np.bincount(clip_videos)
     total = np.zeros((len(num_clips), probabilities.shape[1]))

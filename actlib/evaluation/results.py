@@ -14,14 +14,7 @@ LEVELS = ("frame", "clip", "video")
 
 
 def tabulate_predictions(videos, probabilities, *, predicted, classes) -> pd.DataFrame:
-    """Put every video's prediction in one row.
-
-    Args:
-        videos: V rows with the columns name, label and group; class_name and the following columns are added.
-        probabilities: float (V, K), in 0..1; also as the column probability, that of the predicted class.
-        predicted: int (V,), the predicted labels; also as the columns predicted_class and correct.
-        classes: K class names.
-    """
+    """Put every video's prediction, int (V,), and probabilities, float (V, K), in one row."""
     names, predicted = np.array(classes, object), np.asarray(predicted, np.int64)
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
     table = videos[["name", "label", "group"]].reset_index(drop=True)
@@ -43,7 +36,7 @@ class Results:
     frame: Accuracy  # of every step of every clip alone
     clip: Accuracy
     video: Accuracy  # the mean of a video's clips: the level at which papers report
-    predictions: pd.DataFrame  # one row a video, see tabulate_predictions
+    predictions: pd.DataFrame  # one row a video: true and predicted label and class, whether correct, probabilities
     readout: str  # how a clip's steps were pooled
     groups_span_classes: bool = False  # whether a group is the same people and place in every class
 
@@ -76,13 +69,6 @@ class Results:
         index = pd.Index(self.classes, name="class_name")
         return pd.DataFrame(dict(zip(("precision", "recall", "f1", "videos"), columns, strict=True)), index=index)
 
-    def top_k(self, k: int = 5) -> float:
-        """Return the share of the videos whose true class is among the k most probable, 0..1."""
-        if k < 1:
-            raise ValueError(f"Expected k to be at least 1. Received: {k}. Use 1 for the plain accuracy.")
-        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
-        return float((order == self.predictions["label"].to_numpy()[:, None]).any(axis=1).mean())
-
     def most_confused(self, count: int = 10) -> pd.DataFrame:
         """List the pairs confused most often: true_class, predicted_class, videos, share of the true class."""
         wrong = self.predictions[~self.predictions["correct"]].rename(columns={"class_name": "true_class"})
@@ -91,26 +77,24 @@ class Results:
         ordered = table.sort_values(["videos", "share"], ascending=False, kind="stable")
         return ordered.head(count).reset_index(drop=True)
 
-    def summary(self) -> pd.DataFrame:
-        """One row a level: accuracy, its 95 % interval, and of how many predictions, as text for reading."""
-        rows = {}
+    def _summarize(self) -> tuple[pd.DataFrame, str]:
+        """Each level's accuracy and interval as text, and what they rest on."""
+        rows = []
         for level in LEVELS:
             found = getattr(self, level)
             interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
-            rows[level] = (f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s")
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "95 % interval", "number"])
-        return table.rename_axis("level")
+            rows.append((f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"))
+        table = pd.DataFrame(rows, pd.Index(LEVELS, name="level"), ["accuracy", "95 % interval", "number"])
+        note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
+        return table, note
 
-    def __str__(self) -> str:
-        return f"{self.summary().to_string()}\n{self._note()}"
-
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        table, note = self._summarize()
+        return f"{table.to_string()}\n{note}"
 
     def _repr_html_(self) -> str:
-        return f"{self.summary().to_html(border=0)}<p><small>{self._note()}</small></p>"
-
-    def _note(self) -> str:
-        return f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
+        table, note = self._summarize()
+        return f"{table.to_html(border=0)}<p><small>{note}</small></p>"
 
     def to_json(self) -> dict:
         """Turn the results into plain lists, numbers and strings for ``json.dump``; NaN becomes None."""
@@ -119,8 +103,6 @@ class Results:
         probabilities = np.round(self.probabilities.astype(np.float64), 5).tolist()
         return {
             **{f"{level}_accuracy": asdict(getattr(self, level)) for level in LEVELS},
-            "top_5": self.top_k(5),
-            **{f"num_{level}s": getattr(self, level).count for level in LEVELS},
             "num_groups": self.num_groups,
             "groups_span_classes": self.groups_span_classes,
             "classes": list(self.classes),
@@ -134,11 +116,8 @@ class Results:
     def from_json(cls, record: dict) -> "Results":
         """Rebuild results from what ``to_json`` gave; keys that others added are ignored."""
         needed = [*(f"{level}_accuracy" for level in LEVELS), "classes", "readout", "predictions"]
-        missing = [key for key in needed if key not in record]
-        if missing:
-            raise ValueError(
-                f"Expected results of an evaluation. Received: a record without {missing}. Evaluate again."
-            )
+        if missing := [key for key in needed if key not in record]:
+            raise ValueError(f"Expected an evaluation's results. Received: a record without {missing}. Evaluate again.")
         columns, classes = dict(record["predictions"]), tuple(record["classes"])
         probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
