@@ -63,10 +63,9 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         window: time span, smoothing and temperature.
     """
     stream = video if hasattr(video, "fps") else open_video(video)
-    clips = list(_predict_clips(stream, model, window))
-    seconds, probabilities = zip(*_read_steps(clips, stream, model, window), strict=True)
-    logits = np.stack([logits for logits, _ in clips])  # (windows, T, K)
-    pooled = pool_clips(logits / window.temperature, model.readout).mean(axis=0)
+    windows = []
+    seconds, probabilities = zip(*_predict_steps(stream, model, window, windows), strict=True)
+    pooled = pool_clips(np.stack(windows) / window.temperature, model.readout).mean(axis=0)
     return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled)
 
 
@@ -79,7 +78,7 @@ def predict_steps(stream, model, *, window=WINDOW):
 
     Arguments are those of `predict_timeline`, but for the path.
     """
-    return _read_steps(_predict_clips(stream, model, window), stream, model, window)
+    return _predict_steps(stream, model, window, deque(maxlen=0))
 
 
 def smooth(rows, time_constant):
@@ -127,7 +126,7 @@ def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
 
     Args:
         predicted: Segments, end to end.
-        truth: Segments, end to end; each but the first begins with a change.
+        truth: likewise; each but the first begins with a change.
         fps: frames a second.
         hold_frames: frames for which the prediction has to stay correct, at most until the next change.
 
@@ -140,53 +139,38 @@ def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
         >>> measure_delays(predicted, truth, fps=2.0).to_dict("records")
         [{'frame': 2, 'seconds': 1.0, 'label': 'b', 'delay_frames': 2.0, 'delay_seconds': 1.0}]
     """
-    rows = [(change.start, change.label, _find_delay(change, predicted, hold_frames)) for change in truth[1:]]
-    table = pd.DataFrame(rows, columns=["frame", "label", "delay_frames"])
-    table.insert(1, "seconds", table["frame"] / fps)
-    return table.assign(delay_seconds=table["delay_frames"] / fps)
+    rows = []
+    for change in truth[1:]:
+        spans = ((max(s.start, change.start), min(s.stop, change.stop)) for s in predicted if s.label == change.label)
+        held = (start for start, stop in spans if stop - start >= max(1, min(hold_frames, change.stop - start)))
+        delay = float(next(held, np.nan) - change.start)
+        rows.append((change.start, change.start / fps, change.label, delay, delay / fps))
+    return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
 
 
-def _find_delay(change, predicted, hold_frames):
-    """Frames until a segment's label is predicted and held, or NaN."""
-    for segment in predicted:
-        start, stop = max(segment.start, change.start), min(segment.stop, change.stop)
-        if segment.label == change.label and stop - start >= min(hold_frames, change.stop - start) and stop > start:
-            return float(start - change.start)
-    return float("nan")
-
-
-def _step_rate(stream, model, window):
-    """Steps a second: T in the time asked for, else in that of training, else in the whole video up to 8 seconds."""
-    asked = window.window_seconds or getattr(model, "window_seconds", None)
-    return model.num_frames / (asked or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
-
-
-def _predict_clips(stream, model, window):
-    """Logits (T, K) of each window in turn, and the slice of its steps that were not in an earlier one."""
-    frames = stream_frames(stream, size=model.size, fps=_step_rate(stream, model, window))
-    stride = max(1, model.num_frames // 2) if model.kind == "lrcn" else model.num_frames
-    for clip, steps in _slide_windows(frames, model.num_frames, stride):
-        logits = np.asarray(model(clip[None]), np.float32)
-        expected = (1, model.num_frames, len(model.classes))
-        if logits.shape != expected:
-            raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
-        yield logits[0], steps
-
-
-def _read_steps(clips, stream, model, window):
-    """Step after step, its probabilities smoothed, from what `_predict_clips` gave."""
-    fps = _step_rate(stream, model, window)
-    rows = (row for logits, steps in clips for row in _accumulate(logits, model)[steps])
+def _predict_steps(stream, model, window, windows):
+    """Yield the Steps; each window's logits (T, K) are added to `windows`."""
+    spanned = window.window_seconds or getattr(model, "window_seconds", None)
+    fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
+    frames = stream_frames(stream, size=model.size, fps=fps)
+    rows = _predict_rows(frames, model, windows)
     probabilities = (softmax(row / window.temperature) for row in rows)
     for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
         yield Step((index + 0.5) / fps, row)
 
 
-def _accumulate(logits, model):
-    """Logits (T, K) as they stand at each step: with the read-out "mean", their mean so far."""
-    if model.readout != "mean":
-        return logits
-    return logits.cumsum(axis=0) / np.arange(1, len(logits) + 1, dtype=np.float32)[:, None]
+def _predict_rows(frames, model, windows):
+    """Yield the logits (K,) of every step; each window's (T, K) are added to `windows`."""
+    stride = max(1, model.num_frames // 2) if model.kind == "lrcn" else model.num_frames
+    expected = (1, model.num_frames, len(model.classes))
+    for clip, steps in _slide_windows(frames, model.num_frames, stride):
+        logits = np.asarray(model(clip[None]), np.float32)
+        if logits.shape != expected:
+            raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
+        windows.append(logits[0])
+        if model.readout == "mean":
+            logits = logits.cumsum(axis=1) / np.arange(1, model.num_frames + 1, dtype=np.float32)[:, None]
+        yield from logits[0, steps]
 
 
 def _slide_windows(frames, length, stride):
