@@ -1,6 +1,5 @@
-"""Training in Keras: it goes on after a kill, stops when told, and says what went wrong with which file."""
+"""Training in Keras, and what both twins promise: it goes on after a kill, stops when told, names the broken file."""
 
-import importlib
 import json
 import os
 import signal
@@ -13,17 +12,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_training
-from odd_batches import Numbers
+from odd_batches import Numbers, fail, list_batches_of_fit
 from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
 
 from actlib import checkpoints, specs
 from actlib.dataset import ClipBatches
 from actlib.keras import dataset, optimizers, training, weights
+from actlib.torch import training as torch_training
+from actlib.torch import weights as torch_weights
 from actlib.video import make_sampler
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
 ROOT = Path(__file__).resolve().parent.parent
+EPOCHS_3_TO_5 = [100 * epoch + index for epoch in (3, 4, 5) for index in range(10)]
+TWINS = pytest.mark.parametrize(
+    "twin",
+    [
+        SimpleNamespace(name="keras", training=training, weights=weights),
+        SimpleNamespace(name="torch", training=torch_training, weights=torch_weights),
+    ],
+    ids=["keras", "torch"],
+)
 SILENT = SimpleNamespace(stop=False, on_batch=lambda done, total, loss: None, on_epoch=lambda record: None)
 
 
@@ -58,18 +68,22 @@ def test_ctrl_c_leaves_a_usable_checkpoint_and_the_same_call_goes_on(undisturbed
     assert_same(*tiny_training.train(tmp_path), undisturbed)
 
 
-def test_a_stop_in_the_first_epoch_leaves_a_checkpoint_too(tmp_path):
-    model = training.build_model(FRAMES, 3)
+@TWINS
+def test_a_stop_in_the_first_epoch_leaves_a_checkpoint_too(tmp_path, twin):
+    model = twin.training.build_model(FRAMES, 3)
     monitor = SimpleNamespace(stop=True, on_batch=SILENT.on_batch, on_epoch=SILENT.on_epoch)
-    history = training.train(model, *make_batches(), TRAINING, run=tmp_path, monitor=monitor)
-    assert history["epoch"] == [] and weights.load_model(tmp_path / "best.safetensors").card["metrics"] == {}
+    history = twin.training.train(model, *make_batches(), TRAINING, run=tmp_path, monitor=monitor)
+    assert history["epoch"] == [] and twin.weights.load_model(tmp_path / "best.safetensors").card["metrics"] == {}
 
 
-def test_a_finished_run_is_not_trained_again(undisturbed):
+@TWINS
+def test_a_finished_run_is_not_trained_again(tmp_path, twin):
+    model, history = tiny_training.train(tmp_path, framework=twin.name)
+    again = twin.training.build_model(LRCN, 3, seed=2)
     never = send_at_batch(1, signal.SIGKILL)
-    model = training.build_model(LRCN, 3, seed=2)
-    history = training.train(model, *make_batches(), TRAINING, run=undisturbed.folder, seed=3, monitor=never)
-    assert_same(model, history, undisturbed)
+    assert twin.training.train(again, *make_batches(), TRAINING, run=tmp_path, seed=3, monitor=never) == history
+    for name, array in twin.weights.get_weights(again).items():
+        np.testing.assert_array_equal(array, twin.weights.get_weights(model)[name], err_msg=name)
 
 
 def test_another_training_does_not_go_on_in_its_folder(undisturbed):
@@ -89,9 +103,10 @@ def test_what_a_run_leaves(undisturbed):
     assert card["kind"] == "lrcn" and card["framework"] == "keras" and card["training"]["num_epochs"] == 5
 
 
-def test_a_stopped_training_ends_as_an_undisturbed_one_on_keras_pytorch_backend(tmp_path):
+def test_a_stopped_training_and_the_order_of_batches_on_keras_pytorch_backend(tmp_path):
     code = """
-import signal, sys
+import signal
+from odd_batches import list_batches_of_fit
 from tiny_training import *
 from actlib.checkpoints import read_weights
 from actlib.keras.training import keras
@@ -101,25 +116,27 @@ _, again = train("stopped")
 one, other = (read_weights(f"{run}/state.safetensors") for run in ("undisturbed", "stopped"))
 print(keras.backend.backend(), all(np.array_equal(one[name], other[name]) for name in one))
 print({**history, "seconds": 0} == {**again, "seconds": 0})
+print([list_batches_of_fit(workers) for workers in (0, 2)])
 """
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "KERAS_BACKEND": "torch"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.splitlines()[1:] == ["torch True", "True"], done.stderr
+    assert done.stdout.splitlines()[1:] == ["torch True", "True", str([EPOCHS_3_TO_5] * 2)], done.stderr
 
 
-@pytest.mark.parametrize("framework", ["keras", "torch"])
-def test_the_model_ends_with_the_weights_of_its_best_epoch_not_its_last(tmp_path, framework):
-    model, history = tiny_training.train(tmp_path, framework=framework)
+@TWINS
+def test_the_model_ends_with_the_weights_of_its_best_epoch_not_its_last(tmp_path, twin):
+    model, history = tiny_training.train(tmp_path, framework=twin.name)
     assert int(np.argmin(history["val_loss"])) < 4  # the best of 5 epochs is not the last
-    get_weights = importlib.import_module(f"actlib.{framework}.weights").get_weights
     best, last = (checkpoints.read_weights(tmp_path / f"{name}.safetensors") for name in ("best", "state"))
-    for name, array in get_weights(model).items():
+    for name, array in twin.weights.get_weights(model).items():
         assert np.array_equal(best[name], array)
         assert np.array_equal(last.get(f"weights/{name}", array), array) == name.startswith("preprocess")
 
 
-def test_features_train_the_head_and_reach_what_frames_reach():
+@TWINS
+def test_features_train_the_head_and_reach_what_frames_reach(twin):
+    training, weights = twin.training, twin.weights
     videos, labels = make_videos()
     model = training.build_model(replace(FRAMES, dropout=0.0), 3, seed=1)
     start = weights.get_weights(model)
@@ -153,11 +170,12 @@ def test_training_stops_early_and_slows_down_on_a_plateau():
     assert rates["learning_rate"] == [1e-30, 1e-30, 1e-30, 1e-31]  # nothing is learnt: no epoch beats the first
 
 
-def test_a_loss_that_is_not_finite_is_an_error():
-    model = training.build_model(FRAMES, 3)
-    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
+@TWINS
+def test_a_loss_that_is_not_finite_is_an_error(twin):
+    model = twin.training.build_model(FRAMES, 3)
+    with pytest.raises(FloatingPointError, match=r"finite loss.*in epoch 1.*Lower the learning rate"):
         spec = replace(TRAINING, optimizer="sgd", learning_rate=1e30)
-        training.train(model, *make_batches(), spec, monitor=SILENT)
+        twin.training.train(model, *make_batches(), spec, monitor=SILENT)
 
 
 def test_mixed_precision_learns_and_leaves_float32_behind():
@@ -177,9 +195,9 @@ class Failing(ClipBatches):
         return super().batch(number, index)
 
 
-@pytest.mark.parametrize("framework", ["keras", "torch"])
-def test_a_broken_video_is_named_by_the_error_itself(framework):
-    training = importlib.import_module(f"actlib.{framework}.training")
+@TWINS
+def test_a_broken_video_is_named_by_the_error_itself(twin):
+    training = twin.training
     videos, labels = make_videos()
     batches, model = Failing(videos, labels, make_sampler("uniform", 4), batch_size=4), training.build_model(FRAMES, 3)
     for call in (lambda: training.train(model, batches, None, TRAINING, monitor=SILENT),
@@ -191,22 +209,24 @@ def test_a_broken_video_is_named_by_the_error_itself(framework):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_each_pass_over_a_dataset_is_an_epoch_unless_it_is_fixed(workers):
-    class Noted(Numbers):
-        def batch(self, epoch, index):
-            read.append((epoch, index))
-            return super().batch(epoch, index)
+def test_each_pass_of_fit_is_an_epoch(workers):
+    assert list_batches_of_fit(workers) == EPOCHS_3_TO_5
 
-    model, read = keras.Sequential([keras.layers.Dense(3)]), []
-    model.compile("sgd", "mse")
-    data = dataset.ClipDataset(Noted(), epoch=3, workers=workers)
-    model.fit(data, epochs=3, verbose=0, shuffle=False)
-    assert {epoch for epoch, _ in read} >= {3, 4, 5}
-    passes = [index for epoch, index in sorted(set(read)) if 3 <= epoch <= 5]
-    assert passes == [*range(10)] * 3 and read.count((5, 4)) == 1
-    del read[:]
-    model.evaluate(dataset.ClipDataset(Noted(), fixed=True, workers=workers), verbose=0)
-    assert {epoch for epoch, _ in read} == {0}
+
+def test_validation_is_the_same_epoch_each_time():
+    data = dataset.ClipDataset(Numbers(), fixed=True, epoch=2)
+    for _ in range(2):
+        data.on_epoch_end()
+        assert data[4][0][0, 0, 0] == 204
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_fit_ends_with_the_error_that_reading_raised(workers):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", lambda labels, answers: keras.ops.mean(answers))
+    data = dataset.ClipDataset(Numbers(fail), workers=workers)
+    with pytest.raises(ValueError, match="v_Jump_g03_c01.avi"), dataset.raise_read_errors(data, None):
+        model.fit(data, verbose=0, shuffle=False)
 
 
 def test_predictions_come_in_order_from_features_and_from_frames():

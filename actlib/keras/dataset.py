@@ -28,6 +28,8 @@ class ClipDataset(keras.utils.PyDataset):
     """
 
     def __init__(self, batches, *, repeat=False, class_weights=None, epoch=0, fixed=False, workers=0):
+        if keras.backend.backend() != "tensorflow":
+            workers = 0  # elsewhere Keras 3.15 repeats batches that workers had read before the first epoch
         super().__init__(workers=workers, max_queue_size=max(1, 2 * workers))
         self.batches, self.repeat, self.class_weights, self.fixed = batches, repeat, class_weights, fixed
         self.epoch = epoch if fixed else epoch - 1  # Keras ends an "epoch" before the first one
