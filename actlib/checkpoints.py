@@ -16,7 +16,6 @@ logits/kernel, /bias                  (in, K), (K,)            the last layer
 ====================================  =======================  ======================================================
 """
 
-import dataclasses
 import hashlib
 import json
 import zipfile
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
 from actlib import specs
 from actlib.files import write_whole
@@ -36,14 +35,11 @@ _SPECS["Preset"] = specs.Preset
 
 
 def read_weights(path) -> dict[str, np.ndarray]:
-    """Read weights under their neutral names from any of the files that hold them.
+    """Read weights under their neutral names, as float32, from any of the files that hold them.
 
     Args:
         path: A `.safetensors` of this library, or a `.npz` or `.h5` with the names of Keras' VGG-16 without its head.
             Such a file wants BGR: its first kernel is turned to RGB, and its mean (and a std of 1) are added.
-
-    Returns:
-        Name -> float32 array.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -52,7 +48,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
     Source: the BGR order and the means are those of `keras.applications.vgg16` (`caffe` mode).
     """
     path = _find_file(path)
-    readers = {".safetensors": _read_safetensors, ".npz": _read_npz, ".h5": _read_h5}
+    readers = {".safetensors": load_file, ".npz": _read_npz, ".h5": _read_h5}
     if path.suffix not in readers:
         raise ValueError(f"Expected a {', '.join(readers)} file. Received: {path}. Convert it, or choose another file.")
     try:
@@ -66,18 +62,12 @@ def read_weights(path) -> dict[str, np.ndarray]:
 
 
 def save_checkpoint(path, weights, card) -> Path:
-    """Write weights and their card; a reader sees the old file or the new one, never half of one.
+    """Write weights and their card as a whole or not at all, and return the path.
 
     Args:
         path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
         weights: Name -> array.
         card: A dict that JSON can hold; `format_version` is added.
-
-    Returns:
-        The path.
-
-    Raises:
-        ValueError: The path does not end in `.safetensors`.
 
     Example:
         >>> import tempfile
@@ -97,18 +87,11 @@ def save_checkpoint(path, weights, card) -> Path:
 
 
 def read_card(path, *names) -> dict:
-    """Read the card of a checkpoint.
-
-    Args:
-        path: The `.safetensors` file.
-        names: What the caller needs of the card.
-
-    Returns:
-        The card; empty if the file has none and nothing of it is needed.
+    """Read the card of a `.safetensors` file; empty if it has none.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, a name is missing, or a later version of this library wrote it.
+        ValueError: It is damaged, the card lacks one of the names, or a later version of this library wrote it.
     """
     path = _find_file(path)
     try:
@@ -116,17 +99,9 @@ def read_card(path, *names) -> dict:
             card = json.loads((file.metadata() or {}).get("card", "{}"))
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it anew.") from error
-    return check_card(card, path, *names)
-
-
-def check_card(card, path, *names) -> dict:
-    """Return a card that is in a format we know and has these names, or raise ValueError, which names the file."""
-    version, missing = card.get("format_version", 0), [name for name in names if name not in card]
-    if version > FORMAT_VERSION:
-        raise ValueError(
-            f"Expected a card of format_version {FORMAT_VERSION} at most. Received: {version} in {path}. Update actlib."
-        )
-    if missing:
+    if (version := card.get("format_version", 0)) > FORMAT_VERSION:
+        raise ValueError(f"Expected a card of version {FORMAT_VERSION}. Received: {version} in {path}. Update actlib.")
+    if missing := [name for name in names if name not in card]:
         raise ValueError(
             f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}. "
             "Name a checkpoint that training wrote; if an earlier version of actlib wrote this one, train it anew."
@@ -137,17 +112,14 @@ def check_card(card, path, *names) -> dict:
 def check_weights(shapes, weights, *, partial=False) -> None:
     """Raise ValueError unless weights (name -> array) are those of a model (name -> shape), or some, with `partial`."""
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
-    if extra or (missing and not partial):
+    differing = [name for name in weights if name in shapes and np.shape(weights[name]) != tuple(shapes[name])]
+    other = [f"{name} of shape {tuple(shapes[name])} here {np.shape(weights[name])}" for name in differing]
+    if extra or other or (missing and not partial):
         raise ValueError(
-            f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} "
-            f"left over {extra[:6]}. Choose the file of this model, or take what fits with transfer_weights."
+            f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} left "
+            f"over {extra[:6]}, {len(other)} of another shape {other[:6]}. Choose the file of this model, build the "
+            "network that they are for, or take what fits with transfer_weights."
         )
-    for name, array in weights.items():
-        if np.shape(array) != tuple(shapes[name]):
-            raise ValueError(
-                f"Expected {name} of shape {tuple(shapes[name])}. Received: {np.shape(array)}. "
-                "Use weights of the same network, or build the network that they are for."
-            )
 
 
 def select_transferable(shapes, weights) -> dict[str, np.ndarray]:
@@ -182,41 +154,32 @@ def spec_to_json(spec) -> dict:
         >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
         'vgg_slim'
     """
-    fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
-    fields = {name: spec_to_json(value) if dataclasses.is_dataclass(value) else value for name, value in fields.items()}
-    return {"type": type(spec).__name__, **json.loads(json.dumps(fields))}  # tuples become lists, as in a file
+    return json.loads(json.dumps(spec, default=lambda each: {"type": type(each).__name__, **vars(each)}))
 
 
 def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict.
-
-    Args:
-        data: The dict, as JSON gives it back.
-        path: The file it comes from, for the message.
-
-    Raises:
-        ValueError: It is no spec of this library.
+    """Make the spec that `spec_to_json` turned into a dict, or raise ValueError, which names the file.
 
     Example:
         >>> spec_from_json(spec_to_json(specs.SLIM_FRAMES)) == specs.SLIM_FRAMES
         True
     """
     try:
-        return _from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _from_json({**data})
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"Expected a spec of type {', '.join(_SPECS)} with its fields. Received: {error} in {path}. "
             "Train the model anew, or update actlib."
         ) from error
 
 
-def _from_json(data):
-    def convert(value):
-        if isinstance(value, list):
-            return tuple(convert(item) for item in value)
-        return _from_json(value) if isinstance(value, dict) else value
-
-    return _SPECS[data["type"]](**{name: convert(value) for name, value in data.items() if name != "type"})
+def _from_json(value):
+    if isinstance(value, list):
+        return tuple(map(_from_json, value))
+    if not isinstance(value, dict):
+        return value
+    fields = {name: _from_json(item) for name, item in value.items()}
+    return _SPECS[fields.pop("type")](**fields)
 
 
 def _find_file(path) -> Path:
@@ -226,14 +189,9 @@ def _find_file(path) -> Path:
     return path
 
 
-def _read_safetensors(path):
-    with safe_open(path, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-
-
 def _read_npz(path):
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return dict(file)
 
 
 def _read_h5(path):

@@ -8,12 +8,11 @@ A run's folder holds::
     tensorboard/train, validation  the same curves for TensorBoard, both parts in one plot
 """
 
-import contextlib
 import json
-import math
 import sys
 import time
 import zlib
+from contextlib import suppress
 from importlib import metadata as packages
 from pathlib import Path
 
@@ -37,17 +36,12 @@ class Run:
 
     def __init__(self, folder, settings):
         self.folder = None if folder is None else Path(folder)
+        self.best_path = self.folder and self.folder / paths.BEST
         self.settings = json.loads(json.dumps(settings))
         self.history = {name: [] for name in COLUMNS}
         self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array
-        self.metadata = {}  # the twin's own: learning rate, counters
-        self.finished = False
+        self.metadata, self.finished = {}, False  # the twin's own: learning rate, counters
         self._keys = {}  # weights_key of the trainable weights: at the start, last, best
-
-    @property
-    def best_path(self):
-        """The path of the best checkpoint, or None."""
-        return self.folder and self.folder / paths.BEST
 
     def resume(self, weights):
         """Read the training that the folder holds, for a model with these trainable weights; return if there is one.
@@ -56,16 +50,23 @@ class Run:
             ValueError: It had other settings or started from other weights; says which.
         """
         self._keys = {"start": weights_key(weights)}
-        path = self.folder and self.folder / paths.STATE
-        if path is None or not path.is_file():
+        if self.folder is None or not (path := self.folder / paths.STATE).is_file():
             return False
         card = read_card(path, "settings", "keys", "history", "metadata", "finished")
-        self._check_settings(card, self._keys["start"])
+        old, new = (pd.json_normalize(each).to_dict("records")[0] for each in (card["settings"], self.settings))
+        names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+        changed = [f"{name}: {old.get(name, 'unset')} then, {new.get(name, 'unset')} now" for name in names]
+        changed += ["starting weights: others"] * (self._keys["start"] not in card["keys"].values())
+        if changed:
+            raise ValueError(
+                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
+                "Choose another folder, or delete this one to train anew."
+            )
         self.history, self.metadata, self.finished = card["history"], card["metadata"], card["finished"]
         self._keys = card["keys"]
         for name, array in read_weights(path).items():
-            part, name = name.split("/", 1)
-            (self.weights if part == "weights" else self.optimizer)[name] = array
+            part, _, name = name.partition("/")
+            getattr(self, part)[name] = array  # weights or optimizer
         return True
 
     def add_epoch(self, **record):
@@ -77,7 +78,7 @@ class Run:
     def describe(self):
         """Return facts for a checkpoint's card: how it was trained, and the numbers of its best epoch."""
         best = best_epoch(self.history)
-        metrics = {} if best is None else {name: values[best] for name, values in self.history.items()}
+        metrics = {name: values[best] for name, values in self.history.items() if best is not None}
         return {"training": self.settings["training"], "seed": self.settings["seed"], "metrics": metrics}
 
     def save_state(self, weights, optimizer, metadata):
@@ -87,27 +88,12 @@ class Run:
         self._keys["last"] = weights_key(weights)
         if epochs_since_best(self.history) == 0:
             self._keys["best"] = self._keys["last"]
-        arrays = {f"weights/{name}": array for name, array in weights.items()}
-        arrays |= {f"optimizer/{name}": array for name, array in optimizer.items()}
+        parts = {"weights": weights, "optimizer": optimizer}
+        arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
         card = {"settings": self.settings, "keys": self._keys, "history": self.history, "metadata": metadata}
         save_checkpoint(self.folder / paths.STATE, arrays, card | {"finished": self.finished})
         write_whole(self.folder / paths.HISTORY, json.dumps(self.history, indent=1).encode())
         write_whole(self.folder / paths.HISTORY_TABLE, pd.DataFrame(self.history).to_csv(index=False).encode())
-
-    def _check_settings(self, card, key):
-        old, new = (pd.json_normalize(s).to_dict("records")[0] for s in (card["settings"], self.settings))
-        changed = [
-            f"{k}: {old.get(k, 'unset')} then, {new.get(k, 'unset')} now"
-            for k in sorted(old | new)
-            if old.get(k) != new.get(k)
-        ]
-        if key not in card["keys"].values():
-            changed.append("starting weights: others")
-        if changed:
-            raise ValueError(
-                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
-                "Choose another folder, or delete this one to train anew."
-            )
 
 
 class ProgressBar:
@@ -118,20 +104,18 @@ class ProgressBar:
 
     def on_batch(self, done, total, loss):
         """Move the bar to `done` of `total` batches, counted over all epochs."""
-        if self.bar is None:
-            self.bar = tqdm(total=total, initial=done - 1, unit="batch", file=sys.stderr, mininterval=0.5, leave=False)
+        shown = {"initial": done - 1, "unit": "batch", "file": sys.stderr, "mininterval": 0.5, "leave": False}
+        self.bar = self.bar or tqdm(total=total, **shown)
         self.bar.update(done - self.bar.n)
 
     def on_epoch(self, record):
         """Show an epoch's numbers, a row of the history, beside the bar."""
-        if self.bar is not None:
-            numbers = {n: f"{record[n]:.3f}" for n in ("loss", "val_loss", "val_accuracy") if record[n] is not None}
-            self.bar.set_description(f"epoch {record['epoch']}", refresh=False)
-            self.bar.set_postfix(numbers)
+        names = ("epoch", "loss", "val_loss", "val_accuracy")
+        self.bar.set_postfix({name: f"{record[name]:.4g}" for name in names if record[name] is not None})
 
     def close(self):
         """Remove the bar."""
-        if self.bar is not None:
+        if self.bar:
             self.bar.close()
 
 
@@ -140,7 +124,7 @@ class TensorBoardWriter:
 
     def __init__(self, folder, history):
         self.paths = {}  # prefix of the history's names -> file
-        for prefix, subset in {"": "train", "val_": "validation"}.items() if folder else ():
+        for prefix, subset in (("", "train"), ("val_", "validation")) if folder else ():
             self.paths[prefix] = path = Path(folder, subset, f"events.out.tfevents.{time.time():.0f}.actlib")
             path.parent.mkdir(parents=True, exist_ok=True)
             for old in path.parent.glob("events.out.tfevents.*"):
@@ -176,12 +160,10 @@ def _init(name, shape, seed):
     if kind == "recurrent_kernel":  # (u, 4u), with orthonormal rows
         q, r = np.linalg.qr(rng.standard_normal(shape[::-1]))
         return (q * np.sign(np.diag(r))).T
-    if kind in ("gamma", "moving_variance", "std"):
-        return np.ones(shape)
-    zeros = np.zeros(shape)
-    if layer.startswith("lstm"):  # (4u,): input, forget, cell, output
-        zeros[shape[0] // 4 : shape[0] // 2] = 1  # the forget gate starts open
-    return zeros
+    constant = np.full(shape, float(kind in ("gamma", "moving_variance", "std")))
+    if layer.startswith("lstm"):  # a bias (4u,): input, forget, cell, output
+        constant[shape[0] // 4 : shape[0] // 2] = 1  # the forget gate starts open
+    return constant
 
 
 def trainable_weights(weights, frozen):
@@ -193,8 +175,7 @@ def trainable_weights(weights, frozen):
 def best_epoch(history):
     """Return the place, from 0, of the lowest validation loss (training loss without validation), or None."""
     losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
-    order = [(math.isnan(loss), loss) for loss in losses]  # NaN is worse than any number
-    return order.index(min(order)) if order else None
+    return int(np.argmin(np.nan_to_num(losses, nan=np.inf))) if losses else None  # NaN is worse than any number
 
 
 def epochs_since_best(history):
@@ -223,7 +204,7 @@ def package_versions(*names):
     """Return name -> version of those of these packages that are installed."""
     installed = {}
     for name in names:
-        with contextlib.suppress(packages.PackageNotFoundError):
+        with suppress(packages.PackageNotFoundError):
             installed[name] = packages.version(name)
     return installed
 
@@ -231,7 +212,7 @@ def package_versions(*names):
 def list_settings(model, weights, batches, validation, training, seed):
     """List what has to be the same to resume a training; `weights` are all those of the model, frozen ones too."""
     trainable = trainable_weights(weights, training.frozen)
-    key = weights_key({name: array for name, array in weights.items() if name not in trainable})
+    key = weights_key({name: weights[name] for name in weights if name not in trainable})
     settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes, "seed": seed}
     settings |= {"model": spec_to_json(model.spec), "training": spec_to_json(training), "frozen weights": key}
     return settings | {"batches": describe_batches(batches), "validation": describe_batches(validation)}

@@ -75,13 +75,11 @@ class LRCNSpec:
     lstm: tuple[int, ...] = (32, 32)  # units of each LSTM layer
     lstm_dropout: float = 0.5  # after each LSTM
     readout: str = "last"  # logits of the last step, of the mean of steps, or of all steps (each with its loss)
-    num_frames: int = 8  # T
+    num_frames: int = 16  # T
 
     def __post_init__(self):
         if self.readout not in READOUTS:
-            raise ValueError(
-                f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}. Choose one of them."
-            )
+            raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}.")
 
     @property
     def vgg(self) -> VGGSpec:
@@ -117,7 +115,6 @@ class Preset:
     training: TrainSpec
     num_frames: int  # evenly spaced frames kept of each video (F); clips are drawn from these
     clip_frames: int  # T of a training clip
-    about: str  # one line: where it comes from
     augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
 
 
@@ -125,105 +122,55 @@ VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size
 VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 VGG_SCRATCH = VGGSpec("vgg_scratch", ((2, 32), (3, 64)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 
-STUDY_FRAMES = FrameSpec("study_frames", VGG16, hidden=(256,), dropout=0.5)
+STUDY_FRAMES = FrameSpec("study_frames", VGG16)
 STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), dropout=0.3)
 STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
+STUDY_SCRATCH = FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512))
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
-VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16, hidden=(256,), dropout=0.9, average=True)
+VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16, dropout=0.9, average=True)
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            "study_scratch",
-            FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512), dropout=0.5),
-            TrainSpec(frozen=()),
-            num_frames=8,
-            clip_frames=4,
-            about="the study's network from scratch: 5 convolutions, 2 pools, batch normalisation, 1024 and 512 ReLU",
-            augment=True,
-        ),
-        Preset(
-            "study_frames",
-            STUDY_FRAMES,
-            TrainSpec(),
-            num_frames=16,
-            clip_frames=8,
-            about="the study's frame classifier: frozen VGG-16, 256 ReLU, dropout .5, Adam 1e-4, 128 frames a batch",
-        ),
-        Preset(
-            "study_lrcn",
-            LRCNSpec("study_lrcn", STUDY_FRAMES, lstm=(32, 32), lstm_dropout=0.5, readout="last", num_frames=8),
-            TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden")),
-            num_frames=16,
-            clip_frames=8,
-            about="the study's LRCN: its frame classifier, frozen, and two LSTMs of 32 over 8 frames",
-        ),
-        Preset(
-            "study_streaming",
-            LRCNSpec(
-                "study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean", num_frames=16
-            ),
-            TrainSpec(),
-            num_frames=16,
-            clip_frames=16,
-            about="the study's streaming version: 128 ReLU, dropout .3, two LSTMs of 16, mean of 16 steps",
-        ),
-        Preset(
-            "study_torch",
-            LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4, readout="last", num_frames=16),
-            TrainSpec(),
-            num_frames=16,
-            clip_frames=16,
-            about="the study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4",
-        ),
-        Preset(
-            "paper_lrcn",
-            LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), lstm_dropout=0.5, readout="steps", num_frames=16),
-            TrainSpec(
-                optimizer="sgd",
-                learning_rate=1e-3,
-                weight_decay=5e-3,
-                clip_norm=5.0,
-                batch_size=24,
-                mixed_precision=True,  # 25,088 x 4,096 weights: here it pays
-            ),
-            num_frames=16,
-            clip_frames=16,
-            about="the paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps",
-        ),
-        Preset(
-            "vgg16_frames",
-            VGG16_FRAMES,
-            TrainSpec(learning_rate=1e-3),
-            num_frames=16,
-            clip_frames=8,
-            about="for real clips: frozen VGG-16, each channel averaged over the frame, 256 ReLU, dropout .9",
-        ),
-        Preset(
-            "vgg16_lrcn",
-            LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), lstm_dropout=0.5, readout="mean", num_frames=16),
-            TrainSpec(learning_rate=1e-3),
-            num_frames=16,
-            clip_frames=16,
-            about="for real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps",
-        ),
-        Preset(
-            "slim_frames",
-            SLIM_FRAMES,
-            TrainSpec(frozen=(), learning_rate=1e-3, num_epochs=12, batch_size=4),
-            num_frames=16,
-            clip_frames=4,
-            about="the sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop",
-        ),
-        Preset(
-            "slim_lrcn",
-            LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3, readout="last", num_frames=16),
-            TrainSpec(learning_rate=1e-3, num_epochs=50, patience=None, plateau_patience=None, clip_norm=1.0),
-            num_frames=32,
-            clip_frames=16,
-            about="the sample set's LRCN: starts from slim_frames, one LSTM of 64",
-        ),
-    )
-}
+STUDY_LRCN = LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8)
+STREAMING_LRCN = LRCNSpec("study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean")
+TORCH_LRCN = LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4)
+PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
+VGG16_LRCN = LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), readout="mean")
+SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3)
+
+ADAM = TrainSpec()
+FAST_ADAM = TrainSpec(learning_rate=1e-3)
+STUDY_HEAD = TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
+PAPER_SGD = TrainSpec(
+    optimizer="sgd",
+    learning_rate=1e-3,
+    weight_decay=5e-3,
+    clip_norm=5.0,
+    batch_size=24,
+    mixed_precision=True,  # 25,088 x 4,096 weights: here it pays
+)
+SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
+SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=50, patience=None, plateau_patience=None, clip_norm=1.0)
+
+_PRESETS = (
+    # The study's network from scratch: 5 convolutions, 2 pools, batch normalisation, 1024 and 512 ReLU.
+    Preset("study_scratch", STUDY_SCRATCH, TrainSpec(frozen=()), num_frames=8, clip_frames=4, augment=True),
+    # The study's frame classifier: frozen VGG-16, 256 ReLU, dropout .5, Adam 1e-4, 128 frames a batch.
+    Preset("study_frames", STUDY_FRAMES, ADAM, num_frames=16, clip_frames=8),
+    # The study's LRCN: its frame classifier, frozen, and two LSTMs of 32 over 8 frames.
+    Preset("study_lrcn", STUDY_LRCN, STUDY_HEAD, num_frames=16, clip_frames=8),
+    # The study's streaming version: 128 ReLU, dropout .3, two LSTMs of 16, mean of 16 steps.
+    Preset("study_streaming", STREAMING_LRCN, ADAM, num_frames=16, clip_frames=16),
+    # The study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4.
+    Preset("study_torch", TORCH_LRCN, ADAM, num_frames=16, clip_frames=16),
+    # The paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps.
+    Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=16, clip_frames=16),
+    # For real clips: frozen VGG-16, each channel averaged over the frame, 256 ReLU, dropout .9.
+    Preset("vgg16_frames", VGG16_FRAMES, FAST_ADAM, num_frames=16, clip_frames=8),
+    # For real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps.
+    Preset("vgg16_lrcn", VGG16_LRCN, FAST_ADAM, num_frames=16, clip_frames=16),
+    # The sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop.
+    Preset("slim_frames", SLIM_FRAMES, SLIM_WHOLE, num_frames=16, clip_frames=4),
+    # The sample set's LRCN: starts from slim_frames, one LSTM of 64.
+    Preset("slim_lrcn", SLIM_LRCN, SLIM_HEAD, num_frames=32, clip_frames=16),
+)
+PRESETS = {preset.name: preset for preset in _PRESETS}

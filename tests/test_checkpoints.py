@@ -163,7 +163,7 @@ def without(name):
         (without("clip_frames"), "clip_frames"),
         (without("name") | {"title": "x"}, "title"),
         (without("model") | {"model": without("type")}, "type"),
-        ("slim_lrcn", "indices"),
+        ("slim_lrcn", "mapping"),
         (checkpoints.spec_to_json(specs.PRESETS["slim_lrcn"].model) | {"readout": "first"}, "'first'"),
     ],
 )
