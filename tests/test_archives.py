@@ -1,14 +1,12 @@
 """Archives that are honest, damaged or hostile: what is chosen comes out whole, and nothing leaves the folder."""
 
 import io
-import ntpath
 import os
-import posixpath
 import tarfile
 import tempfile
 import zipfile
 from contextlib import suppress
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import pytest
 import rarfile
@@ -17,11 +15,12 @@ from hypothesis import strategies as st
 from loopback import serve
 from tiny_rar import HARD_LINK, SYMLINK, block, number, write_rar, write_tool
 
-from actlib.download import archives, transfer
-from actlib.download.archives import ArchiveError, check_name, open_archive, unpack
+from actlib.download import transfer
+from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.transfer import DownloadError, ask_server
 
-FILES = {"UCF-101/A/one.avi": b"one" * 1000, "UCF-101/A/two.avi": os.urandom(5000), "notes.txt": b""}
+FILES = {"UCF-101/A/One.avi": b"one" * 1000, "UCF-101\\A\\two.avi": os.urandom(5000), "notes.txt": b""}
+BARE = {"one.avi": FILES["UCF-101/A/One.avi"], "two.avi": FILES["UCF-101\\A\\two.avi"], "notes.txt": b""}
 
 
 def write_zip(path, files):
@@ -59,37 +58,37 @@ def files_in(folder):
 
 
 def take(source, out, places=None, largest=10**6):
-    """Unpack what is named, or everything under its own name."""
+    """Unpack what is named, or everything under its bare name."""
     with open_archive(source) as members:
-        return unpack(members, out, places or {member.name: member.name for member in members}, largest=largest)
+        return unpack(members, out, places or {name: name for name in members}, largest=largest)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
 def test_what_is_chosen_comes_out_where_it_should_go(kind, tmp_path):
     path = WRITERS[kind](tmp_path / f"a.{kind}", FILES)
     assert take(path, tmp_path / "out") == 3
-    assert files_in(tmp_path / "out") == FILES
-    take(path, tmp_path / "two", {"UCF-101/A/two.avi": "B/2.avi"})
-    assert files_in(tmp_path / "two") == {"B/2.avi": FILES["UCF-101/A/two.avi"]}
+    assert files_in(tmp_path / "out") == BARE
+    take(path, tmp_path / "two", {"two.avi": "B/2.avi"})
+    assert files_in(tmp_path / "two") == {"B/2.avi": BARE["two.avi"]}
 
 
 @pytest.mark.parametrize("kind", WRITERS)
 def test_what_is_there_whole_is_left_alone_and_what_is_not_is_written_again(kind, tmp_path):
     path, out = WRITERS[kind](tmp_path / f"a.{kind}", FILES), tmp_path / "out"
     take(path, out)
-    (out / "UCF-101/A/two.avi").write_bytes(bytes(5000))  # same length, other content
-    (out / "UCF-101/A/one.avi").write_bytes(b"one")
+    (out / "two.avi").write_bytes(bytes(5000))  # same length, other content
+    (out / "one.avi").write_bytes(b"one")
     assert take(path, out) == 2
-    assert files_in(out) == FILES
+    assert files_in(out) == BARE
     assert take(path, out) == 0
 
 
 def test_the_kind_is_told_by_content_not_by_name(tmp_path):
     inner = write_zip(tmp_path / "a.rar", FILES)
     with open_archive(inner) as members:
-        assert [member.name for member in members] == list(FILES)
+        assert list(members) == list(BARE)
     with open_archive(write_tar(tmp_path / "b.zip", {"inner.zip": inner.read_bytes()})) as members:
-        assert [member.name for member in members] == ["inner.zip"]  # a TAR that ends with a ZIP
+        assert list(members) == ["inner.zip"]  # a TAR that ends with a ZIP
 
 
 def test_a_folder_behind_a_link_counts_and_a_link_to_nowhere_does_not(tmp_path):
@@ -98,31 +97,16 @@ def test_a_folder_behind_a_link_counts_and_a_link_to_nowhere_does_not(tmp_path):
     (tmp_path / "in" / "linked").symlink_to(tmp_path / "real")
     (tmp_path / "in" / "dead").symlink_to(tmp_path / "none")
     with open_archive(tmp_path / "in") as members:
-        assert sorted(member.name for member in members) == sorted(f"linked/{name}" for name in FILES)
+        assert sorted(members) == sorted(BARE)
 
 
-PIECES = ["..", ".", "", "a", "b.avi", " ", ".. ", "...", ". .", "..a", "C:", "c:d", "x:y", "con", "NUL.txt", "com1 .a"]
+PIECES = ["..", ".", "", "a", "b.avi", " ", ".. ", "...", ". .", "..a", "C:", "c:d", "x:y", "\x00", "a\n"]
 NAMES = st.one_of(
     st.text(max_size=30),
     st.tuples(st.sampled_from(["", "/", "\\", "//", "\\\\?\\", "C:\\"]), st.lists(st.sampled_from(PIECES), max_size=5))
     .map(lambda parts: parts[0] + "/".join(parts[1])),
     st.lists(st.sampled_from(PIECES), max_size=5).map("\\".join),
 )  # fmt: skip
-
-
-@given(NAMES)
-@settings(max_examples=500, deadline=None)
-def test_no_accepted_name_leaves_its_folder_on_any_system(name):
-    try:
-        accepted = check_name(name)
-    except ArchiveError:
-        return
-    assert posixpath.normpath(posixpath.join("/f/g", accepted)).startswith("/f/g/")
-    assert ntpath.normpath(ntpath.join("C:\\f\\g", accepted)).startswith("C:\\f\\g\\")
-    on_windows = PureWindowsPath(accepted)
-    assert not on_windows.is_absolute() and not on_windows.drive and not on_windows.is_reserved()
-    assert all(part.rstrip(". ") for part in on_windows.parts)  # Windows drops dots and spaces at an end
-    assert "\x00" not in accepted and ":" not in accepted
 
 
 @given(NAMES, NAMES)
@@ -134,22 +118,32 @@ def test_whatever_an_archive_and_a_list_say_nothing_is_written_elsewhere(name, p
         with tarfile.open(Path(folder) / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
             archive.addfile(info, io.BytesIO(b"evil"))
         with suppress(ArchiveError, OSError), open_archive(Path(folder) / "a.tar") as members:  # OSError: too long
-            unpack(members, Path(folder) / "up" / "out", {member.name: place for member in members}, largest=9)
+            unpack(members, Path(folder) / "up" / "out", dict.fromkeys(members, place), largest=9)
         assert all(name == "a.tar" or name.startswith("up/out/") for name in files_in(Path(folder)))
-
-
-@pytest.mark.parametrize("name", ["a/b.avi", "a/..b/c..avi", "./a.avi", "a b/é.avi", "console/auxiliary.avi"])
-def test_names_that_are_fine(name):
-    assert check_name(name) == name.removeprefix("./")
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "rar"])
 def test_a_hostile_name_is_never_used(kind, tmp_path):
     path = WRITERS[kind](tmp_path / f"bad.{kind}", {"../../evil.avi": b"evil"})
-    with pytest.raises(ArchiveError, match="stay in its folder"):
-        take(path, tmp_path / "in" / "out")
-    take(path, tmp_path / "in" / "out", {"../../evil.avi": "good.avi"})
-    assert files_in(tmp_path / "in") == {"out/good.avi": b"evil"} and not list(tmp_path.parent.glob("evil*"))
+    take(path, tmp_path / "in" / "out")
+    assert files_in(tmp_path) == {path.name: path.read_bytes(), "in/out/evil.avi": b"evil"}
+
+
+@pytest.mark.parametrize(
+    "place", ["../evil.avi", "/evil.avi", "..\\evil.avi", "C:evil.avi", "a/../../evil.avi", "a/..", ""]
+)
+def test_a_place_elsewhere_is_refused(place, tmp_path):
+    with pytest.raises(ArchiveError, match="stays in its folder"):
+        take(write_zip(tmp_path / "a.zip", {"a.avi": b"evil"}), tmp_path / "in" / "out", {"a.avi": place})
+
+
+def test_members_that_are_too_large_are_refused(tmp_path):
+    path = write_zip(tmp_path / "bomb.zip", {"a.avi": bytes(2_000_000), "c.avi": b"c"})
+    with pytest.raises(ArchiveError, match="Expected files up to 1.0 MB. Received: a.avi of 2.0 MB"):
+        take(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert take(path, tmp_path / "out", {"c.avi": "c.avi"}) == 1
+    assert take(write_zip(tmp_path / "b.zip", {"b.avi": bytes(10**6)}), tmp_path / "out") == 1
 
 
 def test_links_and_devices_are_no_files(tmp_path):
@@ -238,17 +232,6 @@ def test_an_archive_with_a_password_is_refused(tmp_path):
             take(tmp_path / name, tmp_path / "out")
 
 
-def test_members_of_gigabytes_are_refused(tmp_path, monkeypatch):
-    path = write_zip(tmp_path / "bomb.zip", {"a.avi": bytes(2_000_000), "b.avi": bytes(900_000), "c.avi": b"c"})
-    with pytest.raises(ArchiveError, match="Expected files up to 1.0 MB. Received: a.avi of 2.0 MB"):
-        take(path, tmp_path / "out")
-    monkeypatch.setattr(archives, "MOST", 800_000)
-    with pytest.raises(ArchiveError, match="Expected 800.0 kB in all at most. Received: 900.0 kB"):
-        take(path, tmp_path / "out", {"b.avi": "b.avi", "c.avi": "c.avi"})
-    assert not (tmp_path / "out").exists()
-    assert take(path, tmp_path / "out", {"c.avi": "c.avi"}) == 1
-
-
 def test_a_member_longer_than_announced_is_not_read_to_its_end(tmp_path):
     path = write_zip(tmp_path / "bomb.zip", {"a.avi": bytes(2_000_000)})
     path.write_bytes(path.read_bytes().replace((2_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
@@ -287,13 +270,6 @@ def test_all_members_come_over_one_connection_however_often_it_breaks(tmp_path, 
     assert files_in(tmp_path / "out") == files_in(tmp_path / "two")
 
 
-def test_a_zip_on_a_server_with_a_member_of_gigabytes(tmp_path, monkeypatch):
-    with serve(monkeypatch) as server:
-        remote = ask_server(server.put("/a.zip", big_zip(tmp_path / "a.zip").read_bytes()))
-        with open_archive(remote), pytest.raises(ValueError, match="one file in it has 300,000,000 bytes"):
-            archives._RangeFetcher(remote, None).fetch((0, 300_000_000))
-
-
 @pytest.fixture
 def rar_tool(tmp_path, monkeypatch):
     """A folder for programs, the only one on PATH; rarfile looks for its tool again."""
@@ -310,7 +286,7 @@ def test_a_packed_rar_needs_a_tool(tmp_path, rar_tool):
     assert not isinstance(error.value, ArchiveError)  # the archive is not to blame
     write_tool(rar_tool)
     take(path, tmp_path / "out")
-    assert files_in(tmp_path / "out") == FILES
+    assert files_in(tmp_path / "out") == BARE
 
 
 def test_a_tool_that_gives_other_bytes_is_noticed(tmp_path, rar_tool):

@@ -124,7 +124,7 @@ def test_preprocessing_reaches_the_model(tmp_path):
 def test_a_pth_that_would_run_code_is_refused(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"features.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="nothing that runs code"):
+    with pytest.raises(ValueError, match="no code"):
         fetch_vgg16(source=tmp_path / "evil.pth", folder=tmp_path)
     assert not (tmp_path / "sprung").exists()
 
@@ -159,7 +159,10 @@ def test_swapped_colors_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"block3_conv2/kernel": np.zeros((3, 3, 128, 256))}, r"block3_conv2/kernel of shape \(3, 3, 256, 256\)"),
+        (
+            {"block3_conv2/kernel": np.zeros((3, 3, 128, 256))},
+            r"block3_conv2/kernel of shape \(3, 3, 256, 256\).*mine.safetensors",
+        ),
         ({"block5_conv3/bias": np.full(512, np.nan)}, "finite"),
         ({"preprocess/std": np.full(3, 64.0)}, "preprocessing they were trained with"),
     ],
@@ -173,13 +176,13 @@ def test_what_is_not_vgg16_is_refused(tmp_path, change, message):
 def test_something_is_missing():
     weights = make_weights()
     del weights["block4_conv1/bias"]
-    with pytest.raises(ValueError, match="block4_conv1/bias.*nothing under that name.*mine.npz"):
+    with pytest.raises(ValueError, match="1 missing .*block4_conv1/bias.*mine.npz"):
         check_vgg16(weights, "mine.npz")
 
 
 def test_another_network_altogether(tmp_path):
     np.savez(tmp_path / "other.npz", **{"dense/kernel": np.zeros((2, 2))})
-    with pytest.raises(ValueError, match=r"block1_conv1/kernel.*nothing under that name in .*other\.npz"):
+    with pytest.raises(ValueError, match=r"28 missing .*other\.npz"):
         fetch_vgg16(source=tmp_path / "other.npz", folder=tmp_path)
 
 

@@ -2,19 +2,16 @@
 
 import gzip
 import hashlib
-import io
 import shutil
 import ssl
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import requests
-from loopback import Clock, serve
+from loopback import serve
 
 from actlib.download import transfer
-from actlib.download.transfer import BLOCK, SLOWEST, DownloadError, ask_server, check_disk, download, read_part
+from actlib.download.transfer import DownloadError, ask_server, check_disk, download, read_part
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -67,7 +64,7 @@ def test_dropped_connections_are_resumed_where_they_broke(server, tmp_path):
 
 def test_a_dead_connection_is_given_up_with_what_came_kept(server, tmp_path):
     url = server.put("/a.bin", CONTENT, drops=[400_000, 0, 0, 0, 0])
-    with pytest.raises(DownloadError, match="3 times in a row.*goes on from here"):
+    with pytest.raises(DownloadError, match="3 times.*goes on from here"):
         fetch(url, tmp_path)
     (part,) = tmp_path.iterdir()
     assert part.suffix == ".part" and part.read_bytes() == CONTENT[:400_000]
@@ -137,7 +134,7 @@ def test_more_than_will_be_accepted_is_refused_before_it_comes(server, tmp_path)
 
 def test_an_endless_answer_ends(server, tmp_path):
     url = server.put("/a.bin", CONTENT, ranges=False, chunked=True, endless=True)
-    with pytest.raises(DownloadError, match="Expected 4.2 MB at most. Received: more"):
+    with pytest.raises(DownloadError, match="Expected less than 4.2 MB. Received: more"):
         download(url, tmp_path, most=MOST)
     assert names(tmp_path) == []
 
@@ -145,7 +142,7 @@ def test_an_endless_answer_ends(server, tmp_path):
 def test_an_endless_answer_leaves_the_disk_its_room(server, tmp_path, monkeypatch):
     url = server.put("/a.bin", CONTENT, ranges=False, chunked=True, endless=True)
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("U", (), {"free": 100_000}))
-    with pytest.raises(DownloadError, match="Expected 100.0 kB at most"):
+    with pytest.raises(DownloadError, match="Expected less than 100.0 kB"):
         download(url, tmp_path, most=MOST)
 
 
@@ -161,30 +158,12 @@ def test_compressed_answers_are_not_unpacked(server, tmp_path):
     assert fetch(url, tmp_path) == bomb
 
 
-@pytest.mark.parametrize("holds", [1, 10_000])
-def test_a_slow_drip_ends(server, tmp_path, monkeypatch, holds):
-    url = server.put("/a.bin", CONTENT, holds=holds)
-    monkeypatch.setattr(transfer, "time", Clock(step=61))
-    with pytest.raises(DownloadError, match=r"Expected 1,000 bytes a second. Received: [\d,]+ in 61 s from .*later"):
-        fetch(url, tmp_path)
-
-
-def test_a_slow_connection_is_no_drip(monkeypatch):
-    answer = SimpleNamespace(url="", raw=io.BytesIO(CONTENT))
-    monkeypatch.setattr(transfer, "time", Clock(step=BLOCK / SLOWEST - 1))
-    assert b"".join(transfer._read_blocks(answer, len(CONTENT))) == CONTENT
-    answer.raw.seek(0)
-    monkeypatch.setattr(transfer, "time", Clock(step=BLOCK / SLOWEST + 1))
-    with pytest.raises(DownloadError, match="Received: 65,536 in 67 s"):
-        list(transfer._read_blocks(answer, len(CONTENT)))
-
-
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [
         ({"ranges": False, "announced": len(CONTENT) + 1000}, r"IncompleteRead\(.* 1000 more expected"),
-        ({"statuses": [503] * 9}, "the server answered 503 Service Unavailable"),
-        ({"silent": True}, "nothing within 0.1 seconds, 3 times in a row"),
+        ({"statuses": [503] * 9}, "503 Service Unavailable"),
+        ({"silent": True}, "(?i)timed out.*3 times"),
     ],
 )
 def test_a_server_that_stays_in_trouble_is_named(server, tmp_path, monkeypatch, behaviour, message):
@@ -196,7 +175,7 @@ def test_a_server_that_stays_in_trouble_is_named(server, tmp_path, monkeypatch, 
 
 def test_a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not(server, tmp_path):
     assert fetch(server.put("/a.bin", CONTENT, statuses=[503, 429]), tmp_path) == CONTENT
-    with pytest.raises(DownloadError, match="404 Not Found.*--from"):
+    with pytest.raises(DownloadError, match="404 .*Not Found.*--from"):
         fetch(server.root + "/gone.zip", tmp_path)
     assert [path for path, *_ in server.log].count("/gone.zip") == 1
 
@@ -204,22 +183,13 @@ def test_a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not(server, 
 def test_nobody_there_is_said_in_the_systems_words(tmp_path, monkeypatch):
     with serve(monkeypatch) as server:
         url = server.root + "/a.bin"
-    with pytest.raises(DownloadError, match=r"a broken connection \(\[Errno \d+\] Connection refused\), 3 times"):
+    with pytest.raises(DownloadError, match=r"Received: \[Errno \d+\] Connection refused, 3 times"):
         fetch(url, tmp_path)
-
-
-def test_the_cause_is_not_cut_in_the_middle(monkeypatch):
-    def work():
-        raise requests.ConnectionError("word " * 200 + "end")
-
-    monkeypatch.setattr(transfer, "time", Clock())
-    with pytest.raises(DownloadError, match=r"\(word .* end\), 5 times"):
-        transfer._retry(work, "http://127.0.0.1/")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/a.bin", "a.bin", "http://"])
 def test_addresses_that_are_none(tmp_path, url):
-    with pytest.raises(DownloadError, match="http or https"):
+    with pytest.raises(DownloadError, match="Received: .*--from"):
         fetch(url, tmp_path)
 
 
@@ -242,7 +212,7 @@ def test_certificates_are_checked_and_https_stays_https(server, tmp_path, monkey
     context.load_cert_chain(certificate, key)
     server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
     url = server.put("/a.bin", CONTENT).replace("http:", "https:")
-    with pytest.raises(DownloadError, match="certificate verify failed.*never switched off.*REQUESTS_CA_BUNDLE"):
+    with pytest.raises(DownloadError, match="certificate verify failed.* 1 times.*REQUESTS_CA_BUNDLE"):
         fetch(url, tmp_path / "out")
     assert server.log == []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)  # what the message advises
@@ -267,16 +237,18 @@ def test_check_disk_takes_a_folder_that_is_not_there_yet(tmp_path):
 
 
 def test_a_disk_that_fills_up_keeps_the_part_and_names_file_and_advice(server, tmp_path, monkeypatch):
-    def read_some(answer, limit):
-        yield CONTENT[:1000]
-        raise OSError(28, "No space left on device")
+    class Bar(transfer.tqdm):
+        def update(self, n=1):
+            if n:
+                raise OSError(28, "No space left on device")
 
-    url, real = server.put("/a.bin", CONTENT), transfer._read_blocks
-    monkeypatch.setattr(transfer, "_read_blocks", read_some)
+    url, real = server.put("/a.bin", CONTENT), transfer.tqdm
+    monkeypatch.setattr(transfer, "tqdm", Bar)
+    monkeypatch.setattr(transfer, "BLOCK", 1000)
     with pytest.raises(OSError, match=r"room for download-.*-a.bin in .*Received: No space left.*Free some disk"):
         fetch(url, tmp_path)
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [1000]
-    monkeypatch.setattr(transfer, "_read_blocks", real)
+    monkeypatch.setattr(transfer, "tqdm", real)
     assert fetch(url, tmp_path) == CONTENT and server.asked("/a.bin")[-1] == "bytes=1000-"
 
 

@@ -8,15 +8,15 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from actlib.download import sources
-from actlib.download.archives import MOST, ArchiveError, open_archive, unpack
+from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.completeness import Check, check_videos, choose_classes, list_official
 from actlib.download.pretrained import fetch_vgg16
-from actlib.download.transfer import DownloadError, ask_server, check_disk
-from actlib.files import format_size, write_whole
+from actlib.download.transfer import DownloadError, ask_server
+from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
 
 LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train", "test") for split in (1, 2, 3)))
-LARGEST_LIST, LARGEST_VIDEO = 5_000_000, 50_000_000  # bytes
+LARGEST_LIST, LARGEST_VIDEO, LARGEST_ARCHIVE = 5_000_000, 50_000_000, 30_000_000_000  # bytes
 
 
 def ucf101_folder() -> Path:
@@ -46,18 +46,15 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str
     if what != "ucf101":
         raise ValueError(f"Expected ucf101, lists or vgg16. Received: {what!r}. Choose one of them.")
     check = fetch_ucf101(folder, classes=classes, source=source, lists=lists)
-    return f"{check}\nNext: set ACTLIB_DATA={folder} or pass --data {folder}."
+    return f"{check.describe()}\nNext: set ACTLIB_DATA={folder} or pass --data {folder}."
 
 
 def fetch_lists(folder, *, source=None) -> Path:
-    """Fetch the official lists: classes, and which videos train and test in each of three splits.
+    """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
     Args:
-        folder: they go into `ucfTrainTestlist/` in it; lists that are all there are left alone.
+        folder: of UCF-101.
         source: file, folder or URL to take them from; None means the official address.
-
-    Returns:
-        The folder `ucfTrainTestlist`.
 
     Raises:
         DownloadError: they cannot be had, or the archive lacks some.
@@ -69,10 +66,9 @@ def fetch_lists(folder, *, source=None) -> Path:
         source = str(source or read_setting("ACTLIB_UCF101_LISTS_URL") or sources.LISTS_URL)
         local = sources.local_file(source, folder, most=len(LIST_NAMES) * LARGEST_LIST)
         with local as file, open_archive(file) as members:
-            found = {PurePosixPath(member.name).name: member.name for member in members}
-            if lacking := [name for name in LIST_NAMES if name not in found]:
+            if lacking := [name for name in LIST_NAMES if name.lower() not in members]:
                 raise ArchiveError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
-            unpack(members, place, {found[name]: name for name in LIST_NAMES}, largest=LARGEST_LIST)
+            unpack(members, place, {name.lower(): name for name in LIST_NAMES}, largest=LARGEST_LIST)
     return place
 
 
@@ -84,7 +80,7 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
         classes: "seven" (those of the original study), "all", exact names, or one text of names with commas.
         source: a folder, a ZIP, TAR or RAR file, or the URL of one; "official" for the publisher's RAR, fetched
             whole; None for a ZIP of which only these classes are fetched.
-        lists: likewise for the official lists.
+        lists: likewise for the official lists; None for those beside a folder of videos, or the official address.
 
     Returns:
         Check: what is there and extra; nothing is missing or undecodable.
@@ -96,33 +92,20 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
     folder, source = Path(folder), str(source or read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
     fetch_lists(folder, source=lists or _find_lists_beside(source))
     classes = choose_classes(folder, classes)
+    official = {PurePosixPath(name).name.lower(): name for name in list_official(folder, classes)}
     source = sources.OFFICIAL_URL if source == "official" else source
     in_parts = sources.is_url(source) and urlsplit(source).path.lower().endswith(".zip") and ask_server(source)
     with sources.lock_or_wait(folder / "UCF-101"):
-        local = sources.local_file(source, folder, most=MOST, keep=True)
+        local = sources.local_file(source, folder, most=LARGEST_ARCHIVE, keep=True)
         with nullcontext(in_parts) if in_parts and in_parts.ranges else local as place:
             with open_archive(place) as members:
-                _unpack_videos(members, source, folder, list_official(folder, classes))
+                unpack(members, folder / "UCF-101", official, largest=LARGEST_VIDEO)
             check = check_videos(folder, classes)
             if not check.complete:
-                write_whole(folder / "check.txt", f"{check.describe()}\n".encode())
-                advice = (
-                    f"All names are in {folder / 'check.txt'}. Run it again, or with another --from, to get the rest."
-                )
-                raise (ArchiveError if check.undecodable else DownloadError)(f"{check}\n{advice}")
+                report = write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
+                advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."
+                raise (ArchiveError if check.undecodable else DownloadError)(f"{check.describe()}\n{advice}")
     return check
-
-
-def _unpack_videos(members, source, folder, names):
-    """Unpack the videos of these names, found by file name alone, as archives may have no class folders."""
-    official = {PurePosixPath(name).name.lower(): name for name in names}
-    files = {member.name: PurePosixPath(member.name).name.lower() for member in members}
-    places = {name: official[file] for name, file in files.items() if file in official}
-    size, free = sum(member.size for member in members if member.name in places), check_disk(folder, 0)
-    print(
-        f"{len(places)} of {len(names)} videos ({format_size(size)}): {source} -> {folder} ({format_size(free)} free)"
-    )
-    unpack(members, folder / "UCF-101", places, largest=LARGEST_VIDEO)
 
 
 def _find_lists_beside(source):

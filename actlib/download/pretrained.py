@@ -1,8 +1,7 @@
 """ImageNet's VGG-16, from Keras or from torchvision -> one file for both frameworks, with the preprocessing it wants.
 
-The two families were trained on differently prepared frames: Keras' on 0..255 less a mean, torchvision's on 0..1 less
-a mean and divided by a deviation. Fed the other's frames, a network only guesses; so the file carries its mean and
-deviation, and the values of the first filter tell whether they are the right ones.
+Keras' was trained on frames in 0..255 less a mean, torchvision's on 0..1 less a mean and divided by a deviation. So the
+file carries mean and deviation, and the values of the first filter tell whether they are the right ones.
 """
 
 import pickle
@@ -28,10 +27,6 @@ FIRST_FILTERS = {  # name -> what the first filter does with red and with blue i
     "torchvision": ((-0.5537, 0.1427, 0.5290), (0.3130, -0.1659, -0.4275)),
 }
 TOLERANCE = 0.02  # fine-tuning moves the first filter by less; the closest two of the above differ by 0.05
-LICENCES = {
-    "keras": "Creative Commons Attribution, as Oxford's Visual Geometry Group released them",
-    "torchvision": "torchvision's own, BSD 3-Clause; its terms for pre-trained weights apply",
-}
 MOST = 2_000_000_000  # bytes of a download; the whole VGG-16 has 553 MB
 ADVICE = "Choose Keras' no-top file or torchvision's vgg16-397923af.pth."
 
@@ -62,57 +57,53 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
         with sources.local_file(source, folder, most=MOST) as file:
             weights = _read(file)
             family = check_vgg16(weights, file)
-            checkpoints.save_checkpoint(path, weights, _describe(weights, family, source))
+            card = {
+                "kind": "convolutions",
+                "spec": checkpoints.spec_to_json(replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1])),
+                "family": family,
+                "values": "published" if recognise_family(weights) == family else "not the published ones",
+                "weights_key": checkpoints.weights_key(weights),
+                "from": source if sources.is_url(source) else Path(source).name,
+                "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet",
+            }
+            checkpoints.save_checkpoint(path, weights, card)
     print(f"VGG-16 ({family}'s) from {source} -> {path} ({format_size(path.stat().st_size)})")
     return path
 
 
 def check_vgg16(weights, source) -> str:
-    """Make sure that weights are VGG-16's, and that their preprocessing is the one they were trained with.
+    """Return the family that weights belong to, "keras" or "torchvision".
 
     Args:
         weights: neutral name -> array, with `preprocess/mean` and `preprocess/std`.
         source: where they come from, for the message.
 
-    Returns:
-        "keras" or "torchvision".
-
     Raises:
-        ValueError: something is missing, has another shape, is not finite, or is prepared for the other family.
+        ValueError: they are not VGG-16's, not finite, or prepared for the other family.
     """
-    for name, shape in _shapes().items():
-        if np.shape(weights.get(name)) != shape:
-            received = np.shape(weights[name]) if name in weights else "nothing under that name"
+    try:
+        checkpoints.check_weights(_shapes(), weights)
+        if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
+            raise ValueError(f"Expected finite numbers. Received: others in {', '.join(bad)}.")
+        mean, std = weights["preprocess/mean"], weights["preprocess/std"]
+        declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
+        values = recognise_family(weights)
+        if not declared or values not in (None, *declared):
             raise ValueError(
-                f"Expected VGG-16 without batch normalisation, with {name} of shape {shape}. Received: {received} in "
-                f"{source}. {ADVICE}"
+                "Expected weights with the preprocessing they were trained with (Keras' or torchvision's, RGB). "
+                f"Received: mean {mean}, std {std} and the values of {values or 'another training'}."
             )
-        if not np.isfinite(weights[name]).all():
-            raise ValueError(f"Expected finite numbers. Received: others in {name} of {source}. Fetch it again.")
-    mean, std = weights["preprocess/mean"], weights["preprocess/std"]
-    declared = next((name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)), None)
-    values = recognise_family(weights)
-    if declared is None or values not in (None, declared):
-        raise ValueError(
-            f"Expected weights with the preprocessing they were trained with (Keras' or torchvision's, RGB). Received: "
-            f"mean {mean}, std {std} and the values of {values or 'another training'} in {source}. {ADVICE}"
-        )
-    return declared
+    except ValueError as error:
+        raise ValueError(f"{error} This is {source}. {ADVICE}") from error
+    return declared[0]
 
 
 def recognise_family(weights) -> str | None:
-    """Tell by the first filter whose published weights these are.
-
-    Args:
-        weights: with `block1_conv1/kernel` (3, 3, RGB, 64).
-
-    Returns:
-        "keras" or "torchvision", the same with " with red and blue swapped", or None if it knows neither.
-    """
+    """Tell by the first filter whose published weights these are, also with red and blue swapped; None: nobody's."""
     red, _, blue = weights["block1_conv1/kernel"][0, :, :, 0].T
-    for family, planes in FIRST_FILTERS.items():
+    for family, filters in FIRST_FILTERS.items():
         for colors, suffix in (((red, blue), ""), ((blue, red), " with red and blue swapped")):
-            if np.abs(np.subtract(colors, planes)).max() < TOLERANCE:
+            if np.abs(np.subtract(colors, filters)).max() < TOLERANCE:
                 return family + suffix
     return None
 
@@ -120,17 +111,14 @@ def recognise_family(weights) -> str | None:
 def _read(file):
     """Return the convolutions in a file of any kind, without the head that a whole VGG-16 brings along."""
     if file.suffix not in (".pth", ".pt"):
-        weights = checkpoints.read_weights(file)
-        return {name: array for name, array in weights.items() if name in _shapes()}
+        return {name: array for name, array in checkpoints.read_weights(file).items() if name in _shapes()}
     from actlib.torch.weights import read_state_dict
 
     try:
         return read_state_dict(file)
     except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
         cause = str(error).partition("\n")[0]
-        raise ValueError(
-            f"Expected tensors, and nothing that runs code. Received: {file} ({cause}). {ADVICE}"
-        ) from error
+        raise ValueError(f"Expected tensors, no code. Received: {file} ({cause}). {ADVICE}") from error
 
 
 def _shapes():
@@ -142,18 +130,3 @@ def _shapes():
             shapes |= {f"{name}/kernel": (3, 3, inputs, width), f"{name}/bias": (width,)}
             inputs = width
     return shapes | {"preprocess/mean": (3,), "preprocess/std": (3,)}
-
-
-def _describe(weights, family, source):
-    mean, std = FAMILIES[family]
-    return {
-        "kind": "convolutions",
-        "spec": checkpoints.spec_to_json(replace(VGG16, mean=mean, std=std)),
-        "family": family,
-        "values": "published" if recognise_family(weights) == family else "not the published ones",
-        "weights_key": checkpoints.weights_key(weights),
-        "from": source if sources.is_url(source) else Path(source).name,
-        "data": {"name": "ImageNet, ILSVRC"},
-        "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556",
-        "licence": LICENCES[family],
-    }

@@ -20,18 +20,18 @@ from tqdm.auto import tqdm
 from actlib.files import format_size, partial_file
 
 TIMEOUT = 30.0  # seconds that a server may be silent
-STALL, SLOWEST = 60.0, 1000  # seconds, and the bytes a second that have to come in each so many
 ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
 BLOCK = 1 << 16  # bytes read at a time
 SESSION = requests.Session()  # keeps connections open
-INSTEAD = "or pass a file that you have with --from (UCF-101's lists: --lists)"
+ADVICE = (
+    "Check address and connection and run the same line again, which goes on from here; or pass a file that you have "
+    "with --from (UCF-101's lists: --lists). A network with certificates of its own names them in REQUESTS_CA_BUNDLE."
+)
+BREAKS = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)  # another attempt may mend them
 
 
 class DownloadError(RuntimeError):
     """Something could not be fetched; the message says what was expected, what came, and what to do."""
-
-
-BREAKS = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)  # another attempt may mend them
 
 
 class RemoteFile(NamedTuple):
@@ -44,11 +44,7 @@ class RemoteFile(NamedTuple):
 
 
 def ask_server(url) -> RemoteFile:
-    """Ask for the size of a file, and whether parts of it can be had, without fetching it.
-
-    Raises:
-        DownloadError: no answer, an answer that refuses, or no trust in the certificate.
-    """
+    """Ask for the size of a file, and whether parts of it can be had; raise DownloadError where it cannot be had."""
 
     def ask():
         with _request(url, 0, 0) as (_, answer):
@@ -65,7 +61,7 @@ def read_part(remote, first, last) -> bytes:
 
     def read():
         with _request(remote.url, first, last, version=remote.version) as (start, answer):
-            content = b"".join(_read_blocks(answer, last + 1 - first))
+            content = answer.raw.read(last + 1 - first)
         if start != first or len(content) != last + 1 - first:
             raise requests.ConnectionError("other bytes than asked for")
         return content
@@ -81,9 +77,6 @@ def download(url, folder, *, most, checksum=None) -> Path:
         folder: where it goes, as `download-<hash of the URL>-<name>`; one that is there already is kept.
         most: bytes to accept at most.
         checksum: "md5:..." or "sha256:...", if known.
-
-    Returns:
-        The path.
 
     Raises:
         DownloadError: with the reason and the way on. What has come stays for the next time, unless it is wrong.
@@ -107,7 +100,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
             _retry(lambda: _append(part, remote, min(most, free), bar), url, lambda: part.stat().st_size)
         if not pooch.hashes.hash_matches(part, checksum):
             part.unlink()
-            raise DownloadError(f"Expected {checksum}. Received: other bytes from {url}. Run it again, {INSTEAD}.")
+            raise DownloadError(f"Expected {checksum}. Received: other bytes from {url}. {ADVICE}")
         part.replace(whole)
     return path
 
@@ -130,35 +123,21 @@ def _hash(text):
 
 def _append(part, remote, most, bar):
     """Append what one answer brings, no more than was announced or, where nothing was, than `most`."""
-    have, limit = part.stat().st_size, most + 1 if remote.size is None else remote.size
+    have, limit = part.stat().st_size, most if remote.size is None else remote.size
     if have == limit:
         return
     with _request(remote.url, have, version=remote.version) as (start, answer), open(part, "r+b") as file:
         file.truncate(start)
         file.seek(start)
         bar.update(start - bar.n)
-        for block in _read_blocks(answer, limit - start):
+        while (have := file.tell()) < limit and (block := answer.raw.read1(min(BLOCK, limit - have))):
             file.write(block)
             bar.update(len(block))
-        have = file.tell()
-    if have > most:
+    if remote.size is None and have == most:
         part.unlink()
-        raise DownloadError(f"Expected {format_size(most)} at most. Received: more from {remote.url}. Check it.")
+        raise DownloadError(f"Expected less than {format_size(most)}. Received: more from {remote.url}. Check it.")
     if have < (remote.size or 0):
         raise requests.ConnectionError("fewer bytes than announced")
-
-
-def _read_blocks(answer, limit):
-    """Yield a body as it comes, `limit` bytes at most; one that only drips is ended."""
-    since, seen = time.monotonic(), 0
-    while limit and (block := answer.raw.read1(min(BLOCK, limit))):
-        yield block
-        limit, seen = limit - len(block), seen + len(block)
-        if (waited := time.monotonic() - since) > STALL:
-            if seen < SLOWEST * waited:
-                speed = f"Expected {SLOWEST:,} bytes a second. Received: {seen:,} in {waited:.0f} s from {answer.url}."
-                raise DownloadError(f"{speed} Run the same line again later, {INSTEAD}.")
-            since, seen = time.monotonic(), 0
 
 
 def _retry(work, url, progress=lambda: 0):
@@ -168,48 +147,29 @@ def _retry(work, url, progress=lambda: 0):
         before = progress()
         try:
             return work()
-        except BREAKS as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failures = 1 if progress() > before else failures + 1
-            if failures >= ATTEMPTS:
-                raise DownloadError(
-                    f"Expected an answer from {url}. Received: {_find_cause(error)}, {failures} times in a row. "
-                    f"Check the connection and run the same line again, which goes on from here; {INSTEAD}."
-                ) from error
+            final = not isinstance(error, BREAKS) or isinstance(error, requests.exceptions.SSLError)
+            if final or failures >= ATTEMPTS:
+                cause = error  # its cause in the system's own words, which libraries wrap several times
+                while cause.__context__ and not isinstance(cause, TimeoutError):
+                    cause = cause.__context__
+                cause = str(cause) or type(cause).__name__
+                raise DownloadError(f"Expected {url}. Received: {cause}, {failures} times. {ADVICE}") from error
             time.sleep(PAUSE * 2 ** (failures - 1))
-
-
-def _find_cause(error):
-    """Return what broke in the system's own words, which libraries wrap several times."""
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return f"nothing within {TIMEOUT:g} seconds"
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"a broken connection ({str(error) or type(error).__name__})"
 
 
 @contextmanager
 def _request(url, first, last="", *, version=None):
-    """Yield where a body starts (`first`, or 0 where a server sends no parts) and the answer; explain every refusal."""
+    """Yield where a body starts (`first`, or 0 where a server sends no parts) and the answer; refusals raise."""
     headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": f"bytes={first}-{last}"}
-    try:
-        answer = SESSION.get(url, headers=headers, stream=True, timeout=TIMEOUT)
-    except requests.exceptions.SSLError as error:
-        raise DownloadError(
-            f"Expected a certificate that can be trusted. Received: {error} from {url}. The check is never switched "
-            f"off: name your network's own certificates in REQUESTS_CA_BUNDLE, {INSTEAD}."
-        ) from error
-    except BREAKS:
-        raise
-    except requests.RequestException as error:
-        raise DownloadError(f"Expected an http or https address, or a file. Received: {url} ({error}).") from error
-    with answer:
+    with SESSION.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         code, start = answer.status_code, first if answer.status_code == 206 else 0
         if url.startswith("https:") and any(not hop.url.startswith("https:") for hop in (*answer.history, answer)):
             raise DownloadError(f"Expected {url} to stay on https. Received: a redirect to {answer.url}. Use --from.")
         if code >= 500 or code in (408, 429):
-            raise requests.ConnectionError(f"the server answered {code} {answer.reason}")
-        if code >= 400:
-            raise DownloadError(f"Expected {url}. Received: {code} {answer.reason}. Look where it is now, {INSTEAD}.")
+            raise requests.ConnectionError(f"{code} {answer.reason}")
+        answer.raise_for_status()
         if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
             raise requests.ConnectionError(f"another part than that from byte {first:,}")
         if version not in (None, _version(answer)):
