@@ -121,14 +121,13 @@ def extend_segments(segments, index, label):
         segments.append(Segment(index, index + 1, label))
 
 
-def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
+def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
     """Measure how long the prediction takes to follow each change of the true label.
 
     Args:
         predicted: Segments, end to end.
         truth: likewise; each but the first begins with a change.
         fps: frames a second.
-        hold_frames: frames for which the prediction has to stay correct, at most until the next change.
 
     Returns:
         DataFrame, a row a change: `frame` where it happens, also in `seconds`; `label` from there on; `delay_frames`
@@ -141,9 +140,9 @@ def measure_delays(predicted, truth, *, fps, hold_frames=1) -> pd.DataFrame:
     """
     rows = []
     for change in truth[1:]:
-        spans = ((max(s.start, change.start), min(s.stop, change.stop)) for s in predicted if s.label == change.label)
-        held = (start for start, stop in spans if stop - start >= max(1, min(hold_frames, change.stop - start)))
-        delay = float(next(held, np.nan) - change.start)
+        parts = [part for part in predicted if part.label == change.label and part.stop > change.start]
+        followed = parts and parts[0].start < change.stop
+        delay = float(max(0, parts[0].start - change.start)) if followed else np.nan
         rows.append((change.start, change.start / fps, change.label, delay, delay / fps))
     return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
 

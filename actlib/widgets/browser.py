@@ -1,13 +1,14 @@
 """ClipBrowser: the whole data set with filters, search and thumbnails, and the chosen clip in the player."""
 
 import numpy as np
+import pandas as pd
 import traitlets
 
 from actlib.plots import show_frames
 from actlib.video import read_clip
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
-from actlib.widgets.stills import join_figures
+from actlib.widgets.stills import open_figure, stack
 from actlib.widgets.timelines import name_models
 
 FILTERS = {"search", "class_name", "group", "subset", "shortest", "longest"}
@@ -24,7 +25,7 @@ class ClipBrowser(ClipWidget):
 
     Example:
         >>> import pandas as pd
-        >>> videos = pd.DataFrame({"path": ["/data/a.avi"], "name": ["a.avi"], "frames": [50], "fps": [25.0]})
+        >>> videos = pd.DataFrame({"path": ["/data/Run/a.avi"], "name": ["Run/a.avi"], "class_name": ["Run"]})
         >>> browser = ClipBrowser(videos, filters={"search": "a"})
         >>> browser
         ClipBrowser: 1 videos
@@ -42,8 +43,7 @@ class ClipBrowser(ClipWidget):
 
     @traitlets.validate("filters")
     def _validate_filters(self, proposal):
-        unknown = set(proposal["value"]) - FILTERS
-        if unknown:
+        if unknown := set(proposal["value"]) - FILTERS:
             raise traitlets.TraitError(f"Expected filters among {sorted(FILTERS)}. Received: {sorted(unknown)}.")
         return proposal["value"]
 
@@ -55,14 +55,11 @@ class ClipBrowser(ClipWidget):
 
     def handle_table(self, _content):
         """Reply with what the filters and the cards need of every row, one list a column; class names come once."""
-        videos = self.videos
-        names = videos.get("class_name", videos["name"].str.rpartition("/")[0]).astype(str)
-        classes, index = np.unique(names.to_numpy(str), return_inverse=True)
-        table = {"classes": classes.tolist(), "class_index": index.tolist(), "name": videos["name"].tolist()}
-        for column in ("group", "clip", "subset"):
-            values = videos[column].tolist() if column in videos else [None] * len(videos)
-            table[column] = [to_plain(value) for value in values]
-        return {"table": {**table, "seconds": (videos["frames"] / videos["fps"]).round(2).tolist()}}, []
+        videos = self.videos.assign(seconds=(self.videos["frames"] / self.videos["fps"]).round(2))
+        videos = videos.reindex(columns=["name", "class_name", "group", "clip", "subset", "seconds"])  # NaN: unknown
+        index, classes = pd.factorize(videos.pop("class_name"), sort=True)
+        columns = {column: [to_plain(value) for value in videos[column].tolist()] for column in videos}
+        return {"table": {**columns, "classes": classes.tolist(), "class_index": index.tolist()}}, []
 
     def draw_still(self):
         """Draw a contact sheet of videos from all over the table; returns a PIL image."""
@@ -72,5 +69,5 @@ class ClipBrowser(ClipWidget):
         paths, chosen = [self.locate(row) for row in rows], self.videos.iloc[rows]
         middles = (chosen["frames"] // 2).astype(int)
         frames = [read_clip(path, [at], size=(120, 160))[0] for path, at in zip(paths, middles, strict=True)]
-        names = chosen["class_name" if "class_name" in chosen else "name"].astype(str).tolist()
-        return join_figures([show_frames(np.stack(frames), titles=names, columns=6, title=repr(self))])
+        titles = chosen["class_name"].tolist()
+        return stack([open_figure(show_frames(np.stack(frames), titles=titles, columns=6, title=repr(self)))])

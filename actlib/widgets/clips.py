@@ -9,7 +9,7 @@ from pathlib import Path
 
 from actlib.video import VideoError, browser_copy, probe_video
 from actlib.widgets.notebook import NotebookWidget, to_plain
-from actlib.widgets.stills import encode_jpeg, read_sheet
+from actlib.widgets.stills import encode, read_sheet
 from actlib.widgets.timelines import make_verdict
 
 STAGE_SCRIPTS = ("dom.js", "view.js", "plot.js", "playback.js", "timeline.js", "stage.js")
@@ -18,24 +18,14 @@ GALLERY_SCRIPTS = (*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "gallery.js")
 GALLERY_STYLES = (*STAGE_STYLES, "grid.css")
 MAX_BYTES = 256 * 2**20  # of one H.264 copy; the browser holds it whole
 SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
-THUMBNAILS_KEPT = 400
 METADATA = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
 
 
 class ClipWidget(NotebookWidget):
-    """A widget over a table of videos.
-
-    Args:
-        videos: DataFrame as `list_videos` gives it.
-        timelines: {model: {name of a video: Timeline}}, or None.
-        traits: values of traits.
-    """
+    """A widget over a table of videos, as `list_videos` gives it, with {model: {name of a video: Timeline}}."""
 
     def __init__(self, videos, *, timelines=None, **traits):
-        self.videos = videos.reset_index(drop=True)
-        self.videos.attrs = dict(videos.attrs)
-        self.timelines = timelines or {}
-        self._thumbnails = {}  # row -> JPEG bytes, oldest first
+        self.videos, self.timelines = videos.reset_index(drop=True), timelines or {}
         super().__init__(**traits)
 
     def locate(self, row) -> Path:
@@ -67,21 +57,18 @@ class ClipWidget(NotebookWidget):
         clip = self.describe(content["row"])
         try:
             copy = browser_copy(path)
-            info = probe_video(copy)
-            _check_bytes(copy)
-            return {"clip": {**clip, **info._asdict(), "problem": None}}, [copy.read_bytes()]
+            if (size := copy.stat().st_size) > MAX_BYTES:
+                limit = f"Expected at most {MAX_BYTES >> 20} MB to play."
+                raise VideoError(f"{limit} Received: {size >> 20} MB for {path.name}. Cut the video.")
+            return {"clip": {**clip, **probe_video(copy)._asdict(), "problem": None}}, [copy.read_bytes()]
         except (VideoError, OSError) as error:
             return {"clip": {**clip, "problem": str(error)}}, []
 
     def handle_thumbnail(self, content):
         """Reply with a small contact sheet of a video."""
-        row = content.get("row")
-        path = self.locate(row)
-        if row not in self._thumbnails:
-            self._thumbnails[row] = encode_jpeg(read_sheet(path, int(self.videos["frames"].iloc[row]), **SHEET))
-            while len(self._thumbnails) > THUMBNAILS_KEPT:
-                self._thumbnails.pop(next(iter(self._thumbnails)), None)
-        return {"frames": SHEET["num_frames"]}, [self._thumbnails[row]]
+        path = self.locate(content.get("row"))
+        sheet = read_sheet(path, int(self.videos["frames"].iloc[content["row"]]), **SHEET)
+        return {"frames": SHEET["num_frames"]}, [encode(sheet, "JPEG", quality=80)]
 
     def __repr__(self):
         return f"{type(self).__name__}: {len(self.videos):,} videos"
@@ -89,12 +76,4 @@ class ClipWidget(NotebookWidget):
     def close(self):
         """Close the view and let go of everything it held."""
         super().close()
-        self._thumbnails, self.timelines, self.videos = {}, {}, ()  # no pandas: Python may be at its end
-
-
-def _check_bytes(copy):
-    size = copy.stat().st_size
-    if size > MAX_BYTES:
-        raise VideoError(
-            f"Expected at most {MAX_BYTES >> 20} MB to play. Received: {size >> 20} MB for {copy.name}. Cut the video."
-        )
+        self.timelines, self.videos = {}, ()  # no pandas: Python may be at its end

@@ -6,7 +6,7 @@ from actlib.evaluation import Results
 from actlib.plots import plot_confusion
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import join_figures
+from actlib.widgets.stills import open_figure, stack
 from actlib.widgets.timelines import make_verdict, name_models
 
 
@@ -51,19 +51,16 @@ class ConfusionExplorer(ClipWidget):
     @property
     def listed(self):
         """Names of the chosen cell's videos, worst first; empty when no cell is chosen."""
-        if len(self.cell) != 2:
-            return []
-        predictions = self.predictions[self.models.index(self.model)]
-        chosen = predictions[(predictions["label"] == self.cell[0]) & (predictions["predicted"] == self.cell[1])]
-        correct = self.cell[0] == self.cell[1]
-        return chosen.sort_values("probability", ascending=correct, kind="stable")["name"].tolist()
+        true, predicted = self.cell or (-1, -1)
+        table = self.predictions[self.models.index(self.model)]
+        chosen = table[(table["label"] == true) & (table["predicted"] == predicted)]
+        return chosen.sort_values("probability", ascending=true == predicted, kind="stable")["name"].tolist()
 
     @traitlets.validate("cell")
     def _validate_cell(self, proposal):
-        cell = proposal["value"]
-        if len(cell) == 1 or any(label >= len(self.classes) for label in cell):
-            message = f"Expected [true label, predicted label] below {len(self.classes)}, or []. Received: {cell}."
-            raise traitlets.TraitError(message)
+        cell, limit = proposal["value"], len(self.classes)
+        if len(cell) == 1 or any(label >= limit for label in cell):
+            raise traitlets.TraitError(f"Expected [true label, predicted label] below {limit}. Received: {cell}.")
         return cell
 
     @traitlets.validate("model")
@@ -76,25 +73,23 @@ class ConfusionExplorer(ClipWidget):
         """List each model's verdict on a video: its prediction from the results, its timeline if there is one."""
         verdicts = []
         for model, predictions in zip(self.models, self.predictions, strict=True):
-            found = predictions.iloc[row]
-            metadata = {"fps": float(self.videos["fps"].iloc[row]), "true_name": found["class_name"]}
-            predicted = int(found["predicted"]), float(found["probability"])
-            timeline = self.timelines.get(model, {}).get(name)
-            verdicts.append(make_verdict(model, timeline, tuple(self.classes), **metadata, predicted=predicted))
+            found, timeline = predictions.iloc[row], self.timelines.get(model, {}).get(name)
+            options = {"fps": float(self.videos["fps"].iloc[row]), "true_name": found["class_name"]}
+            options["predicted"] = int(found["predicted"]), float(found["probability"])
+            verdicts.append(make_verdict(model, timeline, self.classes, **options))
         return verdicts
 
     def handle_table(self, _content):
         """Reply with every video's true label and each model's prediction, one list a column."""
-        names = self.predictions[0]["name"].tolist()
-        table = {"name": names, "file": [name.rpartition("/")[2] for name in names]}
-        table["label"] = self.predictions[0]["label"].tolist()
+        table = {column: self.predictions[0][column].tolist() for column in ("name", "label")}
+        table["file"] = [name.rpartition("/")[2] for name in table["name"]]
         table["predicted"] = [each["predicted"].tolist() for each in self.predictions]
         table["probability"] = [each["probability"].astype(float).round(4).tolist() for each in self.predictions]
         return {"table": table}, []
 
     def draw_still(self):
         """Draw the confusion matrix of each model; returns a PIL image."""
-        return join_figures([plot_confusion(each, title=name or None) for name, each in self.results.items()])
+        return stack([open_figure(plot_confusion(each, title=name or None)) for name, each in self.results.items()])
 
     def __repr__(self):
         models = " and ".join(name for name in self.models if name)
@@ -105,24 +100,17 @@ def _align_predictions(results):
     """The predictions of one model or two, as DataFrames with row i about the same video in each."""
     if len(results) not in (1, 2):
         raise ValueError(f"Expected one model or two. Received: {list(results)}. Leave out the others.")
-    tables = [each.predictions for each in results.values()]
-    first, last = (set(table["name"]) for table in (tables[0], tables[-1]))
-    if first != last or len({tuple(each.classes) for each in results.values()}) > 1:
-        raise ValueError(
-            f"Expected the same videos and classes for both models. Received: {len(first)} and {len(last)} videos, "
-            f"{len(first & last)} shared. Evaluate both on the same part."
-        )
-    return [_pick_rows(table, tables[0]["name"]) for table in tables]
+    first, last = [*results.values()][0], [*results.values()][-1]
+    if first.classes != last.classes or len(first.predictions) != len(last.predictions):
+        raise ValueError("Expected the same videos and classes for both models. Evaluate both on the same subset.")
+    return [_pick_rows(each.predictions, first.predictions["name"]) for each in results.values()]
 
 
 def _pick_rows(videos, names):
     """The rows of a table with these names, in their order."""
-    missing = sorted(set(names) - set(videos["name"]))
-    if missing:
+    if missing := sorted(set(names) - set(videos["name"])):
         raise ValueError(
             f"Expected a table with all {len(names)} evaluated videos. Received: one without {len(missing)} of them, "
             f"the first {missing[0]}. Pass the table that was evaluated."
         )
-    rows = videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)
-    rows.attrs = dict(videos.attrs)
-    return rows
+    return videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)

@@ -2,7 +2,7 @@
 
 import time
 
-import numpy as np
+import pandas as pd
 import traitlets
 from IPython import get_ipython
 from IPython.display import display
@@ -10,7 +10,7 @@ from IPython.display import display
 from actlib.plots import plot_history
 from actlib.plots.style import INK
 from actlib.widgets.notebook import NotebookWidget, join_files, to_plain
-from actlib.widgets.stills import add_caption, join_figures
+from actlib.widgets.stills import open_figure, stack
 
 SECONDS_BETWEEN = 0.25  # updates of the view
 ENDED = ("stopped", "finished")
@@ -51,12 +51,7 @@ class TrainingMonitor(NotebookWidget):
     def __init__(self, *, title="", **traits):
         super().__init__(title=title, **traits)
         self._running, self._handle = False, None  # handle: where it is displayed
-        self._in_notebook = getattr(get_ipython(), "kernel", None) is not None
-        self._reset(1)
-
-    def _reset(self, done):
-        self._started, self._first, self._updated = time.monotonic(), done - 1, 0.0  # a resumed training begins late
-        self._done, self._trail = 0, []
+        self._in_notebook = hasattr(get_ipython(), "kernel")
 
     def handle_stop(self, _content):
         """Reply to the Stop button: the training ends after this batch."""
@@ -64,13 +59,7 @@ class TrainingMonitor(NotebookWidget):
         return {}, []
 
     def on_batch(self, done, total, loss):
-        """Record a batch.
-
-        Args:
-            done: batches done, of all epochs.
-            total: batches in all, if no early stop comes.
-            loss: the last batch's.
-        """
+        """Record the loss of a batch: the number `done` of `total` in all epochs, if no early stop comes."""
         if not self._running or done <= self._done:
             self._restart(done)
         self._done = done
@@ -79,11 +68,7 @@ class TrainingMonitor(NotebookWidget):
             self._update(total)
 
     def on_epoch(self, record):
-        """Record an epoch.
-
-        Args:
-            record: its numbers: epoch, loss and, as they are there, accuracy, val_loss, val_accuracy.
-        """
+        """Record an epoch's numbers: epoch, loss and, as they are there, accuracy, val_loss, val_accuracy."""
         row = {name: to_plain(value) for name, value in record.items()}
         self.history = [*self.history, {"epoch": len(self.history) + 1, **row, "done": self._done}]
         self._update()
@@ -94,8 +79,9 @@ class TrainingMonitor(NotebookWidget):
     def _restart(self, done):
         if self.state in ENDED:
             self.stop = False
-        self._reset(done)
-        self._running, self.history, self.state = True, [], "stopping" if self.stop else "training"
+        self._started, self._first, self._updated = time.monotonic(), done - 1, 0.0  # a resumed training begins late
+        self._running, self._trail = True, []
+        self.history, self.state = [], "stopping" if self.stop else "training"
         if self._in_notebook:
             if self._handle is None:
                 self._ipython_display_()
@@ -125,23 +111,18 @@ class TrainingMonitor(NotebookWidget):
 
     def draw_still(self):
         """Draw the curves so far; returns a PIL image."""
-        columns = {key: _column(self.history, key) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        if not self.history or np.isnan(columns["loss"]).all():
+        if not self.history:
             return super().draw_still()
-        picture = join_figures([plot_history(columns, title=self.title or None)])
-        return add_caption(picture, [(repr(self), INK)], size=18)
+        columns = pd.DataFrame(self.history, columns=["loss", "accuracy", "val_loss", "val_accuracy"], dtype=float)
+        figure = plot_history(columns.to_dict("list"), title=self.title or None)
+        return stack([open_figure(figure)], [(repr(self), INK)], size=18)
 
     def __repr__(self):
         count = len(self.history)
         words = f"TrainingMonitor: {self.state}, {count} epoch{'' if count == 1 else 's'}"
         validated = [row for row in self.history if row.get("val_loss") is not None]
-        if not validated:
-            return words
-        return f"{words}; best {_describe_epoch(min(validated, key=lambda row: row['val_loss']))}"
-
-
-def _column(history, key):
-    return [np.nan if row.get(key) is None else row[key] for row in history]
+        best = min(validated, key=lambda row: row["val_loss"], default=None)
+        return f"{words}; best {_describe_epoch(best)}" if best else words
 
 
 def _describe_epoch(row):

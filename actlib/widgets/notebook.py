@@ -6,11 +6,12 @@ from collections import deque
 from pathlib import Path
 
 import anywidget
+from PIL import Image
 
 from actlib.plots.style import INK, WRONG
 from actlib.video import VideoError
 from actlib.widgets.cleanup import close_on_rerun
-from actlib.widgets.stills import add_caption, encode_png
+from actlib.widgets.stills import encode, stack
 
 
 class NotebookWidget(anywidget.AnyWidget):
@@ -22,7 +23,10 @@ class NotebookWidget(anywidget.AnyWidget):
     def __init__(self, **traits):
         self._replied = deque(maxlen=1000)  # the view repeats a request that a busy kernel leaves open
         super().__init__(**traits)
-        _free_replies(self.comm)
+        if hasattr(self.comm, "_reply_subshell_for"):
+            # Messages of the view go to the side thread that JupyterLab names, even while a cell runs. ipykernel 7.4
+            # sends them to whichever thread spoke last instead: while a model trains, to the one that trains.
+            self.comm._reply_subshell_for = lambda _data, asked_for: asked_for
         self.on_msg(NotebookWidget._on_message)
         close_on_rerun(self)
 
@@ -32,10 +36,9 @@ class NotebookWidget(anywidget.AnyWidget):
             return
         self._replied.append(request)
         try:
-            handle = getattr(self, f"handle_{kind}", None)
-            if handle is None:
+            if not hasattr(self, f"handle_{kind}"):
                 raise ValueError(f"Expected a request that {type(self).__name__} handles. Received: {kind!r}.")
-            reply, buffers = handle(content)
+            reply, buffers = getattr(self, f"handle_{kind}")(content)
         except (VideoError, ValueError, OSError) as error:
             reply, buffers = {"problem": str(error)}, []
         if self.comm is not None:
@@ -43,16 +46,16 @@ class NotebookWidget(anywidget.AnyWidget):
 
     def draw_still(self):
         """Draw the picture that stays in the notebook; returns a PIL image."""
-        return add_caption(None, [(repr(self), INK)])
+        return stack([], [(repr(self), INK)])
 
     def _repr_mimebundle_(self, **options):
         data, metadata = super()._repr_mimebundle_(**options)
         try:
             still = self.draw_still()
         except (VideoError, OSError) as error:
-            still = add_caption(None, [(repr(self), INK), (str(error), WRONG)], width=960)
-        png = base64.b64encode(encode_png(still)).decode()
-        return {**data, "text/plain": repr(self), "image/png": png}, metadata
+            still = stack([], [(repr(self), INK), (str(error), WRONG)], width=960)
+        png = encode(still.quantize(128, dither=Image.Dither.NONE), "PNG", optimize=True)
+        return {**data, "text/plain": repr(self), "image/png": base64.b64encode(png).decode()}, metadata
 
     def close(self):
         """Close the view."""
@@ -70,12 +73,3 @@ def to_plain(value):
     """Turn NumPy's numbers into Python's, and what JSON does not know (NaN, infinity) into None."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _free_replies(comm):
-    """Let the view's messages go to the kernel's side thread, where JupyterLab sends them, even while a cell runs.
-
-    ipykernel 7.4 sends them to whichever thread spoke last instead: while a model trains, that is the one that trains.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, asked_for: asked_for

@@ -1,9 +1,9 @@
 """ClipPlayer: plays any video that the library reads, frame by frame if need be, with what a model says in step."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import traitlets
 
@@ -12,7 +12,7 @@ from actlib.plots.timeline import draw_timeline
 from actlib.video import VideoError, probe_video
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import add_caption, encode_jpeg, read_sheet
+from actlib.widgets.stills import encode, read_sheet, stack
 
 
 class ClipPlayer(ClipWidget):
@@ -48,17 +48,12 @@ class ClipPlayer(ClipWidget):
         timelines = {model: {name: each} for model, each in by_model.items() if each is not None}
         super().__init__(videos, timelines=timelines, **traits)
         self.clip = {**self.describe(0), "problem": problem}
-        self.poster = b"" if problem else self._draw_poster()
+        with suppress(VideoError, OSError):
+            self.poster = encode(read_sheet(self.locate(0), 1, num_frames=1, size=self._fit(320)), "JPEG", quality=80)
 
     @traitlets.validate("frame")
     def _validate_frame(self, proposal):
         return min(proposal["value"], max(0, int(self.videos["frames"].max()) - 1)) if len(self.videos) else 0
-
-    def _draw_poster(self):
-        try:
-            return encode_jpeg(read_sheet(self.locate(0), 1, num_frames=1, size=self._fit(320)))
-        except (VideoError, OSError):
-            return b""
 
     def _fit(self, width):
         """(H, W) of the video at a width in pixels."""
@@ -69,12 +64,12 @@ class ClipPlayer(ClipWidget):
         """Draw six frames with the metadata, and the timelines if there are any; returns a PIL image."""
         clip = self.clip
         if clip["problem"]:
-            return add_caption(None, [(clip["file"], INK), (clip["problem"], WRONG)], width=960)
+            return stack([], [(clip["file"], INK), (clip["problem"], WRONG)], width=960)
         picture = read_sheet(self.locate(0), clip["frames"], size=self._fit(160))
         drawn = [_draw_lines(each, clip["frames"], picture.shape[1]) for each in clip["verdicts"] if each["frames"]]
         metadata = [clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"]]
-        lines = [(" · ".join(each for each in metadata if each), INK)]
-        return add_caption(np.concatenate([picture, *drawn]), lines + [_caption(each) for each in clip["verdicts"]])
+        lines = [(" · ".join(each for each in metadata if each), INK), *map(_caption, clip["verdicts"])]
+        return stack([picture, *drawn], lines)
 
     def __repr__(self):
         clip = self.clip
@@ -83,11 +78,7 @@ class ClipPlayer(ClipWidget):
 
 
 def tabulate_video(video):
-    """Make a table of one video from a row of `list_videos`, a dict like it, or a path.
-
-    Returns:
-        DataFrame of one row, and the reason why the video cannot be played, or None.
-    """
+    """Make a table of one video, given as a row or a path; return it and why the video cannot be played, or None."""
     row = {"path": str(video)} if isinstance(video, str | os.PathLike) else dict(video)
     path, problem = Path(row["path"]), None
     try:

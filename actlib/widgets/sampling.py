@@ -12,7 +12,7 @@ from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.costs import list_costs
 from actlib.widgets.notebook import join_files
 from actlib.widgets.player import tabulate_video
-from actlib.widgets.stills import add_caption, draw_dots, encode_jpeg, read_sheet
+from actlib.widgets.stills import draw_dots, encode, read_sheet, stack
 
 STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
 STRIDES = {"consecutive": 1, "windows": 8}  # what these rules begin with; the others have none
@@ -64,48 +64,40 @@ class SamplingExplorer(ClipWidget):
     def _choose(self, _change=None):
         sampler = make_sampler(self.rule, self.num_frames, stride=self.stride if self.rule in STRIDES else None)
         clips = sampler(self.length, np.random.default_rng(self.seed))
-        seconds = self._time_reading(clips)
-        with self.hold_sync():
-            self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
-            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps, decode_seconds=seconds)]
-            self.taken = clips.tolist()
-
-    def _time_reading(self, clips):
         start = time.perf_counter()
         try:
             read_clip(self.locate(0), np.unique(clips), size=VGG16.size)
         except (VideoError, OSError) as error:
             self.problem = str(error)
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        with self.hold_sync():
+            self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
+            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps, decode_seconds=seconds)]
+            self.taken = clips.tolist()
 
     def handle_strip(self, _content):
         """Reply with small frames from all over the video."""
-        return {}, [encode_jpeg(read_sheet(self.locate(0), self.length, **STRIP))]
+        return {}, [encode(read_sheet(self.locate(0), self.length, **STRIP), "JPEG", quality=80)]
 
     def handle_frames(self, content):
         """Reply with the frames of one clip, side by side."""
         frames = self.taken[max(0, min(int(content.get("clip", 0)), len(self.taken) - 1))]
-        sheet = np.concatenate(list(read_clip(self.locate(0), frames, size=TILE)), axis=1)
-        return {"frames": frames}, [encode_jpeg(sheet)]
+        sheet = np.hstack(read_clip(self.locate(0), frames, size=TILE))
+        return {"frames": frames}, [encode(sheet, "JPEG", quality=80)]
 
     def draw_still(self):
         """Draw the strip, below it a row of dots for each clip; returns a PIL image."""
         strip = read_sheet(self.locate(0), self.length, **STRIP)
         rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
         lines = [self.summary, *(f"{name}: {value} ({remark})" for name, value, remark in self.costs)]
-        return add_caption(np.concatenate([strip, rows]), [(line, INK) for line in lines])
+        return stack([strip, rows], [(line, INK) for line in lines])
 
     def __repr__(self):
         return f"SamplingExplorer: {self.summary or self.problem}"
 
 
 def describe_rule(rule, clips, num_video_frames, *, stride):
-    """Say in a sentence what a rule took: `clips`, int (M, T), of a video of F frames.
-
-    Example:
-        >>> describe_rule("consecutive", np.array([[5, 6]]), 20, stride=1)
-        '2 frames, in a row, from a random start.'
-    """
+    """Say in a sentence what a rule took: `clips`, int (M, T), of a video of F frames."""
     pace = "in a row" if stride == 1 else f"one every {stride}"
     sentence = RULES[rule].format(M=len(clips), T=clips.shape[1], stride=stride, pace=pace)
     held = clips.size - sum(len(np.unique(clip)) for clip in clips)

@@ -23,9 +23,6 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
     Returns:
         {name: Timeline}; its seconds are the middles of the frames, its `pooled` what `evaluate` finds for the video.
 
-    Raises:
-        ValueError: there are not as many clips as logits.
-
     Example:
         >>> import pandas as pd
         >>> videos = pd.DataFrame({"name": ["v_Sit_g01_c01.avi"], "frames": [40], "fps": [10.0]})
@@ -51,56 +48,25 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
 
 
 def name_models(timelines):
-    """Put timelines of one model under an empty name, so that one and several look alike; None gives {}.
-
-    Example:
-        >>> name_models({"a.avi": None})
-        {'': {'a.avi': None}}
-    """
+    """Put timelines of one model under an empty name, so that one and several look alike; None gives {}."""
     if not timelines or isinstance(next(iter(timelines.values())), dict):
         return timelines or {}
     return {"": timelines}
 
 
-def choose_lines(probabilities, *, label=None, predicted=None):
-    """Choose the classes worth drawing: the true one, the predicted one, and those that rise highest.
-
-    Args:
-        probabilities: float (S, K).
-        label: the true label, or None.
-        predicted: the predicted label, or None.
-
-    Returns:
-        List of (label, role) with role "true", "predicted" (and wrong) or "other", at most NUM_LINES.
-
-    Example:
-        >>> choose_lines(np.array([[0.2, 0.7, 0.1], [0.1, 0.8, 0.1]]), label=0, predicted=1)
-        [(0, 'true'), (1, 'predicted'), (2, 'other')]
-    """
-    order = np.argsort(-np.asarray(probabilities).max(axis=0), kind="stable").tolist()
-    chosen = [each for each in dict.fromkeys((label, predicted, *order)) if each is not None]
-    lead = label if label is not None else predicted  # without a truth, the prediction leads
+def choose_lines(probabilities, *, predicted, label=None):
+    """Choose (label, role) of the classes worth drawing: "true", "predicted" (and wrong), "other" that rise highest."""
+    lead = predicted if label is None else label  # without a truth, the prediction leads
+    order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
     roles = {predicted: "predicted", lead: "true"}
-    return [(each, roles.get(each, "other")) for each in chosen[:NUM_LINES]]
+    return [(each, roles.get(each, "other")) for each in list(dict.fromkeys((lead, predicted, *order)))[:NUM_LINES]]
 
 
 def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=None):
     """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
 
-    Args:
-        model: its name, may be empty.
-        timeline: Timeline, or None.
-        classes: K names.
-        fps: of the video.
-        true_name: the true class, or None.
-        predicted: (label, probability), or None for the timeline's own.
-
-    Returns:
-        dict with name, predicted, probability, correct (None if the true class is unknown), frames and lines.
-
-    Example:
-        >>> make_verdict("LRCN", None, ("Sit", "Stand"), fps=25.0, true_name="Sit", predicted=(1, 0.7))["correct"]
-        False
+    A `timeline` of None has no lines; `predicted`, (label, probability), is else the timeline's own; `correct` is None
+    where `true_name` is none of the classes.
     """
     if predicted is None:
         pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled

@@ -31,7 +31,7 @@ from actlib.dataset import ClipBatches
 from actlib.video import make_sampler
 rng = np.random.default_rng(0)
 source, labels = rng.normal(size=(24, 4, 64)).astype(np.float16), np.arange(24) % 2
-batches = ClipBatches(list(source), labels, make_sampler("uniform", 4), batch_size=2, shuffle=True)
+batches = ClipBatches(list(source), labels, make_sampler("uniform", 4), kind="features", batch_size=2, shuffle=True)
 model = build_model(FrameSpec("tiny", VGGSpec("tiny", ((1, 4), (1, 4)), size=16), hidden=(8,)), 2)
 spec = TrainSpec(num_epochs=100_000, patience=None, plateau_patience=None)
 run = Path("run-{framework}")
