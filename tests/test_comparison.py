@@ -1,5 +1,7 @@
 """Paired tests against SciPy and numbers worked out by hand; several models in one table; the shuffled control."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,7 +116,7 @@ def test_videos_are_matched_by_name():
     labels = [0, 1, 2]
     first, second = make_results([1, 1, 0], labels), make_results([0, 1, 1], labels)
     turned = evaluation.Results.from_json(second.to_json())
-    turned.predictions.sort_values("name", ascending=False, inplace=True, ignore_index=True)
+    turned = replace(turned, predictions=turned.predictions.sort_values("name", ascending=False, ignore_index=True))
     assert evaluation.paired_test(first, turned) == evaluation.paired_test(first, second)
     with pytest.raises(ValueError, match=r"3 and 2 videos, 1 of them in only one"):
         evaluation.paired_test(first, make_results([1, 1], labels[:2]))
