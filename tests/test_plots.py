@@ -71,6 +71,7 @@ def test_pictures_of_data(classes):
     assert widths == len(videos)
     assert all(name in texts_of(bars) for name in classes)
     assert "validation" in texts_of(bars)
+    assert sum(axis.get_legend() is not None for axis in bars.axes) == 1
     assert "validation" not in texts_of(check(plots.plot_classes(videos.drop(columns="subset"))))
     lengths = check(plots.plot_lengths(videos))
     assert "1.2 to 2.32 seconds" in texts_of(lengths) and all(name in texts_of(lengths) for name in classes)
@@ -85,8 +86,9 @@ def test_small_confusion_writes_every_number():
     results = make_results(specs.SEVEN_CLASSES)
     picture = check(plots.plot_confusion(results))
     written = {text.get_position()[::-1]: text.get_text() for text in picture.axes[0].texts}
-    for place, count in np.ndenumerate(results.confusion):
-        assert written.get(place, "0") == str(count)
+    for (row, column), count in np.ndenumerate(results.confusion):
+        assert (written.get((row + 0.5, column + 0.5)) or "0") == str(count)
+    assert f"{results.per_class.recall.iloc[0]:.0%} of 43 found" in texts_of(picture)
     assert f"{np.trace(results.confusion)} of 300 videos right" in picture.alt
     pair = results.most_confused(1).iloc[0]
     assert f"{pair.true_class} taken for {pair.predicted_class}" in picture.alt
@@ -100,7 +102,7 @@ def test_large_confusion_names_the_most_confused_pairs():
     circles = [line.get_xydata()[0].tolist() for line in picture.axes[0].lines]
     pairs = results.most_confused(12)
     assert circles == [
-        [MANY.index(b), MANY.index(a)] for a, b in zip(pairs.true_class, pairs.predicted_class, strict=True)
+        [MANY.index(b) + 0.5, MANY.index(a) + 0.5] for a, b in zip(pairs.true_class, pairs.predicted_class, strict=True)
     ]
 
 
@@ -108,7 +110,8 @@ def test_cells_are_shaded_by_their_share_of_the_true_class():
     videos = pd.DataFrame({"name": list("abcde"), "label": [0, 0, 1, 1, 1], "group": [1, 2, 3, 4, 5]})
     logits = np.eye(2)[[0, 1, 1, 1, 1]][:, None]
     results = evaluation.evaluate(logits, np.arange(5), videos, classes=("Jump", "Run"))
-    shades = plots.plot_confusion(results).axes[0].images[0].get_array()[..., :3]
+    figure = check(plots.plot_confusion(results))
+    shades = figure.axes[0].collections[0].get_facecolors().reshape(2, 2, 4)[..., :3]
     correct, wrong = (np.array(matplotlib.colors.to_rgb(color)) for color in VERDICTS)
     assert np.allclose(shades[1, 1], correct) and np.allclose(shades[0, 1], wrong) and np.allclose(shades[1, 0], 1)
     assert (shades[0, 0] > correct).any() and shades[0, 0, 2] > shades[0, 0, 0]  # half of them: a lighter blue
@@ -133,38 +136,41 @@ def test_pictures_of_results(classes):
 
 
 def test_history_with_and_without_validation():
-    run = {
-        "loss": [2.0, 1.0, 0.5],
-        "accuracy": [0.2, 0.5, 0.8],
-        "val_loss": [2.0, 1.2, 1.5],
-        "val_accuracy": [0.2, 0.5, 0.6],
-    }
-    picture = check(plots.plot_history(run, title="One run"))
-    marked = [line.get_xydata().tolist() for line in picture.axes[0].lines if line.get_marker() == "o"]
-    assert [[2, 1.2]] in marked  # the lowest validation loss
-    assert "LRCN validation" in texts_of(check(plots.plot_history({"frames": run, "LRCN": run})))
-    check(plots.plot_history({"loss": [1.0, 0.9], "accuracy": [0.1, 0.2]}))
-    check(plots.plot_history({**run, "val_loss": [np.nan] * 3}))
+    run = {"loss": [2.0, 1.0, 0.5], "accuracy": [0.2, 0.5, 0.8]}
+    validated = {**run, "val_loss": [2.0, 1.2, 1.5], "val_accuracy": [0.2, 0.5, 0.6]}
+    figure = check(plots.plot_history(validated, title="One run"))
+    for axis, key in zip(figure.axes, ("loss", "accuracy"), strict=True):
+        training, validation, dot = [line.get_xydata().T.tolist() for line in axis.lines if len(line.get_xdata())]
+        assert [training, validation] == [[[1, 2, 3], validated[key]], [[1, 2, 3], validated[f"val_{key}"]]]
+        assert dot == [[2], [validated[f"val_{key}"][1]]]  # the lowest validation loss
+    assert "validation" in [text.get_text() for text in figure.axes[0].get_legend().texts]
+    for history in (run, {**validated, "val_loss": [np.nan] * 3}):
+        losses = check(plots.plot_history(history)).axes[0]
+        assert [text.get_text() for text in losses.get_legend().texts] == ["training"]
 
 
 @BOTH
-def test_timeline_names_the_true_class_and_judges_each_step(classes):
+def test_timeline_names_the_true_class_and_compares_each_frame(classes):
     probabilities = evaluation.softmax(np.random.default_rng(0).normal(size=(40, len(classes))))
-    probabilities[:10, 3] = 2  # right for the first ten steps
-    picture = check(plots.plot_timeline(probabilities, classes, label=3, fps=25, frames=make_frames(6), title="clip"))
-    judged = {c.get_label(): len(c.patches) for c in picture.axes[-1].containers}
-    assert judged["✓ right"] == 10 + (probabilities[10:].argmax(axis=1) == 3).sum()
-    assert sum(judged.values()) == 40
-    assert f"{classes[3]} (true)" in texts_of(picture) and "seconds" in texts_of(picture)
-    assert "frame" in texts_of(check(plots.plot_timeline(probabilities[:1], classes)))
+    probabilities[:10, 3] = 2  # right for the first ten frames
+    figure = check(plots.plot_timeline(probabilities, classes, label=3, title="clip"))
+    strips = {bars.get_label(): [bar.get_center()[0] for bar in bars] for bars in figure.axes[0].containers}
+    right = probabilities.argmax(axis=1) == 3
+    assert [list(np.round(strips[name])) for name in ("✓ right", "✗ wrong")] == [
+        list(1 + np.flatnonzero(chosen)) for chosen in (right, ~right)
+    ]
+    assert f"{classes[3]} (true)" in texts_of(figure)
+    assert "✓" not in texts_of(check(plots.plot_timeline(probabilities[:1], classes)))
 
 
-def test_answers_show_the_true_class_even_if_it_is_improbable():
+def test_predictions_are_the_most_probable_classes_of_each_clip():
     probabilities = np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.3, 0.4]])
     classes = ("Jump", "Run", "Sit", "Walk")
-    picture = check(plots.plot_predictions(probabilities, classes, labels=[3, 3], frames=make_frames(2), title="Two"))
-    assert "✗ Jump" in texts_of(picture) and texts_of(picture).count("✓ Walk") == 2 and "5%" in texts_of(picture)
-    assert "✗" not in texts_of(check(plots.plot_predictions(probabilities, classes)))
+    figure = check(plots.plot_predictions(probabilities, classes, frames=make_frames(2), title="Two"))
+    written = [[text.get_text() for text in axis.texts] for axis in figure.axes[1::2]]
+    assert written == [["Jump", "50%", "Run", "30%", "Sit", "15%"], ["Walk", "40%", "Sit", "30%", "Run", "20%"]]
+    assert [bar.get_width() for bar in figure.axes[3].patches[3:]] == [0.4, 0.3, 0.2]
+    check(plots.plot_predictions(probabilities[:, :2], classes))
 
 
 def test_reliability_skips_empty_bins():
@@ -216,7 +222,7 @@ def test_pictures_of_the_inside():
     sheet = check(plots.show_grad_cam(make_frames(5), heat, titles=list("abcde"), title="where")).axes[0].images[0]
     warm, cold = sheet.get_array()[-48:-24, :64], sheet.get_array()[-24:, :64]  # of the first frame, below itself
     assert np.ptp(warm.astype(int), axis=-1).min() > 40 and np.ptp(cold, axis=-1).max() <= 2  # yellow, gray
-    assert "did not matter" in texts_of(sheet.figure)
+    assert "bright: mattered most" in texts_of(sheet.figure)
     bars = check(plots.plot_contributions(make_frames(4), np.array([0.1, -0.5, 0, 0.2]))).axes[1].patches
     assert [bar.get_height() for bar in bars] == [0.1, -0.5, 0, 0.2]
     right, wrong = (matplotlib.colors.to_rgba(color) for color in VERDICTS)
@@ -228,7 +234,7 @@ def test_pictures_of_the_inside():
 def test_states_are_in_the_order_of_their_peaks():
     states = np.zeros((3, 3))
     states[2, 0], states[0, 1], states[1, 2] = 0.9, -0.8, 0.7
-    shown = plots.plot_states(states).axes[0].images[0].get_array()
+    shown = plots.plot_states(states).axes[0].collections[0].get_array()
     assert np.abs(shown).argmax(axis=1).tolist() == [0, 1, 2]
 
 
@@ -236,7 +242,7 @@ def test_states_of_several_clips_have_each_unit_in_one_row_and_one_scale():
     states = np.zeros((3, 3))
     states[2, 0], states[0, 1], states[1, 2] = 0.9, -0.8, 0.7
     figure = check(plots.plot_states({"forwards": states, "backwards": states[::-1] / 2}, title="memory"))
-    forwards, backwards = (axis.images[0] for axis in figure.axes[:2])
+    forwards, backwards = (axis.collections[0] for axis in figure.axes[:2])
     assert np.array_equal(forwards.get_array(), states[:, [1, 2, 0]].T)
     assert np.array_equal(backwards.get_array(), states[::-1, [1, 2, 0]].T / 2)
     assert forwards.get_clim() == backwards.get_clim() == (-0.9, 0.9)

@@ -1,51 +1,67 @@
-"""Curves: what training did, and how far a model's probabilities can be believed."""
+"""Curves: what training did, what is predicted while a clip plays, how far probabilities can be believed."""
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from actlib.plots.layout import PERCENT
-from actlib.plots.style import CLASS_COLORS, MUTED, Figure, styled
+from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, SIGNS, VERDICTS, Figure, styled
 
 
 @styled
 def plot_history(history: dict, *, title: str | None = None) -> Figure:
-    """Draw the curves of one training, or of several in the same axes: loss at the left, accuracy at the right.
+    """Draw the curves of a training: loss at the left, accuracy at the right.
 
     Args:
-        history: lists a key (loss, accuracy and, if validated, val_loss, val_accuracy), one entry an epoch; or name ->
-            such a history. The epoch of the lowest validation loss is marked.
-        title: a heading, or None.
+        history: lists under loss, accuracy and, if validated, val_loss and val_accuracy, one entry an epoch. A dot
+            marks the epoch of the lowest validation loss.
     """
-    runs = {"": history} if "loss" in history else history
-    names = " of " + ", ".join(runs) if len(runs) > 1 else ""
-    alt = f"Loss and accuracy{names} over {max(len(run['loss']) for run in runs.values())} epochs"
-    figure = Figure(2.9, alt=alt, title=title)
-    losses, accuracies = figure.subplots(1, 2)
-    for (name, run), color in zip(runs.items(), CLASS_COLORS, strict=False):
-        _draw_curves(losses, run, "loss", name, color)
-        _draw_curves(accuracies, run, "accuracy", name, color)
-    if any("val_loss" in run for run in runs.values()):
-        losses.plot([], [], "o", color=MUTED, markersize=7, label="lowest validation loss")
-    losses.legend()
-    losses.set_ylim(bottom=0)
-    accuracies.set_ylim(-0.02, 1.02)
-    accuracies.yaxis.set_major_formatter(PERCENT)
-    for axis, name in ((losses, "loss (cross-entropy, nats)"), (accuracies, "accuracy")):
-        axis.set_title(name, fontsize=9, fontweight="normal")
-        axis.set_xlabel("epoch")
+    table = pd.DataFrame(history).rename_axis("epoch (dot: lowest validation loss)")
+    table.index += 1
+    figure = Figure(2.9, alt=f"Loss and accuracy over {len(table)} epochs", title=title)
+    for axis, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        curves = table.reindex(columns=[key, f"val_{key}"]).dropna(axis="columns", how="all")
+        curves = curves.rename(columns={key: "training", f"val_{key}": "validation"})
+        sns.lineplot(curves, dashes=[(3, 1.5), ""][: curves.shape[1]], ax=axis)
+        if "validation" in curves and table["val_loss"].notna().any():
+            best = table["val_loss"].idxmin()
+            axis.plot(best, curves["validation"][best], "o", color=CLASS_COLORS[1], markersize=8)
+        axis.set_title("loss (cross-entropy, nats)" if key == "loss" else key, fontsize=9, fontweight="normal")
         axis.locator_params("x", nbins=5, integer=True)
+    figure.axes[0].set_ylim(bottom=0)
+    figure.axes[1].set_ylim(-0.02, 1.02)
+    figure.axes[1].yaxis.set_major_formatter(PERCENT)
     return figure
 
 
-def _draw_curves(axis, run: dict, key: str, name: str, color: str) -> None:
-    """Training dashed, validation solid, and a dot at the epoch of the lowest validation loss."""
-    epochs = np.arange(1, len(run[key]) + 1)
-    axis.plot(epochs, run[key], "--", color=color, linewidth=1.2, alpha=0.8, label=f"{name} training".strip())
-    if len(validated := run.get(f"val_{key}", [])):
-        axis.plot(epochs, validated, color=color, label=f"{name} validation".strip())
-        if not np.isnan(run["val_loss"]).all():
-            best = int(np.nanargmin(run["val_loss"]))
-            axis.plot(epochs[best], validated[best], "o", color=color, markeredgecolor="white", markersize=8)
+@styled
+def plot_timeline(
+    probabilities: np.ndarray, classes: tuple[str, ...], *, label: int | None = None, title: str | None = None
+) -> Figure:
+    """Show what a model predicts while a clip plays: the four classes with the highest peaks, the others gray.
+
+    Args:
+        probabilities: float (T, K), in 0..1.
+        label: the true label, drawn thick; a strip below says at which frames it is the most probable. Or None.
+    """
+    predicted, frames = probabilities.argmax(axis=1), np.arange(1, len(probabilities) + 1)
+    order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
+    named = [index for index in dict.fromkeys([label, *order]) if index is not None][:4]
+    alt = f"Probabilities over time; most often {classes[np.bincount(predicted).argmax()]}"
+    figure = Figure(2.7, alt=alt, title=title)
+    axis = figure.subplots()
+    axis.plot(frames, np.delete(probabilities, named, axis=1), color=FAINT, linewidth=1)
+    for index, color in zip(named, CLASS_COLORS, strict=False):
+        text, width = (f"{classes[index]} (true)", 3) if index == label else (classes[index], 1.6)
+        axis.plot(frames, probabilities[:, index], color=color, linewidth=width, label=text)
+    for correct, name in ((True, "right"), (False, "wrong")) if label is not None else ():
+        chosen = frames[(predicted == label) == correct]
+        axis.bar(chosen, 0.06, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
+    axis.set(xlim=(0.5, len(frames) + 0.5), ylim=(-0.02 if label is None else -0.12, 1.02))
+    axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1])
+    axis.yaxis.set_major_formatter(PERCENT)
+    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
+    return figure
 
 
 @styled
@@ -54,27 +70,25 @@ def plot_reliability(tables, *, title: str | None = None) -> Figure:
 
     Args:
         tables: what ``evaluation.reliability_table`` gives, or name -> such a table (before and after tempering, say).
-        title: a heading, or None.
     """
     tables = {"": tables} if isinstance(tables, pd.DataFrame) else tables
+    table = pd.concat(tables, names=["model"]).query("videos > 0").reset_index("model")
     names = f" of {', '.join(tables)}" if len(tables) > 1 else ""
     figure = Figure(3.6, alt=f"Reliability diagram{names}", title=title)
     axis, counts = figure.subplots(1, 2, width_ratios=(1, 1.1))
     axis.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1.2)
     axis.text(0.04, 0.97, "more often right than it says", fontsize=7.5, color=MUTED, va="top")
     axis.text(0.99, 0.03, "less often right than it says", fontsize=7.5, color=MUTED, ha="right")
-    for number, ((name, table), color) in enumerate(zip(tables.items(), CLASS_COLORS, strict=False)):
-        filled = table[table["videos"] > 0]
-        axis.plot(filled["confidence"], filled["accuracy"], color=color, linewidth=1.2, alpha=0.6)
-        sizes = 15 + 250 * filled["videos"] / table["videos"].sum()
-        axis.scatter(filled["confidence"], filled["accuracy"], s=sizes, color=color, edgecolor="white", zorder=3)
-        width = (table["high"] - table["low"]) / (len(tables) + 0.4)
-        counts.bar(table["low"] + (number + 0.7) * width, table["videos"], width, color=color, label=name)
+    options = {"x": "confidence", "hue": "model" if names else None}
+    dots = {"y": "accuracy", "ax": axis, "legend": False, **options}
+    sns.lineplot(table, linewidth=1.2, alpha=0.6, **dots)
+    sns.scatterplot(table, size="videos", sizes=(20, 200), zorder=3, **dots)
+    bars = {"weights": "videos", "bins": [*next(iter(tables.values()))["low"], 1.0], "multiple": "dodge", "shrink": 0.8}
+    middles = table.assign(confidence=(table["low"] + table["high"]) / 2)
+    sns.histplot(middles, alpha=1, ax=counts, **options, **bars)
     axis.set(xlim=(0, 1.03), ylim=(-0.02, 1.03), aspect="equal")
     axis.set(xlabel="mean probability of the predicted class", ylabel="share of predictions that are right")
     counts.set(xlim=(0, 1.02), xlabel="probability of the predicted class", ylabel="videos")
     for each in (axis.xaxis, axis.yaxis, counts.xaxis):
         each.set_major_formatter(PERCENT)
-    if len(tables) > 1:
-        counts.legend(loc="upper left")
     return figure

@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.patches import Rectangle
 
-from actlib.plots.layout import class_panels, legend_above, sign_texts, tile
-from actlib.plots.style import CLASS_COLORS, INK, MUTED, SUBSET_COLORS, VERDICTS, WIDTH, Figure, styled
+from actlib.plots.layout import class_panels, sign_texts, tile
+from actlib.plots.style import CLASS_COLORS, INK, SUBSET_COLORS, VERDICTS, WIDTH, Figure, styled
 
 NARROWEST = 48  # pixels, of the widest frame on a sheet
 
@@ -21,7 +22,6 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
         titles: n short texts above the frames, or None.
         correct: n bools, which frames and titles are marked as right or wrong by color and sign, or None.
         columns: frames a row, at most.
-        title: a heading, or None.
 
     Example:
         >>> show_frames(np.zeros((3, 24, 32, 3), np.uint8), titles=["a", "b", "c"]).alt
@@ -58,7 +58,6 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     Args:
         clips: name -> uint8 (T, H, W, 3), all of the same T.
         correct: a bool a clip, whether its name is marked as right or wrong, or None.
-        title: a heading, or None.
 
     Raises:
         ValueError: the clips differ in the number of frames.
@@ -92,46 +91,46 @@ def plot_classes(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
         videos: a table with the column class_name and, if subsets are to be told apart, subset.
         title: a heading; by default the number of videos and classes.
     """
-    subsets = videos["subset"] if "subset" in videos else np.full(len(videos), "videos")
-    counts = pd.crosstab(videos["class_name"].to_numpy(), np.asarray(subsets))  # one row a class
+    counts = videos["class_name"].value_counts().sort_index()
     title = title or f"{len(videos):,} videos of {len(counts)} classes"
-    alt = f"Bars: {title}, {counts.sum(axis=1).min()} or more a class"
-    figure, panels = class_panels(counts.index, alt=alt, title=title)
-    for axis, panel in panels:
-        left = 0
-        for name in (name for name in SUBSET_COLORS if name in counts):
-            width = counts[name].iloc[panel].to_numpy()
-            axis.barh(range(len(width)), width, left=left, height=0.7, color=SUBSET_COLORS[name], label=name)
-            left = left + width
+    alt, subsets = f"Bars: {title}, {counts.min()} or more a class", {}
+    if "subset" in videos:
+        order = [name for name in reversed(SUBSET_COLORS) if name in set(videos["subset"])]
+        subsets = {"hue": "subset", "hue_order": order, "palette": SUBSET_COLORS}
+    for axis, names in class_panels(counts.index, alt=alt, title=title, reverse=True):
+        rows = videos.assign(class_name=pd.Categorical(videos["class_name"], names)).dropna(subset="class_name")
+        sns.histplot(rows, y="class_name", multiple="stack", shrink=0.7, alpha=1, linewidth=0, ax=axis, **subsets)
         axis.set_xlabel("videos")
         axis.locator_params("x", nbins=5, integer=True)
-    if counts.shape[1] > 1:
-        legend_above(figure, axis)
-    return figure
+    return axis.figure
 
 
 @styled
 def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Show how long the videos of each class are: all (thin), the middle half (thick), the median (dot).
+    """Show how long the videos of each class are: all of them, and as a box with its median the middle half.
 
     Args:
         videos: a table with the columns class_name, frames and fps.
         title: a heading; by default the shortest, median and longest.
     """
-    seconds = videos["frames"] / videos["fps"]
-    table = seconds.groupby(videos["class_name"]).quantile([0, 0.25, 0.5, 0.75, 1]).unstack()
-    shortest, median, longest = seconds.quantile([0, 0.5, 1])
+    videos = videos.assign(seconds=videos["frames"] / videos["fps"])
+    shortest, median, longest = videos["seconds"].quantile([0, 0.5, 1])
     title = title or f"{shortest:.3g} to {longest:.3g} seconds, half of the videos below {median:.3g}"
-    figure, panels = class_panels(table.index, alt=f"Length of the videos by class: {title}", title=title)
-    for axis, panel in panels:
-        low, first, middle, third, high = table.iloc[panel].to_numpy().T
-        rows = np.arange(len(low))
-        axis.hlines(rows, low, high, color=MUTED, linewidth=1, label="all")
-        axis.hlines(rows, first, third, color=CLASS_COLORS[0], linewidth=4, label="middle half")
-        axis.plot(middle, rows, "o", color="white", markeredgecolor=INK, markersize=5, label="median")
-        axis.set(xlim=(0, longest * 1.04), xlabel="seconds")
-    legend_above(figure, axis)
-    return figure
+    names = sorted(videos["class_name"].unique())
+    for axis, some in class_panels(names, alt=f"Length of the videos by class: {title}", title=title):
+        sns.boxplot(
+            videos,
+            x="seconds",
+            y="class_name",
+            order=some,
+            whis=(0, 100),
+            width=0.5,
+            fill=False,
+            linewidth=1.2,
+            ax=axis,
+        )
+        axis.set_xlim(0, longest * 1.04)
+    return axis.figure
 
 
 @styled
@@ -141,21 +140,16 @@ def plot_sampling(rules: dict, num_video_frames: int, *, title: str | None = Non
     Args:
         rules: name -> int (T,) or (M, T), frame numbers from 0; each of the M windows gets its own line.
         num_video_frames: how many frames the video has.
-        title: a heading, or None.
     """
-    lines = {name: np.atleast_2d(indices) for name, indices in rules.items()}
-    inches = 0.9 + sum(0.2 + 0.17 * len(windows) for windows in lines.values()) + (0.3 if title else 0)
-    figure = Figure(inches, alt=f"Frames taken of {num_video_frames} by {', '.join(rules)}", title=title)
+    colors = dict(zip(rules, itertools.cycle(CLASS_COLORS), strict=False))
+    lines = [(name, window) for name, indices in rules.items() for window in np.atleast_2d(indices)]
+    alt = f"Frames taken of {num_video_frames} by {', '.join(rules)}"
+    figure = Figure(1.2 + 0.2 * len(lines), alt=alt, title=title)
     axis = figure.subplots()
-    y, middles = 0.0, []
-    for windows, color in zip(lines.values(), itertools.cycle(CLASS_COLORS), strict=False):
-        rows = y + 0.6 * np.arange(len(windows))
-        axis.hlines(rows, windows.min(axis=1), windows.max(axis=1), color=color, linewidth=1, alpha=0.5)
-        axis.plot(windows.T, np.broadcast_to(rows, windows.T.shape), "o", color=color, markersize=3.5)
-        middles.append(rows.mean())
-        y = rows[-1] + 1.2
-    axis.set_yticks(middles, lines)
-    axis.set(ylim=(y - 0.5, -0.7), xlim=(-0.02 * num_video_frames, 1.02 * num_video_frames))
+    for row, (name, window) in enumerate(lines):
+        axis.plot(window, np.full(len(window), row), "o-", color=colors[name], markersize=3.5, linewidth=0.6)
+    axis.set_yticks(range(len(lines)), [name for name, _ in lines])
+    axis.set(ylim=(len(lines) - 0.4, -0.6), xlim=(-0.02 * num_video_frames, 1.02 * num_video_frames))
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("frame of the video")
     return figure

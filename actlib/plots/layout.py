@@ -1,8 +1,9 @@
-"""Where things go in a figure: rows of classes, sheets of frames, legends."""
+"""Where things go in a figure: rows of classes, sheets of frames."""
 
 import math
 
 import numpy as np
+import seaborn as sns
 
 from actlib.plots.style import SIGNS, Figure
 
@@ -10,32 +11,26 @@ MAX_ROWS = 34  # classes below each other; more go into further columns
 PERCENT = "{x:.0%}"  # how axes write 0..1
 
 
-def class_panels(names, *, row_height: float = 0.2, alt: str, title: str | None) -> tuple[Figure, list]:
-    """Lay out a chart with one row a class, at y = 0, 1, ... from the top; many classes go into columns side by side.
-
-    Returns:
-        (figure, [(axis, slice of the classes in it), ...]).
-    """
+def class_panels(names, *, alt: str, title: str, reverse: bool = False):
+    """Yield (axis, some names), to be drawn with one row a name; many go into columns, with one legend above."""
     columns = math.ceil(len(names) / MAX_ROWS)
     rows = math.ceil(len(names) / columns)
-    figure = Figure(1.0 + row_height * max(rows, 3), alt=alt, title=title)
-    axes = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
-    panels = [(axis, slice(rows * column, rows * (column + 1))) for column, axis in enumerate(axes)]
-    for axis, panel in panels:
-        axis.set_ylim(rows - 0.4, -0.6)
-        axis.set_yticks(range(len(names[panel])), names[panel], fontsize=9 if rows <= 15 else 7.5)
+    figure = Figure(1.2 + 0.2 * max(rows, 3), alt=alt, title=title)
+    for column, axis in enumerate(figure.subplots(1, columns, sharex=True, squeeze=False)[0]):
+        yield axis, list(names[rows * column : rows * (column + 1)])
+        axis.set(ylabel=None, ylim=(rows - 0.4, -0.6))
+        axis.tick_params("y", labelsize=9 if rows <= 15 else 7.5)
         axis.grid(axis="y", visible=False)
         axis.spines["left"].set_visible(False)
-    return figure, panels
+        if axis.get_legend() and column < columns - 1:
+            axis.get_legend().remove()
+        elif axis.get_legend():
+            options = {"ncols": 9, "title": None, "borderaxespad": 0.1, "reverse": reverse}
+            sns.move_legend(axis, "lower right", bbox_to_anchor=(1, 1), **options)
 
 
 def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
-    """Put frames, uint8 (H, W, 3), side by side in rows; smaller ones are centred on white in the largest size.
-
-    Example:
-        >>> tile(np.zeros((3, 4, 4, 3), np.uint8), columns=2).shape
-        (10, 10, 3)
-    """
+    """Put frames, uint8 (H, W, 3), side by side in rows; smaller ones are centred on white in the largest size."""
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
@@ -51,19 +46,3 @@ def sign_texts(texts, correct) -> list[str]:
     if correct is None:
         return list(texts)
     return [f"{SIGNS[bool(is_correct)]} {text}" for text, is_correct in zip(texts, correct, strict=True)]
-
-
-def axis_below(figure: Figure, frames, *, ratio: float):
-    """Show frames in a row, if there are some, and give the axis below them, so many times as high."""
-    if frames is None:
-        return figure.subplots()
-    above, axis = figure.subplots(2, 1, height_ratios=(1, ratio))
-    above.imshow(tile(frames, columns=len(frames)), aspect="auto")
-    above.set_axis_off()
-    return axis
-
-
-def legend_above(figure: Figure, axis) -> None:
-    """Put an axis' legend in one line at the top right of the figure."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=len(labels), borderaxespad=0.1)

@@ -1,18 +1,17 @@
-"""Figures of results: which classes are confused, how each class fares, models against each other."""
-
-import itertools
+"""Figures of results: which classes are confused, how each class fares, models against each other, single clips."""
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
 
 from actlib.evaluation import LEVELS, Results
-from actlib.plots.layout import PERCENT, class_panels, legend_above
-from actlib.plots.style import CLASS_COLORS, CORRECT, FAINT, INK, MUTED, WRONG, Figure, styled
+from actlib.plots.layout import PERCENT, class_panels
+from actlib.plots.style import CORRECT, INK, MUTED, WRONG, Figure, styled
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
-CORRECT_SHADES = LinearSegmentedColormap.from_list("correct", ["#F4F8FB", CORRECT])
-WRONG_SHADES = LinearSegmentedColormap.from_list("wrong", ["#FCEADF", "#F2B98F", WRONG])
+SHADES = [(0, WRONG), (0.25, "#F2B98F"), (0.498, "#FCEADF"), (0.5, "white"), (0.502, "#F4F8FB"), (1, CORRECT)]
+SHADES = LinearSegmentedColormap.from_list("wrong and right", SHADES, N=513)  # of shares: -1 wrong .. 1 right
 
 
 @styled
@@ -33,66 +32,43 @@ def plot_confusion(results: Results, *, title: str | None = None) -> Figure:
     height = 1.4 + (0.42 if size <= 12 else 0.26) * size if size <= MAX_ANNOTATED else 5.2
     figure = Figure(height, alt=f"Confusion matrix, {title}; most confused: {worst or 'none'}", title=title)
     if size <= MAX_ANNOTATED:
-        _write_counts(_draw_matrix(figure.subplots(), results, range(size), 9 if size <= 12 else 6.5), results)
+        axis, fontsize = figure.subplots(), 9 if size <= 12 else 6.5
+        counts = np.where(results.confusion, results.confusion.astype(str), "")
+        _draw_matrix(axis, results, fontsize, annot=counts, fmt="", annot_kws={"fontsize": fontsize}, linewidths=1.5)
+        for row, (recall, videos) in enumerate(results.per_class[["recall", "videos"]].to_numpy()):
+            text = f"{recall:.0%} of {videos:.0f} found" if videos else "no videos"
+            axis.text(size + 0.1, row + 0.5, text, va="center", fontsize=fontsize, color=MUTED)
     else:
         axis, beside = figure.subplots(1, 2, width_ratios=(1.55, 1))
-        _draw_matrix(axis, results, np.linspace(0, size - 1, 12).round().astype(int), 7)
+        _draw_matrix(axis, results, 7, square=True, xticklabels=9, yticklabels=9)
         _number_pairs(axis, beside, results)
     return figure
 
 
-def _draw_matrix(axis, results: Results, named, fontsize: float):
-    """The diagonal in shades of right, the rest in shades of wrong, some classes named; give the axis back."""
-    size, confusion = len(results.classes), results.confusion
-    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    shades = np.where(np.eye(size, dtype=bool)[..., None], CORRECT_SHADES(share), WRONG_SHADES(2 * share))
-    shades[(confusion == 0) & ~np.eye(size, dtype=bool)] = 1  # white
-    axis.imshow(shades, interpolation="nearest", aspect="auto" if size <= MAX_ANNOTATED else "equal")
-    names = [results.classes[index] for index in named]
-    axis.set_xticks(named, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=fontsize)
-    axis.set_yticks(named, names, fontsize=fontsize)
+def _draw_matrix(axis, results: Results, fontsize: float, **options) -> None:
+    """The diagonal in shades of right, the rest in shades of wrong."""
+    share = results.confusion / np.maximum(results.confusion.sum(axis=1, keepdims=True), 1)
+    signed = np.where(np.eye(len(share), dtype=bool), share, -np.minimum(1, 2 * share))
+    table = pd.DataFrame(signed, results.classes, results.classes)
+    sns.heatmap(table, cmap=SHADES, vmin=-1, vmax=1, cbar=False, ax=axis, **options)
     axis.set(xlabel="predicted class", ylabel="true class")
-    axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
-    return axis
-
-
-def _write_counts(axis, results: Results) -> None:
-    """The number of videos in each cell, white where the shade is dark; beside each row the share that was found."""
-    size, fontsize = len(results.classes), axis.get_yticklabels()[0].get_fontsize()
-    axis.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color="white", linewidth=1.5)
-    axis.tick_params(which="minor", length=0)
-    for (row, column), count in np.ndenumerate(results.confusion):
-        if count:
-            dark = count / results.confusion[row].sum() > (0.7 if row == column else 0.45)
-            color = "white" if dark else INK
-            axis.text(column, row, count, color=color, fontsize=fontsize, ha="center", va="center")
-    options = {"fontsize": fontsize, "color": MUTED}
-    for row, (recall, videos) in enumerate(results.per_class[["recall", "videos"]].to_numpy()):
-        text = f"{recall:.0%} of {videos:.0f}" if videos else "no videos"
-        axis.text(size - 0.4, row, text, va="center", **options)
-    axis.text(size - 0.4, -0.65, "found", va="bottom", **options)
+    axis.tick_params(labelsize=fontsize)
+    axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
 
 
 def _number_pairs(axis, beside, results: Results) -> None:
-    """Number the pairs most often confused in the matrix, and list them beside it, a bar of their share under each."""
-    pairs = results.most_confused(12)
+    """Number the pairs most often confused in the matrix, and list them beside it."""
     beside.set_title("most confused (true → predicted)", fontsize=9)
-    for number, pair in enumerate(pairs.itertuples(), 1):
-        x, y = results.classes.index(pair.predicted_class), results.classes.index(pair.true_class)
+    beside.set_axis_off()
+    for number, pair in enumerate(results.most_confused(12).itertuples(), 1):
+        x, y = (results.classes.index(name) + 0.5 for name in (pair.predicted_class, pair.true_class))
         axis.plot(x, y, "o", markersize=9, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.8)
         away, side = ((5, 4), "left") if x > y else ((-5, -9), "right")  # from the diagonal
         axis.annotate(str(number), (x, y), away, textcoords="offset points", ha=side, fontsize=7, fontweight="bold")
-        beside.barh(number + 0.32, pair.share, height=0.16, color=WRONG)
-        beside.barh(number + 0.32, 1 - pair.share, left=pair.share, height=0.16, color=FAINT)
         text = f"{number}  {pair.true_class} → {pair.predicted_class}"
-        beside.text(0, number + 0.14, text, fontsize=7.5, va="bottom")
-        text, options = f"{pair.videos} videos, {pair.share:.0%}", {"va": "top", "ha": "right", "color": MUTED}
-        beside.text(1, number + 0.42, text, fontsize=6.5, **options)
-    beside.set(xlim=(0, 1), ylim=(len(pairs) + 0.8, 0.3))
-    beside.set_axis_off()
+        beside.text(0, 1 - number / 12.5, text, fontsize=7.5, va="bottom")
+        text = f"{pair.videos} videos, {pair.share:.0%}"
+        beside.text(0.06, 1 - number / 12.5, text, fontsize=6.5, va="top", color=MUTED)
 
 
 @styled
@@ -102,36 +78,19 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
     Args:
         results: a Results, or model name -> Results on the same classes.
         metric: "recall", "precision" or "f1"; a class that has none has no mark.
-        title: a heading, or None.
     """
     models = {"": results} if isinstance(results, Results) else results
     table = pd.DataFrame({name: model.per_class[metric] for name, model in models.items()})
     table = table.sort_values(list(table.columns), kind="stable", na_position="last")
+    long = table.melt(var_name="model", value_name=metric, ignore_index=False).reset_index()
+    look = {"hue": "model"} if len(models) > 1 else {"color": CORRECT}
     title = title or f"{metric} of each class"
-    alt = f"{title}, lowest: {', '.join(table.index[:3])}"
-    figure, panels = class_panels(table.index, row_height=0.2 if len(models) == 1 else 0.22, alt=alt, title=title)
-    lowest = 0 if len(models) == 1 else max(0, np.floor(10 * table.min(axis=None)) / 10 - 0.03)  # bars start at 0
-    for axis, panel in panels:
-        _draw_classes(axis, table.iloc[panel])
-        axis.set(xlim=(lowest, 1.03), xlabel=metric)
+    for axis, names in class_panels(table.index, alt=f"{title}, lowest: {', '.join(table.index[:3])}", title=title):
+        sns.barplot(
+            long, x=metric, y="class_name", order=names, errorbar=None, saturation=1, width=0.7, ax=axis, **look
+        )
         axis.xaxis.set_major_formatter(PERCENT)
-        if (metric, len(panels)) == ("recall", 1):
-            axis.set_xlabel("recall (share of the class found)")
-    if len(models) > 1:
-        legend_above(figure, axis)
-    return figure
-
-
-def _draw_classes(axis, table: pd.DataFrame) -> None:
-    """One model as bars; several as dots joined by a line, a little above each other so that equal ones are seen."""
-    rows = np.arange(len(table))
-    if table.shape[1] == 1:
-        axis.barh(rows, table.iloc[:, 0], height=0.7, color=CORRECT)
-        return
-    axis.hlines(rows, table.min(axis=1), table.max(axis=1), color=FAINT, linewidth=4)
-    heights = np.linspace(-0.14, 0.14, table.shape[1])
-    for name, height, color, marker in zip(table.columns, heights, CLASS_COLORS, "osD^vP", strict=False):
-        axis.plot(table[name], rows + height, marker, color=color, markeredgecolor="white", markersize=6, label=name)
+    return axis.figure
 
 
 @styled
@@ -140,24 +99,58 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Figure:
 
     Args:
         results: model name -> Results.
-        title: a heading, or None.
     """
     best = max(results, key=lambda name: results[name].video.value)
     alt = f"Accuracies of {', '.join(results)}; best at video level: {best}"
     figure = Figure(1.25 + 0.3 * len(results), alt=alt, title=title)
-    axes = figure.subplots(1, 3, sharey=True, sharex=True)
-    chance = 1 / len(next(iter(results.values())).classes)
-    lowest = min(chance, *(getattr(model, level).low for model in results.values() for level in LEVELS))
-    for axis, level in zip(axes, LEVELS, strict=True):
-        for row, (model, color) in enumerate(zip(results.values(), itertools.cycle(CLASS_COLORS), strict=False)):
-            share = getattr(model, level)
-            axis.hlines(row, share.low, share.high, color=color, linewidth=3, alpha=0.45)
-            axis.plot(share.value, row, "o", color=color, markeredgecolor="white", markersize=8)
+    chance = 1 / len(results[best].classes)
+    for axis, level in zip(figure.subplots(1, 3, sharey=True, sharex=True), LEVELS, strict=True):
+        shares = [getattr(model, level) for model in results.values()]
+        table = pd.DataFrame([(share.low, share.value, share.high) for share in shares], list(results)).T
+        options = {
+            "estimator": "median",
+            "errorbar": ("pi", 100),
+            "markersize": 6,
+        }  # of the three: the value, and from low to high
+        sns.pointplot(
+            table, orient="h", palette=sns.color_palette(n_colors=len(results)), linestyle="none", ax=axis, **options
+        )
+        for row, share in enumerate(shares):
             axis.text(share.value, row - 0.2, f"{share.value:.1%}", ha="center", va="bottom", fontsize=7.5)
         axis.axvline(chance, color=MUTED, linestyle=":", linewidth=1)
         axis.text(chance, -0.65, " chance", color=MUTED, fontsize=7.5, va="top")
-        axis.set(xlabel=f"{level} accuracy", xlim=(lowest - 0.05, 1.05), ylim=(len(results) - 0.4, -0.7))
+        axis.set(xlabel=f"{level} accuracy", xlim=(None, 1.05), ylim=(len(results) - 0.4, -0.7))
         axis.xaxis.set_major_formatter(PERCENT)
         axis.grid(axis="y", visible=False)
-    axes[0].set_yticks(range(len(results)), results)
+    return figure
+
+
+@styled
+def plot_predictions(
+    probabilities: np.ndarray, classes: tuple[str, ...], *, frames=None, title: str | None = None
+) -> Figure:
+    """Show each clip's three most probable classes as bars beside one of its frames, two clips a row.
+
+    Args:
+        probabilities: float (n, K), in 0..1, one row a clip.
+        frames: n uint8 (H, W, 3), one of each clip, or None.
+    """
+    orders = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :3]
+    rows = -(-len(orders) // 2)
+    alt = f"Predictions for {len(orders)} clips: {', '.join(classes[order[0]] for order in orders)}"
+    figure = Figure(0.5 + 0.96 * rows, alt=alt, title=title)
+    ratios = (0.01 if frames is None else 1, 2.2) * 2
+    axes = figure.subplots(rows, 4, width_ratios=ratios, squeeze=False).reshape(-1, 2)
+    for axis in axes.ravel():
+        axis.set_axis_off()
+    for index, (order, (left, axis)) in enumerate(zip(orders, axes, strict=False)):
+        if frames is not None:
+            left.imshow(frames[index])
+        shares = probabilities[index][order]
+        axis.barh(range(len(order)), np.ones(len(order)), color="#F3F3F3", height=0.75)
+        axis.barh(range(len(order)), shares, color=["#B4B4B4", "#DCDCDC", "#DCDCDC"][: len(order)], height=0.75)
+        for row, (label, share) in enumerate(zip(order, shares, strict=True)):
+            axis.text(0.015, row, classes[label], va="center", fontsize=8)
+            axis.text(1.02, row, f"{share:.0%}", va="center", fontsize=8)
+        axis.set(xlim=(0, 1.15), ylim=(2.6, -0.6))
     return figure

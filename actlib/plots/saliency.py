@@ -2,11 +2,13 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from actlib.plots.data import show_frames
-from actlib.plots.layout import axis_below
+from actlib.plots.layout import tile
 from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, styled
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
@@ -17,7 +19,6 @@ def show_filters(filters: np.ndarray, *, title: str | None = None) -> Figure:
 
     Args:
         filters: float (k, h, w, 3), RGB; each is stretched over its own range.
-        title: a heading, or None.
     """
     low, high = (limit(filters, axis=(1, 2, 3), keepdims=True) for limit in (np.min, np.max))
     shades = (255 * (filters - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
@@ -34,7 +35,6 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
         frames: uint8 (n, H, W, 3).
         heat: float (n, H, W), in 0..1, as ``grad_cam`` gives.
         titles: n short texts above the frames, or None.
-        title: a heading, or None.
     """
     gray = np.asarray(frames).mean(axis=-1, keepdims=True)  # (n, H, W, 1)
     warm = 255 * matplotlib.colormaps["inferno"](heat)[..., :3]
@@ -43,11 +43,8 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
     texts = None if titles is None else [*titles, *[""] * len(overlay)]
     figure = show_frames([*frames, *overlay], titles=texts, columns=len(frames), title=title)
     figure.alt = ", ".join([f"Grad-CAM of {len(frames)} frames", *(titles or [])])
-    figure.set_figheight(min(figure.get_figheight(), 7) + 0.5)
-    shades = matplotlib.cm.ScalarMappable(cmap="inferno")
-    bar = figure.colorbar(shades, ax=figure.axes, orientation="horizontal", aspect=60, fraction=0.04, pad=0.02)
-    bar.set_ticks([0, 1], labels=["did not matter", "mattered most"])
-    bar.outline.set_visible(False)
+    figure.set_figheight(min(figure.get_figheight(), 7) + 0.3)
+    figure.supxlabel("dark: did not matter, bright: mattered most", fontsize=8)
     return figure
 
 
@@ -58,11 +55,12 @@ def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: 
     Args:
         frames: uint8 (T, H, W, 3).
         contributions: float (T,), in units of the logit.
-        title: a heading, or None.
     """
     strongest = int(np.abs(contributions).argmax()) + 1
     figure = Figure(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}", title=title)
-    axis = axis_below(figure, frames, ratio=2)
+    above, axis = figure.subplots(2, 1, height_ratios=(1, 2))
+    above.imshow(tile(frames, columns=len(frames)), aspect="auto")
+    above.set_axis_off()
     numbers = np.arange(1, len(frames) + 1)
     axis.bar(numbers, contributions, width=0.8, color=[VERDICTS[bool(each >= 0)] for each in contributions])
     axis.axhline(0, color=MUTED, linewidth=0.8)
@@ -78,7 +76,6 @@ def plot_states(states, *, title: str | None = None) -> Figure:
     Args:
         states: float (T, units), in -1..1, or name -> such states. Units are in the order in which they peak in the
             first; all have one scale of colors.
-        title: a heading, or None.
     """
     maps = states if isinstance(states, dict) else {"": states}
     first = np.abs(next(iter(maps.values())))
@@ -89,15 +86,12 @@ def plot_states(states, *, title: str | None = None) -> Figure:
     figure = Figure(1.2 + min(3.5, 0.09 * first.shape[1]) + (0.3 if names else 0), alt=alt, title=title)
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     for axis, (name, each) in zip(axes, maps.items(), strict=True):
-        extent = (0.5, len(each) + 0.5, each.shape[1] + 0.5, 0.5)
-        options = {"cmap": "PuOr", "vmin": -limit, "vmax": limit, "aspect": "auto", "interpolation": "nearest"}
-        shown = axis.imshow(np.asarray(each)[:, order].T, extent=extent, **options)
-        axis.grid(visible=False)
+        table = pd.DataFrame(np.asarray(each)[:, order].T, columns=range(1, len(each) + 1))
+        sns.heatmap(table, cmap="PuOr", vmin=-limit, vmax=limit, yticklabels=False, cbar=False, ax=axis)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("step of the clip")
     axes[0].set_ylabel(f"unit (by when it peaks{' in the first' if names else ''})")
-    bar = figure.colorbar(shown, ax=axes, label="state", pad=0.01)
-    bar.outline.set_visible(False)
+    figure.colorbar(axis.collections[0], ax=axes, label="state", pad=0.01).outline.set_visible(False)
     return figure
 
 
@@ -110,30 +104,31 @@ def plot_projection(
     Args:
         points: float (n, 2), where each clip lies (of PCA or t-SNE, without units).
         labels: int (n,), its class; up to 8 classes have a color and sign each, more are named where there is room.
-        classes: K names.
         thumbnails: n uint8 (h, w, 3), a small frame of each clip, shown where there is room; or None.
-        title: a heading, or None.
     """
-    points, labels = np.asarray(points, float), np.asarray(labels)
     present = np.unique(labels)
     few = len(present) <= len(CLASS_COLORS)
     middles = np.array([np.median(points[labels == label], axis=0) for label in present])
-    colors = {label: CLASS_COLORS[place % len(CLASS_COLORS)] for place, label in enumerate(present)}
+    names, colors = [classes[label] for label in present], sns.color_palette(CLASS_COLORS, len(present))
     figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes", title=title)
     axis = figure.subplots()
-    for label, marker in zip(present, "osD^vPXh" * len(present), strict=False):
-        look = {"marker": marker, "s": 26 if few else 8, "linewidth": 0.5 if few else 0, "edgecolor": "white"}
-        axis.scatter(*points[labels == label].T, color=colors[label], label=classes[label], zorder=3, **look)
+    named = np.array(classes)[labels]
+    look = {"s": 26, "style": named} if few else {"s": 8, "linewidth": 0}
+    options = {"hue": named, "hue_order": names, "palette": colors, "legend": few, "zorder": 3, "ax": axis}
+    sns.scatterplot(x=points[:, 0], y=points[:, 1], **options, **look)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.margins(0.06)
     if few:
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
+        sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1))
     figure.draw_without_rendering()  # so that it is known what would overlap
     if thumbnails is not None:
         central = np.argsort(np.linalg.norm(points - middles[np.searchsorted(present, labels)], axis=1), kind="stable")
         for index in central[_keep_apart(axis, points[central], apart=(58, 46))]:
-            _pin(axis, thumbnails[index], points[index], colors[labels[index]])
+            image = OffsetImage(thumbnails[index], zoom=50 / thumbnails[index].shape[1])  # points of type
+            frame = {"edgecolor": colors[names.index(named[index])], "linewidth": 2}
+            options = {"boxcoords": "offset points", "pad": 0.1, "bboxprops": frame, "zorder": 2}
+            axis.add_artist(AnnotationBbox(image, points[index], (0, 20), **options))
     for place in [] if few else _keep_apart(axis, middles, apart=(95, 11)):
         look = {"ha": "center", "va": "center", "fontsize": 6.5, "path_effects": HALO, "zorder": 4}
         axis.annotate(classes[present[place]], middles[place], **look)
@@ -148,12 +143,3 @@ def _keep_apart(axis, points: np.ndarray, *, apart: tuple[int, int]) -> list[int
         if not (np.abs(places[kept] - place) < apart).all(axis=1).any():
             kept.append(index)
     return kept
-
-
-def _pin(axis, thumbnail: np.ndarray, point: np.ndarray, color) -> None:
-    """Put a small frame, 50 points of type wide, above its point, framed in its class's color."""
-    zoom = 50 / thumbnail.shape[1]
-    above, look = (0, zoom * thumbnail.shape[0] / 2), {"edgecolor": color, "linewidth": 2}
-    image = AnnotationBbox(OffsetImage(thumbnail, zoom=zoom), point, above, boxcoords="offset points", pad=0.1)
-    image.patch.update(look)
-    axis.add_artist(image).set_zorder(2)

@@ -9,6 +9,7 @@ import matplotlib
 import matplotlib.figure
 import matplotlib.style
 import numpy as np
+import seaborn as sns
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image, ImageFont
@@ -19,7 +20,7 @@ CORRECT, WRONG = "#0072B2", "#C04A00"  # of no class; dark enough for text on wh
 CORRECT_ON_DARK, WRONG_ON_DARK = "#62B8EC", "#FF9A4D"  # the same two as text on a dark ground
 VERDICTS = {True: CORRECT, False: WRONG}
 SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without color
-SUBSET_COLORS = {**dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False)), "videos": CLASS_COLORS[0]}
+SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
 INK, MUTED, FAINT = "#333333", "#8A8A8A", "#E4E4E4"
 WIDTH = 8.0  # inches, of every figure
 DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
@@ -27,31 +28,19 @@ MAX_BYTES = 100_000  # of one figure in a notebook
 PHOTO = 12_000  # colors; a drawing has fewer
 
 STYLE = {
+    **sns.axes_style("whitegrid"),
+    **sns.plotting_context("paper"),
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
-    "font.size": 9,
-    "text.color": INK,
     "axes.prop_cycle": matplotlib.cycler(color=CLASS_COLORS),
-    "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
     "grid.color": FAINT,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "patch.force_edgecolor": False,
     "lines.linewidth": 1.8,
 }
-
 styled = matplotlib.style.context(STYLE, after_reset=True)
 """Decorator: the function draws in the one style, whatever the reader has set."""
 
