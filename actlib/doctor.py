@@ -1,7 +1,6 @@
 """What is there, what is missing, and the line to type next; imports no framework.
 
-The rest of the library is imported only where it is needed, so that the report comes even when half the packages are
-missing.
+Other rooms are imported only where they are needed, so that the report comes even when half the packages are missing.
 """
 
 import os
@@ -14,19 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actlib import paths
-from actlib.specs import SEVEN_CLASSES
 
-STATES = {"ok": "ok  ", "note": "note", "missing": "MISS"}
 PACKAGES = ("numpy", "av", "pandas", "matplotlib", "jupyterlab", "ipywidgets", "anywidget", "safetensors")
 FRAMEWORKS = {"Keras": ("keras",), "PyTorch": ("torch",), "TensorFlow": ("tensorflow", "tensorflow-cpu")}
 MUST_EXIST = ("ACTLIB_DATA", "ACTLIB_WEIGHTS", "ACTLIB_REAL_DATA")  # other folders are made when they are needed
 RAR_TOOLS = ("unrar", "unar", "7z", "7zz", "bsdtar")
 ROOM = 2_000_000_000  # bytes: seven classes, ImageNet's weights and the features kept of them
-ASK_TORCH = """
-import torch
-apple = "Apple's (mps)" if torch.backends.mps.is_available() else "none: it computes on the CPU"
-print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else apple)
-"""
+ASK_TORCH = (
+    "import torch; a = torch.accelerator; print(a.is_available() and a.current_accelerator() or 'none: CPU only')"
+)
 
 
 class Finding(NamedTuple):
@@ -49,7 +44,7 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
     width = max(len(finding.about) for finding in findings)
     lines = []
     for state, about, found, fix in findings:
-        lines.append(f"{STATES[state]}  {about:{width}}  {found}")
+        lines.append(f"{'MISS' if state == 'missing' else state:4}  {about:{width}}  {found}")
         lines += [f"{'':{width + 8}}-> {fix}"] if fix else []
     report = "\n".join([*lines, "", f"Next: {choose_next(findings)}"])
     return report.replace(str(paths.home_folder()), ".") if short else report
@@ -57,9 +52,9 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
 
 def examine(*, ask_frameworks=False) -> list[Finding]:
     """Return what is found of the machine, the packages, the disk, the data and the weights; arguments as `doctor`."""
-    finders = [_find_machine, _find_packages, _find_gpu, *[_find_torch_gpu] * ask_frameworks, _find_disk, _find_cache]
+    finders = [_find_machine, _find_packages, _find_tools, *[_find_torch_gpu] * ask_frameworks, _find_disk]
     findings = []
-    for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights, _find_rar]:
+    for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights]:
         try:
             findings += finder()
         except (ImportError, OSError) as error:
@@ -69,14 +64,7 @@ def examine(*, ask_frameworks=False) -> list[Finding]:
 
 
 def choose_next(findings) -> str:
-    """Return the one line to type next.
-
-    Example:
-        >>> choose_next([Finding("missing", "numpy", "not installed", "make setup")])
-        'make setup'
-        >>> choose_next([Finding("note", "ImageNet weights", "none", "python -m actlib fetch vgg16")])
-        'make lab'
-    """
+    """Return the one line to type next: the fix of the first thing that is missing."""
     return next((finding.fix for finding in findings if finding.state == "missing" and finding.fix), "make lab")
 
 
@@ -97,23 +85,22 @@ def _find_packages():
     absent = ", ".join(name for name, version in versions.items() if not version)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     yield _choose(not absent, "packages", found, f"not installed: {absent}", "make setup", bad="missing")
-    frameworks = {name: next(filter(None, map(_version, names)), "") for name, names in FRAMEWORKS.items()}
+    frameworks = {name: _version(*names) for name, names in FRAMEWORKS.items()}
+    bad = "note" if frameworks["PyTorch"] or (frameworks["Keras"] and frameworks["TensorFlow"]) else "missing"
     for name, version in frameworks.items():
-        yield _choose(version, name, version, "not installed", "make setup")
-    if not frameworks["PyTorch"] and not (frameworks["Keras"] and frameworks["TensorFlow"]):
-        yield Finding("missing", "frameworks", "neither PyTorch nor Keras with TensorFlow", "make setup")
+        yield _choose(version, name, version, "not installed", "make setup", bad=bad)
 
 
-def _version(name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
+def _version(*names):
+    """Return the version of the first of these packages that is installed, or an empty text."""
+    return next((package.version for name in names for package in metadata.distributions(name=name)), "")
 
 
-def _find_gpu():
+def _find_tools():
     names = _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     yield _choose(names, "GPU", "; ".join(names), "none that nvidia-smi knows; the sample set needs none")
+    tool = next(filter(shutil.which, RAR_TOOLS), None)
+    yield _choose(tool, "RAR", f"unpacked with {tool}", "no tool; only the publisher's archive of UCF-101 needs one")
 
 
 def _find_torch_gpu():
@@ -134,20 +121,23 @@ def _find_disk():
     from actlib.download.transfer import check_disk
     from actlib.files import format_size
 
-    free = check_disk(paths.home_folder(), 0)
-    found = f"{format_size(free)} free in {paths.home_folder()}"
-    fix = f"free some space: seven classes of UCF-101 and what is kept of them take {format_size(ROOM)}"
+    free, cache = check_disk(paths.home_folder(), 0), paths.cache_folder().absolute()
+    found, fix = (
+        f"{format_size(free)} free in {paths.home_folder()}",
+        f"free some space: {format_size(ROOM)} are wanted",
+    )
     yield _choose(free >= ROOM, "disk", found, found, fix)
-
-
-def _find_cache():
-    from actlib.files import format_size
-
-    folder = paths.cache_folder().absolute()
-    writable = os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK)
-    found = f"{format_size(sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()))} in {folder}"
+    writable = os.access(next(path for path in (cache, *cache.parents) if path.exists()), os.W_OK)
+    found = f"{format_size(sum(path.stat().st_size for path in cache.rglob('*') if path.is_file()))} in {cache}"
     fix = "export ACTLIB_CACHE=/a/folder/of/yours"
-    yield _choose(writable, "cache", found, f"{folder} cannot be written", fix, bad="missing")
+    yield _choose(writable, "cache", found, f"{cache} cannot be written", fix, bad="missing")
+
+
+def _find_settings():
+    for name in paths.SETTINGS:
+        if value := paths.read_setting(name):
+            there = name not in MUST_EXIST or Path(value).exists()
+            yield _choose(there, name, value, f"names {value}, which is not there", f"unset {name}", bad="missing")
 
 
 def _find_sample():
@@ -167,22 +157,19 @@ def _find_videos():
     files = [path for path in root.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES]
     classes = sorted({path.parent.name for path in files})
     found = f"{len(files)} videos of {len(classes)} classes in {folder}"
-    seven = not files or set(classes) == set(SEVEN_CLASSES)
-    fetch = "" if own else f"python -m actlib fetch ucf101 --classes {'seven' if seven else ','.join(classes)}"
-    if not files and own:
-        advice = "name the folder that holds UCF-101/ in ACTLIB_DATA, or unset it"
-        return [Finding("missing", "videos", f"no videos in {folder}", advice)]
+    fetch = "" if own else f"python -m actlib fetch ucf101 --classes {','.join(classes) or 'seven'}"
     if not files:
-        return [Finding("note", "videos", f"no videos in {folder}; the sample set stands in for them", fetch)]
+        advice = "name the folder that holds UCF-101/ in ACTLIB_DATA, or unset it"
+        found = f"no videos in {folder}{'' if own else '; the sample set stands in for them'}"
+        return [Finding("missing" if own else "note", "videos", found, fetch or advice)]
     try:
-        official = list_official(folder, classes)
+        here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
+        absent = {name.rpartition(".")[0].lower() for name in list_official(folder, classes)} - here
+        complete = f"{found}, all that the lists name"
+        return [_choose(not absent, "videos", complete, f"{found}; the lists name {len(absent)} more", fetch)]
     except FileNotFoundError:
-        found = f"{found}, without official lists{': a collection of your own' if own else ''}"
-        return [_choose(own, "videos", found, found, "python -m actlib fetch lists", bad="missing")]
-    here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
-    absent = {name.rpartition(".")[0].lower() for name in official} - here
-    complete = f"{found}, all that the lists name"
-    return [_choose(not absent, "videos", complete, f"{found}; the lists name {len(absent)} more", fetch)]
+        fix = "python -m actlib fetch lists"
+        return [_choose(own, "videos", found, f"{found}, without official lists", fix, bad="missing")]
 
 
 def _find_weights():
@@ -192,15 +179,3 @@ def _find_weights():
     otherwise, fix = f"not in {path.parent}; models for UCF-101 start from them", "python -m actlib fetch vgg16"
     bad = "missing" if (data / "UCF-101").is_dir() else "note"
     yield _choose(path.is_file(), "ImageNet weights", str(path), otherwise, fix, bad=bad)
-
-
-def _find_rar():
-    tool = next(filter(shutil.which, RAR_TOOLS), None)
-    yield _choose(tool, "RAR", f"unpacked with {tool}", "no tool; only the publisher's archive of UCF-101 needs one")
-
-
-def _find_settings():
-    for name in paths.SETTINGS:
-        if value := paths.read_setting(name):
-            there = name not in MUST_EXIST or Path(value).exists()
-            yield _choose(there, name, value, f"names {value}, which is not there", f"unset {name}", bad="missing")

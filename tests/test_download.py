@@ -118,7 +118,7 @@ def test_one_class_of_a_flat_zip_on_a_server_costs_only_its_own_bytes(server, tm
     check = fetch_ucf101(tmp_path / "u", classes=["Basketball"], source=url, lists=lists)
     assert server.sent("/all.zip") < 200_000
     assert found(tmp_path / "u") == of_class(videos, "Basketball")  # and not BasketballDunk
-    assert check.complete and check.present == 4 and check.extra == []
+    assert check.present == 4 and check.extra == check.missing == []
     assert "Unpacking 4 of 4 files (" in (said := capsys.readouterr().out) and "free)" in said
 
 
@@ -151,7 +151,7 @@ def test_the_publishers_own_archive_has_a_short_name(server, tmp_path, videos, l
     write_rar(tmp_path / "U.rar", {f"UCF-101/{name}": content for name, content in videos.items()})
     url = server.put("/U.rar", (tmp_path / "U.rar").read_bytes(), drops=[10_000])
     monkeypatch.setattr(sources, "OFFICIAL_URL", url)
-    assert fetch_ucf101(tmp_path / "u", classes="all", source="official", lists=lists).complete
+    fetch_ucf101(tmp_path / "u", classes="all", source="official", lists=lists)
     assert found(tmp_path / "u") == videos
 
 
@@ -167,7 +167,7 @@ def test_a_folder_with_lists_beside_the_videos(tmp_path, videos, lists):
 def test_addresses_can_be_named_in_the_environment(server, tmp_path, archive, lists, monkeypatch):
     monkeypatch.setenv("ACTLIB_UCF101_URL", server.put("/all.zip", archive.read_bytes()))
     monkeypatch.setenv("ACTLIB_UCF101_LISTS_URL", server.put("/lists.zip", lists.read_bytes()))
-    assert fetch_ucf101(tmp_path / "u", classes="all").complete
+    assert fetch_ucf101(tmp_path / "u", classes="all").present == 12
     assert downloads(tmp_path / "u") == []
 
 
@@ -243,7 +243,7 @@ def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, list
     assert all(name in str(error.value) for name in names[:3]) and names[3] not in str(error.value)
     check = check_videos(tmp_path / "u", ["Basketball"])
     assert (check.missing, check.extra) == ([names[0]], ["Basketball/holiday.avi"])
-    assert check.undecodable == names[1:3] and not check.complete
+    assert check.undecodable == names[1:3]
     assert check.describe(most=1).endswith(f"2 undecodable:\n  {names[1]}\n  ... and 1 more")
     assert "check.txt" in str(error.value)
     assert all(name in (tmp_path / "u" / "check.txt").read_text() for name in names[:3])
@@ -315,7 +315,7 @@ def test_kill_9_in_the_middle_then_the_same_line_again(server, tmp_path, videos,
     assert len(here) < len(videos) and here == {name: videos[name] for name in here}
     assert not list(folder.glob("download-*.zip"))
     server.pages["/all.zip"].holds = None
-    assert fetch_ucf101(folder, classes="all", source=url, lists=lists).complete
+    fetch_ucf101(folder, classes="all", source=url, lists=lists)
     assert found(folder).items() >= videos.items()
 
 

@@ -27,10 +27,7 @@ from actlib.files import format_size, write_whole
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, remotezip.RemoteZipError, zlib.error, lzma.LZMAError)
 UNREADABLE += (EOFError, RuntimeError, ValueError, struct.error)  # RuntimeError: a ZIP with a password
 INSIDE = re.compile(r"(\w[\w.-]*/)*\w[\w.-]*")  # a path that leaves no folder on any system
-RAR_TOOLS = (
-    "'sudo apt install unar' (Debian, Ubuntu), 'sudo dnf install unar' (Fedora), 'brew install unar' (macOS), "
-    "or unrar, 7-Zip (Windows) or bsdtar on PATH"
-)
+RAR_TOOLS = "'sudo apt install unar' (Linux), 'brew install unar' (macOS), or unrar, 7-Zip or bsdtar on PATH"
 
 
 class ArchiveError(DownloadError):

@@ -22,11 +22,6 @@ class Check:
     extra: list[str]  # there, but not listed
     undecodable: list[str]  # there and listed, but no video can be read from them
 
-    @property
-    def complete(self) -> bool:
-        """Whether every listed video is there and readable."""
-        return not (self.missing or self.undecodable)
-
     def describe(self, most=20) -> str:
         """Return a report of several lines that spells out at most so many names of each kind, or all."""
         expected = self.present + len(self.missing) + len(self.undecodable)

@@ -3,15 +3,13 @@
 By default only the videos of the classes asked for come over the line, out of one big ZIP on a server that sends parts.
 """
 
-from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from actlib.download import sources
 from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.completeness import Check, check_videos, choose_classes, list_official
 from actlib.download.pretrained import fetch_vgg16
-from actlib.download.transfer import DownloadError, ask_server
+from actlib.download.transfer import DownloadError
 from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
 
@@ -25,18 +23,13 @@ def ucf101_folder() -> Path:
 
 
 def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str:
-    """Fetch one of the things that lessons need, and return a text that says what is there now.
+    """Fetch what lessons need, and return a text that says what is there now; raises as the function for each does.
 
     Args:
         what: "ucf101", "lists" or "vgg16".
-        classes: for "ucf101", as in `fetch_ucf101`.
+        classes: for "ucf101", as in `fetch_ucf101`; likewise `lists`.
         source: file, folder or URL to take it from instead.
         folder: where it goes; None means `data/ucf101` or `pretrained` at home.
-        lists: for "ucf101": file, folder or URL with the official lists.
-
-    Raises:
-        DownloadError: what went wrong, and what to do; also when videos are missing or undecodable at the end.
-        ValueError: there is no such thing or class, or the file holds something else.
     """
     if what == "vgg16":
         return f"{fetch_vgg16(source=source, folder=folder)} is ready for both frameworks."
@@ -55,17 +48,13 @@ def fetch_lists(folder, *, source=None) -> Path:
     Args:
         folder: of UCF-101.
         source: file, folder or URL to take them from; None means the official address.
-
-    Raises:
-        DownloadError: they cannot be had, or the archive lacks some.
     """
     place = Path(folder) / "ucfTrainTestlist"
     with sources.lock_or_wait(place):
         if source is None and all((place / name).is_file() for name in LIST_NAMES):
             return place
         source = str(source or read_setting("ACTLIB_UCF101_LISTS_URL") or sources.LISTS_URL)
-        local = sources.local_file(source, folder, most=len(LIST_NAMES) * LARGEST_LIST)
-        with local as file, open_archive(file) as members:
+        with sources.local_file(source, folder, most=LARGEST_LIST) as file, open_archive(file) as members:
             if lacking := [name for name in LIST_NAMES if name.lower() not in members]:
                 raise ArchiveError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
             unpack(members, place, {name.lower(): name for name in LIST_NAMES}, largest=LARGEST_LIST)
@@ -94,17 +83,15 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
     classes = choose_classes(folder, classes)
     official = {PurePosixPath(name).name.lower(): name for name in list_official(folder, classes)}
     source = sources.OFFICIAL_URL if source == "official" else source
-    in_parts = sources.is_url(source) and urlsplit(source).path.lower().endswith(".zip") and ask_server(source)
-    with sources.lock_or_wait(folder / "UCF-101"):
-        local = sources.local_file(source, folder, most=LARGEST_ARCHIVE, keep=True)
-        with nullcontext(in_parts) if in_parts and in_parts.ranges else local as place:
-            with open_archive(place) as members:
-                unpack(members, folder / "UCF-101", official, largest=LARGEST_VIDEO)
-            check = check_videos(folder, classes)
-            if not check.complete:
-                report = write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
-                advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."
-                raise (ArchiveError if check.undecodable else DownloadError)(f"{check.describe()}\n{advice}")
+    local = sources.local_file(source, folder, most=LARGEST_ARCHIVE, keep=True)
+    with sources.lock_or_wait(folder / "UCF-101"), local as place:
+        with open_archive(place) as members:
+            unpack(members, folder / "UCF-101", official, largest=LARGEST_VIDEO)
+        check = check_videos(folder, classes)
+        if check.missing or check.undecodable:
+            report = write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
+            advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."
+            raise (ArchiveError if check.undecodable else DownloadError)(f"{check.describe()}\n{advice}")
     return check
 
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from actlib import checkpoints
 from actlib.download import sources
-from actlib.files import format_size
 from actlib.paths import VGG16 as FILE_NAME
 from actlib.paths import home_folder, read_setting
 from actlib.specs import VGG16
@@ -32,15 +31,12 @@ ADVICE = "Choose Keras' no-top file or torchvision's vgg16-397923af.pth."
 
 
 def fetch_vgg16(*, source=None, folder=None) -> Path:
-    """Fetch VGG-16 without its head, trained on ImageNet, and write it under the library's own names.
+    """Fetch VGG-16 without its head, trained on ImageNet, under the library's own names, and return its path.
 
     Args:
         source: a `.h5` or `.npz` with Keras' names, a `.safetensors` of this library, torchvision's `.pth`, or the URL
             of one; None means Keras' own file, unless a whole one is there already.
         folder: where `vgg16_imagenet.safetensors` and its card go; None means `pretrained` at home.
-
-    Returns:
-        The path of the `.safetensors` file.
 
     Raises:
         DownloadError: it cannot be had.
@@ -67,20 +63,11 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
                 "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet",
             }
             checkpoints.save_checkpoint(path, weights, card)
-    print(f"VGG-16 ({family}'s) from {source} -> {path} ({format_size(path.stat().st_size)})")
     return path
 
 
 def check_vgg16(weights, source) -> str:
-    """Return the family that weights belong to, "keras" or "torchvision".
-
-    Args:
-        weights: neutral name -> array, with `preprocess/mean` and `preprocess/std`.
-        source: where they come from, for the message.
-
-    Raises:
-        ValueError: they are not VGG-16's, not finite, or prepared for the other family.
-    """
+    """Return "keras" or "torchvision"; raise ValueError if weights are not VGG-16's or prepared for the other one."""
     try:
         checkpoints.check_weights(_shapes(), weights)
         if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:

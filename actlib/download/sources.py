@@ -1,19 +1,18 @@
 """Where things come from, and how a file, or an address of one, becomes a file on disk that can be used."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from actlib.download.archives import ArchiveError
-from actlib.download.transfer import download
+from actlib.download.transfer import ask_server, download
 from actlib.files import lock
 
-VIDEOS_URL = "https://storage.googleapis.com/thumos14_files/UCF101_videos.zip"
+STORAGE = "https://storage.googleapis.com"
+VIDEOS_URL = f"{STORAGE}/thumos14_files/UCF101_videos.zip"
 OFFICIAL_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"
 LISTS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
-VGG16_URL = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
-    "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-)
+VGG16_URL = f"{STORAGE}/tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's as Keras does
     VIDEOS_URL: "sha256:dabf56f573cd19c79e096563529fec8126a2a34e18e10c72eb621dd687532b0d",
     LISTS_URL: "sha256:5c0d1a53b8ed364a2ac830a73f405e51bece7d98ce1254fd19ed4a36b224bd27",
@@ -21,33 +20,32 @@ CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's 
 }
 
 
-@contextmanager
 def lock_or_wait(path):
-    """Hold the lock of a path, and say so when there is somebody to wait for."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock(path, timeout=0))
-        except TimeoutError:
-            print(f"Another process is fetching {path}; waiting for it.")
-            stack.enter_context(lock(path))
-        yield
+    """Return the lock of a path, a context manager, and say so when there is somebody to wait for."""
+    try:
+        with lock(path, timeout=0):
+            pass
+    except TimeoutError:
+        print(f"Another process is fetching {path}; waiting for it.")
+    return lock(path)
 
 
 @contextmanager
 def local_file(source, folder, *, most, keep=False):
-    """Make a source a file on disk; a download that proves useless is removed, so that the next try fetches it again.
+    """Yield a source's path on disk; a download that proves useless is removed, so that the next try fetches it again.
 
     Args:
         source: a file or folder, or the URL of a file.
         folder: where a download goes.
         most: bytes of a download to accept at most.
-        keep: whether a download stays, as an archive of which more will be wanted.
-
-    Yields:
-        The path.
+        keep: whether a download stays, as an archive of which more will be wanted; of a ZIP on a server that can send
+            parts nothing is fetched, and its RemoteFile is what is yielded.
     """
     if not is_url(source):
         yield Path(source)
+        return
+    if keep and urlsplit(source).path.lower().endswith(".zip") and (remote := ask_server(source)).ranges:
+        yield remote
         return
     path = download(source, folder, most=most, checksum=CHECKSUMS.get(source))
     try:

@@ -170,8 +170,6 @@ def _request(url, first, last="", *, version=None):
         if code >= 500 or code in (408, 429):
             raise requests.ConnectionError(f"{code} {answer.reason}")
         answer.raise_for_status()
-        if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
-            raise requests.ConnectionError(f"another part than that from byte {first:,}")
         if version not in (None, _version(answer)):
             raise DownloadError(f"Expected one version of {url}. Received: two. Run the same line again.")
         yield start, answer
