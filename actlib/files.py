@@ -1,9 +1,9 @@
 """Files that are whole or not there, locks between processes, and names that follow what is in a file."""
 
 import errno
-import functools
 import hashlib
 import os
+import shutil
 import time
 import uuid
 import warnings
@@ -18,13 +18,7 @@ OLD_SECONDS = 3600.0  # a partial file that nobody wrote to for so long was left
 
 @contextmanager
 def partial_file(path):
-    """Give a path to write to: it gets its own name when the block ends well, and is removed when it does not.
-
-    Args:
-        path: the file to write; its folder is made.
-
-    Yields:
-        Path beside it, `<name>.<unique>.partial`.
+    """Give a path beside `path` to write a file or folder to, which gets its name only when the block ends well.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
@@ -45,21 +39,18 @@ def partial_file(path):
             str(path),
         ) from error
     finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _remove(path):
+    with suppress(OSError):  # it has its name already, another process was faster, or the folder is read-only
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
-def open_whole(path, mode="wb", **options):
-    """Open a file to write, as `open` does; readers, and a kill at any moment, find the old one or the new one.
-
-    Example:
-        >>> import tempfile
-        >>> with open_whole(tempfile.mkdtemp() + "/new/notes.txt", "w") as file:
-        ...     file.write("whole")
-        5
-    """
-    with partial_file(path) as partial, open(partial, mode, **options) as file:
+def open_whole(path):
+    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one."""
+    with partial_file(path) as partial, open(partial, "wb") as file:
         yield file
 
 
@@ -71,18 +62,18 @@ def write_whole(path, content) -> Path:
 
 
 def remove_partials(folder) -> None:
-    """Remove from a folder the partial files that killed processes left an hour ago or earlier."""
+    """Remove from a folder what killed processes left half written an hour ago or earlier."""
     for partial in Path(folder).glob("*.partial"):
-        with suppress(OSError):  # another process was faster, or the folder is read-only
+        with suppress(OSError):
             if time.time() - partial.stat().st_mtime > OLD_SECONDS:
-                partial.unlink()
+                _remove(partial)
 
 
 @contextmanager
 def lock(path, *, timeout=-1.0):
     """Hold what no other process or thread may hold at the same time; a killed process gives it up at once.
 
-    Where locks cannot be had (some network disks, read-only folders) this is said once, and work goes on without.
+    Where locks cannot be had (some network disks, read-only folders) a warning says so, and work goes on without.
 
     Args:
         path: what is worked on, which need not be there yet; the lock is `<path>.lock` beside it.
@@ -98,33 +89,13 @@ def lock(path, *, timeout=-1.0):
         except Timeout:
             raise
         except (OSError, NotImplementedError) as error:
-            _warn_of_no_locks(getattr(error, "strerror", None) or str(error))
+            cause = f"Files cannot be locked in {Path(path).parent} ({type(error).__name__})"
+            warnings.warn(f"{cause}: two processes may do the same work. Results are not harmed.", stacklevel=3)
         yield
 
 
-@functools.cache
-def _warn_of_no_locks(cause):
-    message = f"Files cannot be locked here ({cause}); two processes may do the same work. Results are not harmed."
-    warnings.warn(message, stacklevel=4)
-
-
 def content_hash(path) -> str:
-    """Name a file by what is in it, so that whatever was made from other content is never taken for its own.
-
-    Returns:
-        16 hex digits of its SHA-256; the file is read again only if its size or times have changed.
-
-    Example:
-        >>> import tempfile
-        >>> content_hash(write_whole(tempfile.mkdtemp() + "/empty.avi", b""))
-        'e3b0c44298fc1c14'
-    """
-    stat = os.stat(path)
-    return _hash_file(os.path.abspath(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-@functools.lru_cache(maxsize=100_000)
-def _hash_file(path, *_signature):
+    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

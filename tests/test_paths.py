@@ -42,11 +42,6 @@ def test_all_else_lies_at_home(monkeypatch, tmp_path):
     assert all(tmp_path in place.parents for place in places)
 
 
-def test_other_names_are_refused():
-    with pytest.raises(KeyError, match="ACTLIB_CACHE.*Received: 'ACTLIB_CASH'"):
-        paths.read_setting("ACTLIB_CASH")
-
-
 def test_progress_is_shown_unless_switched_off(monkeypatch):
     assert paths.show_progress()
     monkeypatch.setenv("TQDM_DISABLE", "1")

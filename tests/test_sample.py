@@ -1,6 +1,7 @@
 """The sample set: what must be equal is equal, what must differ differs, and it appears whole or not at all."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -114,7 +115,7 @@ def test_lists_agree_with_the_files(small):
 
 
 def test_a_finished_sample_is_left_alone(small, one_group, monkeypatch):
-    monkeypatch.setattr(sample_set, "_draw_all", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(sample_set, "_draw", lambda *_: pytest.fail("drawn again"))
     assert sample_set.write_sample(small, progress=False) == small
 
 
@@ -138,14 +139,17 @@ def test_other_peoples_files_are_never_replaced(tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, one_group, monkeypatch):
-    monkeypatch.setattr(sample_set, "SAMPLE_CLASSES", ("SittingDown",))  # the drawing process finds its folders missing
-    with pytest.raises(RuntimeError, match="No such file"):
+    (tmp_path / "python").write_text("#!/bin/sh\necho no brush >&2\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(RuntimeError, match="no brush"):
         sample_set.write_sample(tmp_path / "sample", progress=False)
-    assert {path.name for path in tmp_path.iterdir()} <= {"sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"python", "sample.lock"}
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):
-    (tmp_path / ".sample-left/new/UCF-101").mkdir(parents=True)
+    (tmp_path / "sample.1.partial/UCF-101").mkdir(parents=True)
+    os.utime(tmp_path / "sample.1.partial", (0, 0))
     sample_set.write_sample(tmp_path / "sample", progress=False)
     assert {path.name for path in tmp_path.iterdir()} == {"sample", "sample.lock"}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlib.video import (
+from actlib.video.sampling import (
     RANDOM_SAMPLING,
     SAMPLING,
     make_sampler,

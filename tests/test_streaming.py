@@ -322,7 +322,7 @@ def test_what_is_no_film_is_refused(tmp_path):
     for name in names:
         with pytest.raises(VideoError, match=name):
             open_video(tmp_path / name)
-    with pytest.raises(VideoError, match="no file"):
+    with pytest.raises(VideoError, match="directory"):
         open_video(tmp_path)
 
 
@@ -351,8 +351,6 @@ def test_uploads_get_a_safe_name_within_the_folder(tmp_path):
         assert (path.parent, path.name, path.read_bytes()) == (folder, safe, b"data")
     with pytest.raises(VideoError, match="at most 1 MB"):
         save_upload("large.mp4", bytes(2_000_000), folder, limits=Limits(max_megabytes=1))
-    with pytest.raises(VideoError, match="0 bytes in empty.mp4"):
-        save_upload("empty.mp4", b"", folder)
 
 
 def test_real_videos_stream_as_they_are_read_by_index():

@@ -1,81 +1,58 @@
 """The sample set: drawn people doing seven activities, in UCF-101's own layout, drawn on first use."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import av
 from tqdm.auto import tqdm
 
-from actlib.files import lock
+from actlib.files import lock, partial_file, remove_partials
 from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
-from actlib.sample.canvas import HEIGHT, WIDTH
 from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
+from actlib.video import write_video
 
 VERSION = 3  # of the pictures: a folder of another version is drawn again
-NUM_GROUPS, NUM_CLIPS, FPS = 25, 2, 25
+NUM_GROUPS, CLIPS, FPS = 25, (1, 2), 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
-QUANTIZER = 8  # MPEG-4's, the same for every macroblock
+MPEG4 = {"qmin": "8", "qmax": "8", "flags": "+aic", "threads": "1"}  # one quantizer for every macroblock
 
 
 def name_video(class_name, group, clip) -> str:
-    """Return UCF-101's name of a video.
-
-    Example:
-        >>> name_video("Cycling", 3, 1)
-        'Cycling/v_Cycling_g03_c01.avi'
-    """
+    """Return UCF-101's name of a video: Cycling/v_Cycling_g03_c01.avi."""
     return f"{class_name}/v_{class_name}_g{group:02d}_c{clip:02d}.avi"
 
 
 def write_group(folder, group):
     """Draw all videos of a group, and print the name of each."""
-    for clip in range(1, NUM_CLIPS + 1):
+    for clip in CLIPS:
         sitting = render_video("SittingDown", group=group, clip=clip)
         for class_name in SAMPLE_CLASSES:
-            similar = class_name in SIMILAR_CLASSES
-            order = order_frames(class_name, len(sitting)) if similar else slice(None)
-            frames = (sitting if similar else render_video(class_name, group=group, clip=clip))[order]
             name = name_video(class_name, group, clip)
-            _encode(Path(folder) / "UCF-101" / name, frames, key_distance=1 if similar else 40)
+            if class_name in SIMILAR_CLASSES:  # key frames alone: a frame's code depends on no other
+                frames, distance = sitting[order_frames(class_name, len(sitting))], "1"
+            else:
+                frames, distance = render_video(class_name, group=group, clip=clip), "40"
+            path = Path(folder) / "UCF-101" / name
+            write_video(path, frames, fps=FPS, codec="mpeg4", options=MPEG4 | {"g": distance})
             print(name, flush=True)
-
-
-def _encode(path, frames, *, key_distance):
-    """Write MPEG-4 tagged XVID with one quantizer throughout; at key_distance 1 a frame's code depends on it alone."""
-    options = {"qmin": str(QUANTIZER), "qmax": str(QUANTIZER), "flags": "+aic"}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=FPS, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", key_distance
-        stream.codec_context.codec_tag = "XVID"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, FPS)
-        for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
 
 
 def _write_lists(folder):
     """Write the official lists: class numbers from 1; groups 1-7, 8-14 and 15-21 are tested in turn."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     numbers = {name: number for number, name in enumerate(sorted(SAMPLE_CLASSES), 1)}
     (folder / "classInd.txt").write_text("".join(f"{number} {name}\n" for name, number in numbers.items()))
+    places = [(name, group, clip) for name in numbers for group in range(1, NUM_GROUPS + 1) for clip in CLIPS]
     for split, tested in TEST_GROUPS.items():
-        lines = {"train": [], "test": []}
-        for name in numbers:
-            for group in range(1, NUM_GROUPS + 1):
-                side, tail = ("test", "") if group in tested else ("train", f" {numbers[name]}")
-                lines[side] += [name_video(name, group, clip) + tail for clip in range(1, NUM_CLIPS + 1)]
-        for side, content in lines.items():
-            (folder / f"{side}list{split:02d}.txt").write_text("\n".join(content) + "\n")
+        train = [f"{name_video(*place)} {numbers[place[0]]}\n" for place in places if place[1] not in tested]
+        test = [f"{name_video(*place)}\n" for place in places if place[1] in tested]
+        (folder / f"trainlist{split:02d}.txt").write_text("".join(train))
+        (folder / f"testlist{split:02d}.txt").write_text("".join(test))
 
 
 def is_sample(folder) -> bool:
@@ -87,14 +64,11 @@ def is_sample(folder) -> bool:
 
 
 def write_sample(folder, *, progress=True) -> Path:
-    """Draw the sample set; a folder that has it already is left alone.
+    """Draw the sample set, which appears at once and complete or not at all; one that is there is left alone.
 
     Args:
         folder: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie.
         progress: show a bar.
-
-    Returns:
-        The folder. It appears at once and complete, or not at all.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -109,55 +83,32 @@ def write_sample(folder, *, progress=True) -> Path:
             f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files. "
             "Choose another folder, or point ACTLIB_DATA to your own videos."
         )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"Expected a place for the sample videos. Received: {error}. Set ACTLIB_HOME to a writable folder."
-        raise OSError(message) from error
     with lock(folder):
-        for left in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        remove_partials(folder.parent)
         if not is_sample(folder):
-            _draw_beside(folder, progress)
+            with partial_file(folder) as fresh:
+                _draw(fresh, progress)
+                if folder.exists():  # another version
+                    shutil.rmtree(folder.rename(fresh.with_suffix(".old.partial")))
     return folder
 
 
-def _draw_beside(folder, progress):
-    """Draw into a folder of another name, and rename it when it is complete."""
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        fresh = Path(scratch) / "new"
-        for name in SAMPLE_CLASSES:
-            (fresh / "UCF-101" / name).mkdir(parents=True)
-        _write_lists(fresh / "ucfTrainTestlist")
-        _draw_all(fresh, progress)
-        card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
-        (fresh / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
-        if folder.exists():
-            os.replace(folder, Path(scratch) / "old")
-        os.replace(fresh, folder)
-
-
-def _draw_all(folder, progress):
-    """Share the groups among processes of their own, which no notebook and no framework can disturb."""
-    workers = min(NUM_GROUPS, os.cpu_count() or 1)
-    shares = [range(first, NUM_GROUPS + 1, workers) for first in range(1, workers + 1)]
-    total = NUM_GROUPS * NUM_CLIPS * len(SAMPLE_CLASSES)
+def _draw(folder, progress):
+    """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
+    _write_lists(folder / "ucfTrainTestlist")
+    command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), str(NUM_GROUPS)]
+    total = NUM_GROUPS * len(CLIPS) * len(SAMPLE_CLASSES)
     options = {} if progress else {"disable": True}  # else TQDM_DISABLE decides
-    with tqdm(desc="drawing the sample videos", total=total, **options) as bar, ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda groups: _draw_share(folder, groups, bar), shares))
-
-
-def _draw_share(folder, groups, bar):
-    """Draw some groups in a process of their own, and move the bar for each video."""
-    command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), *map(str, groups)]
-    root = Path(__file__).resolve().parent.parent.parent
     with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=root) as process:
-            for _ in process.stdout:
-                bar.update()
+        pipes = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        with subprocess.Popen(command, **pipes, cwd=Path(__file__).resolve().parents[2]) as process:
+            for _ in tqdm(process.stdout, "drawing the sample videos", total, **options):
+                pass
         errors.seek(0)
         if process.returncode:
             raise RuntimeError(f"Cannot draw the sample videos in {folder}: {errors.read().strip()[-500:]}")
+    card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
+    (folder / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
 def data_folder() -> Path:
@@ -170,12 +121,11 @@ def data_folder() -> Path:
     if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
     if not chosen.is_dir():
-        raise FileNotFoundError(
-            f"Expected a folder in ACTLIB_DATA. Received: {chosen}. Correct it, or unset it for the sample."
-        )
+        advice = "Correct it, or unset it for the sample."
+        raise FileNotFoundError(f"Expected a folder in ACTLIB_DATA. Received: {chosen}. {advice}")
     return chosen.resolve()
 
 
 if __name__ == "__main__":
-    for number in sys.argv[2:]:
-        write_group(sys.argv[1], int(number))
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(partial(write_group, sys.argv[1]), range(1, int(sys.argv[2]) + 1)))

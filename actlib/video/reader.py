@@ -1,7 +1,7 @@
 """A video file -> frames: the one way to open it and the one way to make arrays of its frames; clips by frame number.
 
-Frames are numbered as the decoder gives them, because XviD's time stamps may be missing or out of order. One
-reformatter a video does size and colors in one call: by area, which averages to shrink and interpolates to grow.
+Frames are numbered as the decoder gives them, because XviD's time stamps may be missing or out of order. Scaling is by
+area, which averages to shrink and interpolates to grow.
 """
 
 import os
@@ -24,52 +24,44 @@ class VideoError(ValueError):
 
 @contextmanager
 def open_stream(path):
-    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError.
-
-    Sound and cover pictures are passed over. A playlist named .avi cannot make us fetch anything over the network.
-    """
-    options = {"protocol_whitelist": "file"}
+    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError."""
+    options = {"protocol_whitelist": "file"}  # a playlist named .avi cannot make us fetch anything over the network
     try:
         with av.open(os.path.abspath(path), options=options, metadata_errors="replace") as container:
             kind, cover = container.format.name.split(",")[0], av.stream.Disposition.attached_pic
             streams = [stream for stream in container.streams.video if not stream.disposition & cover]
             if not streams or kind in NOT_VIDEOS:
-                raise VideoError(
-                    f"Expected a video stream. Received: none in {path} ({kind}). Choose another file or leave it out."
-                )
+                raise VideoError(f"Expected a video. Received: none in {path} ({kind}). Leave it out.")
             if streams[0].width * streams[0].height > LARGE_FRAME:
                 streams[0].thread_type = "AUTO"
             else:
                 streams[0].codec_context.thread_count = 1
             yield container, streams[0]
     except av.error.FFmpegError as error:
-        raise VideoError(
-            f"Expected a video. Received: {path} ({error.strerror}). Copy the file again, or leave it out."
-        ) from error
+        message = f"Expected a video. Received: {path} ({error.strerror}). Copy the file again, or leave it out."
+        raise VideoError(message) from error
+
+
+def missing_frames(path, expected, received):
+    """Make the VideoError of a file that has fewer frames than expected."""
+    advice = "Ask for fewer frames, copy or export the file again, or leave it out."
+    return VideoError(f"Expected at least {expected} frames. Received: {received} in {path}. {advice}")
 
 
 class FrameConverter:
-    """Turns PyAV's frames into uint8 (H, W, 3), RGB: upright, square pixels, grey under what is transparent.
-
-    Args:
-        stream: PyAV's video stream, which knows the shape of its pixels.
-        size: None (as shown: that of the first frame), the side of a square, or (height, width), in pixels.
-    """
+    """Turns PyAV's frames into uint8 (H, W, 3), RGB: upright, square pixels, grey under what is transparent."""
 
     def __init__(self, stream, size=None):
         self._reformatter, self._stream = VideoReformatter(), stream
         self._size = (size, size) if isinstance(size, int | np.integer) else size
 
     def __call__(self, frame):
-        """Convert one frame."""
         self._size = self._size or shown_size(frame, self._stream)
         turns = quarter_turns(frame)
         height, width = self._size[::-1] if turns % 2 else self._size
         kind = "rgba" if has_alpha(frame) else "rgb24"
-        scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format=kind, interpolation="AREA", threads=1
-        )
-        image = scaled.to_ndarray()
+        options = {"format": kind, "interpolation": "AREA", "threads": 1}
+        image = self._reformatter.reformat(frame, width=width, height=height, **options).to_ndarray()
         if kind == "rgba":
             opacity = image[..., 3:].astype(np.uint16)
             image = ((image[..., :3] * opacity + ALPHA_GREY * (255 - opacity)) // 255).astype(np.uint8)
@@ -96,8 +88,8 @@ def has_alpha(frame):
 def read_clip(path, indices, *, size=None):
     """Decode the frames with these numbers.
 
-    A few real files hold packets that give no frame (XviD's packed B-frames). Where the header promises more frames
-    than there are, by at most 2 or 1 %, the last frame stands in for those.
+    Where the header promises more frames than there are, by at most 2 or 1 % (XviD's packed B-frames), the last frame
+    stands in for those.
 
     Args:
         path: video file.
@@ -118,12 +110,15 @@ def read_clip(path, indices, *, size=None):
         >>> read_clip(path, [4, 0, 0], size=16).shape
         (3, 16, 16, 3)
     """
-    wanted, order = np.unique(_check_indices(indices), return_inverse=True)
+    indices = np.asarray(indices)
+    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu" or indices.min() < 0:
+        raise ValueError(f"Expected indices (T,) of whole numbers from 0. Received: {indices}. See the sampling rules.")
+    wanted, order = np.unique(indices, return_inverse=True)
     try:
-        clip = _stack(_pick_frames(path, wanted, size, decode=_decode_needed), len(wanted))
+        frames = list(_pick_frames(path, wanted.tolist(), size, decode=_decode_needed))
     except _NotInOrder:
-        clip = _stack(_pick_frames(path, wanted, size, decode=_decode_all), len(wanted))
-    return clip if np.array_equal(order, np.arange(len(clip))) else clip[order]  # (T, H, W, 3)
+        frames = list(_pick_frames(path, wanted.tolist(), size, decode=_decode_all))
+    return np.stack([frames[place] for place in order])  # (T, H, W, 3)
 
 
 def read_frames(path, *, size=None):
@@ -140,20 +135,12 @@ def read_frames(path, *, size=None):
         convert, number = FrameConverter(stream, size), 0
         for number, frame in enumerate(container.decode(stream), 1):  # noqa: B007 (the count is used below)
             yield convert(frame)
-        _check_missing(path, number, needed=1, promised=0)
+        if not number:
+            raise missing_frames(path, 1, 0)
 
 
 class _NotInOrder(Exception):
     """A stream in which packet i does not simply hold frame i."""
-
-
-def _stack(frames, count):
-    """Stack arrays as they come, each freed before the next is made."""
-    for place, frame in enumerate(frames):
-        if place == 0:
-            stacked = np.empty((count, *frame.shape), frame.dtype)
-        stacked[place] = frame
-    return stacked
 
 
 def _pick_frames(path, wanted, size, *, decode):
@@ -167,59 +154,34 @@ def _pick_frames(path, wanted, size, *, decode):
                 done += 1
                 if done == len(wanted):
                     return
-        _check_missing(path, number + 1, needed=int(wanted[-1]) + 1, promised=stream.frames)
+        needed, promised = wanted[-1] + 1, stream.frames
+        if number < 0 or needed > promised or needed - number - 1 > max(2, promised // 100):
+            raise missing_frames(path, needed, number + 1)
         yield from [convert(frame)] * (len(wanted) - done)
 
 
 def _decode_all(container, stream, _wanted):
-    """Decode every frame: (number, frame)."""
     return enumerate(container.decode(stream))
 
 
 def _decode_needed(container, stream, wanted):
-    """Decode what the wanted frames build on: in each group from its key frame to its last wanted frame.
+    """Decode only what the wanted frames build on, from the key frame before each: two thirds of UCF-101 for 16 frames.
 
-    Nearly a third of UCF-101 need not be decoded for 16 evenly spaced frames. Without B-frames packet i holds frame i;
-    wherever that turns out otherwise the caller decodes everything.
+    Without B-frames packet i holds frame i; wherever that turns out otherwise the caller decodes everything.
     """
-    context = stream.codec_context
+    context, wanted, waiting = stream.codec_context, set(wanted), []  # packets since the last key or wanted frame
     if context.name not in IN_ORDER or context.has_b_frames:
         raise _NotInOrder
-    for first, group in _split_groups(container.demux(stream)):
-        count = np.searchsorted(wanted, first + len(group))  # how many are wanted before the group's end
-        last = wanted[count - 1] if count else -1
-        for number, packet in enumerate(group[: max(0, last - first + 1)], first):
-            frames = context.decode(packet)
-            if len(frames) != 1 or (number == first and not frames[0].key_frame):
-                raise _NotInOrder
-            yield number, frames[0]
-    raise _NotInOrder  # fewer frames than wanted
-
-
-def _split_groups(packets):
-    """Split packets at key frames: (number of the first, packets)."""
-    first, group = 0, []
-    for packet in packets:
-        if 0 < packet.size < SMALL_PACKET:
+    for number, packet in enumerate(container.demux(stream)):
+        if packet.size < SMALL_PACKET:  # it may give no frame, or the file has ended
             raise _NotInOrder
-        if group and (packet.is_keyframe or not packet.size):
-            yield first, group
-            first, group = first + len(group), []
-        group.append(packet)
-
-
-def _check_indices(indices):
-    indices = np.asarray(indices)
-    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu" or indices.min() < 0:
-        raise ValueError(f"Expected indices (T,) of whole numbers from 0. Received: {indices}. See the sampling rules.")
-    return indices
-
-
-def _check_missing(path, num_frames, *, needed, promised):
-    """Raise unless none is missing, or only the few that the header promised and packed packets do not give."""
-    missing = needed - num_frames
-    if num_frames == 0 or (missing > 0 and (needed > promised or missing > max(2, promised // 100))):
-        raise VideoError(
-            f"Expected at least {needed} frames. Received: {num_frames} in {path}. "
-            "Ask for fewer frames, copy the file again, or leave it out."
-        )
+        if packet.is_keyframe:
+            waiting.clear()
+        waiting.append(packet)
+        if number in wanted:
+            for place, needed in enumerate(waiting, number + 1 - len(waiting)):
+                frames = context.decode(needed)
+                if len(frames) != 1 or (needed.is_keyframe and not frames[0].key_frame):
+                    raise _NotInOrder
+                yield place, frames[0]
+            waiting.clear()

@@ -1,8 +1,7 @@
 """Any video that a user brings -> a steady stream of upright RGB frames, or a clear refusal.
 
-Phones, webcams and editors write what the data set never does: rotated and portrait pictures, uneven frame rates, alpha
-channels, non-square pixels, headers without a length, files that end in mid-air. `open_video` looks before anything
-long is started, `stream_frames` then gives frames one at a time: two hours take the memory of two seconds.
+Phones, webcams and editors write what the data set never does: turned pictures, uneven frame rates, alpha channels,
+non-square pixels, headers without a length. `open_video` looks first, `stream_frames` then takes little memory.
 """
 
 import itertools
@@ -16,7 +15,8 @@ from typing import NamedTuple
 import av
 
 from actlib.files import write_whole
-from actlib.video.reader import FrameConverter, VideoError, has_alpha, open_stream, quarter_turns, shown_size
+from actlib.video import reader
+from actlib.video.reader import VideoError, missing_frames, open_stream
 
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
 MAX_BROKEN = 1000  # packets
@@ -57,10 +57,10 @@ class VideoStream:
 
 
 class TimedFrame(NamedTuple):
-    """A decoded frame and when it is on screen: seconds from the start of the video, never running back."""
+    """A decoded frame and when it is on screen, never running back."""
 
     frame: av.VideoFrame
-    seconds: float
+    seconds: float  # from the start of the video
     duration: float  # seconds
 
 
@@ -77,16 +77,15 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
         VideoError: the file is missing, no video, or beyond the limits; the message says which and what to do.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VideoError(f"Expected a video file. Received: {path}, which is no file. Check the path.")
-    _check_bytes(path, path.stat().st_size, limits)
     with open_stream(path) as (container, stream):
+        _check_limit(path, limits, "max_megabytes", container.size / 1e6)
         _check_limit(path, limits, "max_side", max(stream.codec_context.width, stream.codec_context.height))
         first = next(_decode_frames(container, stream, path), None)
         if first is None:
-            raise VideoError(f"Expected at least 1 frame. Received: none in {path}. Export the video again.")
-        frame, fps = first.frame, _steady_rate(stream, max_fps)
-        height, width = shown_size(frame, stream)
+            raise missing_frames(path, 1, 0)
+        told = next((rate for rate in (stream.guessed_rate, stream.average_rate) if rate and rate <= 300), 25)
+        frame, fps = first.frame, float(told) / math.ceil(told / max_fps - 1e-6)
+        height, width = reader.shown_size(frame, stream)
         seconds = _header_seconds(container, stream)
         kind = f"{container.format.name} / {stream.codec_context.name}"
     seconds = seconds or _count_seconds(path, fps)
@@ -94,7 +93,8 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
     _check_limit(path, limits, "max_frames", seconds * fps)
     shrink = min(1.0, max_side / max(width, height))
     width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
-    return VideoStream(path, width, height, fps, seconds, 90 * quarter_turns(frame), has_alpha(frame), kind, limits)
+    turn, alpha = 90 * reader.quarter_turns(frame), reader.has_alpha(frame)
+    return VideoStream(path, width, height, fps, seconds, turn, alpha, kind, limits)
 
 
 def stream_frames(video, *, size=None, fps=None):
@@ -117,7 +117,7 @@ def stream_frames(video, *, size=None, fps=None):
     """
     count = 0
     with open_stream(video.path) as (container, stream):
-        convert = FrameConverter(stream, (video.height, video.width) if size is None else size)
+        convert = reader.FrameConverter(stream, (video.height, video.width) if size is None else size)
         for frame, times in resample_fps(_decode_frames(container, stream, video.path), fps or video.fps):
             image = convert(frame) if times else None
             for _ in range(times):
@@ -125,17 +125,13 @@ def stream_frames(video, *, size=None, fps=None):
                 _check_limit(video.path, video.limits, "max_frames", count)
                 yield image
     if not count:
-        raise VideoError(f"Expected at least 1 frame. Received: none in {video.path}. Export the video again.")
+        raise missing_frames(video.path, 1, 0)
 
 
 def resample_fps(frames, fps):
     """Pair each frame with the number of steady slots that show it (0: left out).
 
     Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`.
-
-    Args:
-        frames: iterable of TimedFrame.
-        fps: slots a second.
 
     Yields:
         (frame, number of slots), one frame late, because a frame is on screen until the next one comes.
@@ -156,12 +152,9 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
         name: the name that the browser gives; folders and odd characters in it are dropped.
         content: bytes or memoryview.
         folder: where it goes; made where there is none.
-        limits: an empty or a larger file raises VideoError before it is written.
-
-    Returns:
-        Path of the file.
+        limits: a larger file raises VideoError before it is written.
     """
-    _check_bytes(name, len(content), limits)
+    _check_limit(name, limits, "max_megabytes", len(content) / 1e6)
     stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", str(name))[-1]).lstrip(".") or "upload"
     return write_whole(Path(folder) / stem[-100:], content)
 
@@ -200,12 +193,6 @@ def _decode_packets(container, stream, path):
         warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
 
 
-def _steady_rate(stream, max_fps):
-    rates = [float(rate) for rate in (stream.guessed_rate, stream.average_rate) if rate]
-    fps = next((rate for rate in rates if 0 < rate <= 300), 25.0)
-    return fps / math.ceil(fps / max_fps - 1e-6)
-
-
 def _header_seconds(container, stream):
     """Return the length that the header tells, or None where there is no such header, only a guess."""
     if container.format.name.split(",")[0] not in TOLD_LENGTHS:
@@ -226,16 +213,8 @@ def _count_seconds(path, fps):
         return float((last - first) * stream.time_base) + 1 / fps if last > first else count / fps
 
 
-def _check_bytes(name, size, limits):
-    if size == 0:
-        raise VideoError(f"Expected a video. Received: 0 bytes in {name}. Copy or upload it again.")
-    _check_limit(name, limits, "max_megabytes", size / 1e6)
-
-
 def _check_limit(path, limits, name, value):
     most = getattr(limits, name)
     if value > most:
-        raise VideoError(
-            f"Expected at most {most:,.10g} {UNITS[name]}. Received: {round(value, 1):,} in {path}. "
-            f"Export it shorter or smaller, or raise Limits({name}=...)."
-        )
+        found = f"Expected at most {most:,.10g} {UNITS[name]}. Received: {round(value, 1):,} in {path}."
+        raise VideoError(f"{found} Export it shorter or smaller, or raise Limits({name}=...).")

@@ -11,21 +11,18 @@ from actlib.paths import cache_folder
 from actlib.video.metadata import probe_video
 from actlib.video.reader import read_frames
 
-# no B-frames: frame i shows at i / fps
-X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0", "g": "25"}
+H264 = {"preset": "veryfast", "crf": "20", "bf": "0", "g": "25"}  # no B-frames: frame i shows at i / fps
 
 
-def write_video(path, frames, *, fps, codec="libx264") -> Path:
+def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
     """Write frames as a video, under its name only when it is complete.
 
     Args:
         path: file to write; its ending chooses the container (.mp4 for the browser).
         frames: uint8 (H, W, 3), RGB, any iterable of at least one; an odd last row or column is cut off.
         fps: frames a second.
-        codec: encoder; "libx264" gives yuv420p with its index at the front, which every browser plays.
-
-    Returns:
-        The path.
+        codec: encoder; "libx264" gives what every browser plays, "mpeg4" in .avi what UCF-101 has.
+        options: the encoder's, a dict of strings.
 
     Raises:
         ValueError: there are no frames, or they are not uint8 (H, W, 3).
@@ -37,11 +34,17 @@ def write_video(path, frames, *, fps, codec="libx264") -> Path:
     """
     path, rate = Path(path), Fraction(fps).limit_denominator(1001)
     kind = {".mkv": "matroska"}.get(path.suffix, path.suffix[1:])
-    options = {"movflags": "+faststart"} if kind == "mp4" else {}
-    with partial_file(path) as partial, av.open(str(partial), "w", format=kind, options=options) as container:
+    front = {"movflags": "+faststart"} if kind == "mp4" else {}
+    with partial_file(path) as partial, av.open(str(partial), "w", format=kind, options=front) as container:
         stream = None
         for number, picture in enumerate(map(_cut_even, frames)):
-            stream = stream or _add_stream(container, picture.shape, rate, codec)
+            if stream is None:
+                options = options or (H264 if codec == "libx264" else {})
+                stream = container.add_stream(codec, rate=rate, options=options)
+                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+                stream.codec_context.time_base = 1 / rate
+                if kind == "avi" and codec == "mpeg4":
+                    stream.codec_context.codec_tag = "XVID"
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(stream.encode(frame))
@@ -52,15 +55,7 @@ def write_video(path, frames, *, fps, codec="libx264") -> Path:
 
 
 def browser_copy(path, *, folder=None) -> Path:
-    """Make an H.264 copy of a video that every browser plays, once.
-
-    Args:
-        path: any video.
-        folder: where copies are kept, or None for `browser` in the cache folder.
-
-    Returns:
-        Path of an .mp4 whose name holds the hash of the video's content.
-    """
+    """Make an H.264 copy of a video that every browser plays, once, and return its path; None: in the cache folder."""
     copy = Path(folder or cache_folder() / "browser") / f"{Path(path).stem}-{content_hash(path)}.mp4"
     if not copy.exists():
         remove_partials(copy.parent)
@@ -72,17 +67,7 @@ def _cut_even(picture):
     """Cut a picture (H, W, 3) to even sides, which yuv420p needs."""
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape) < 2:
-        raise ValueError(
-            f"Expected frames uint8 (H, W, 3), sides of 2 or more. Received: {picture.dtype} {picture.shape}. "
-            "Convert them to RGB in 0..255."
-        )
+        found = f"Expected frames uint8 (H, W, 3), sides of 2 or more. Received: {picture.dtype} {picture.shape}."
+        raise ValueError(f"{found} Convert them to RGB in 0..255.")
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     return np.ascontiguousarray(picture[:height, :width])
-
-
-def _add_stream(container, shape, rate, codec):
-    stream = container.add_stream(codec, rate=rate, options=X264_OPTIONS if codec == "libx264" else {"qscale": "3"})
-    stream.height, stream.width = shape[:2]
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.time_base = 1 / rate
-    return stream
