@@ -12,9 +12,9 @@ from typing import Annotated, Literal, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from actlib import paths
+from actlib import paths, specs
 
-Framework, Protocol = Literal["torch", "keras"], Literal["uniform", "paper"]
+Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 
@@ -49,7 +49,7 @@ class TrainOptions:
     classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
     model: Annotated[Literal["frames", "lrcn"], typer.Option(help="Where no preset is named.")] = "frames"
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
-    preset: Annotated[str | None, typer.Option(help="A name in actlib/specs.py; else one that suits the data.")] = None
+    preset: Annotated[PresetName | None, typer.Option(help="See actlib/specs.py; else one that suits the data.")] = None
     weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
@@ -61,15 +61,16 @@ class TrainOptions:
 def train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     options, experiments = TrainOptions(**options), _load("experiment")
-    folder = _find_folder(options.data)
-    preset = _find_preset(options.preset) if options.preset else experiments.choose_preset(options.model, folder)
-    if options.epochs is not None:
+    folder = options.data or _load("sample").data_folder()
+    preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
+    if options.epochs:
         preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
     choices = {name: getattr(options, name) for name in ("framework", "split", "seed", "protocol", "limit")}
     choices["weights"] = options.weights or experiments.choose_weights(folder)
-    experiment = experiments.Experiment(folder, preset, classes=_split_names(options.classes), **choices)
+    names = tuple(name.strip() for name in options.classes.split(","))
+    choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
     with _exit_when_stopped():
-        experiments.run_training(experiment, options.out)
+        experiments.run_training(experiments.Experiment(folder, preset, **choices), options.out)
     words = shlex.join(["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])])
     typer.echo(f"The best checkpoint is {options.out / paths.BEST}. Next: python -m actlib evaluate {words}")
 
@@ -91,10 +92,9 @@ def evaluate(
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
     experiments = _load("experiment")
     options = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
-    results, metadata = experiments.evaluate_checkpoint(run, _find_folder(data), **options)
-    folder = out or (run if run.is_dir() else run.parent)
-    name = paths.RESULTS_SHUFFLED if shuffle_frames else paths.RESULTS
-    path = experiments.write_results(folder, results, metadata, name=name)
+    results, metadata = experiments.evaluate_checkpoint(run, data or _load("sample").data_folder(), **options)
+    folder, name = run if run.is_dir() else run.parent, paths.RESULTS_SHUFFLED if shuffle_frames else paths.RESULTS
+    path = experiments.write_results(out or folder, results, metadata, name=name)
     typer.echo(f"{results}\nWritten to {path}")
 
 
@@ -135,23 +135,6 @@ def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks
 def _load(name):
     """Import a module of the library when a command needs it, so that help is quick."""
     return importlib.import_module(f"actlib.{name}")
-
-
-def _find_folder(data):
-    return data or _load("sample").data_folder()
-
-
-def _find_preset(name):
-    presets = _load("specs").PRESETS
-    if name not in presets:
-        raise ValueError(f"Expected --preset to be one of {', '.join(presets)}. Received: {name}. Choose one of them.")
-    return presets[name]
-
-
-def _split_names(classes):
-    if classes in ("all", "seven"):
-        return _load("specs").SEVEN_CLASSES if classes == "seven" else None
-    return tuple(name.strip() for name in classes.split(","))
 
 
 @contextmanager

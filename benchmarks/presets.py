@@ -15,7 +15,6 @@ import numpy as np
 
 from actlib import evaluation, sample, specs
 from actlib.experiment import (
-    BACKENDS,
     Experiment,
     cache_features,
     cache_frames,
@@ -116,7 +115,7 @@ def main():
     """Measure what the command line asks for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--framework", default="torch", choices=BACKENDS)
+    parser.add_argument("--framework", default="torch", choices=("torch", "keras"))
     parser.add_argument("--presets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/presets"))

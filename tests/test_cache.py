@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def open_features(videos, folder, *, key="mean", extracted=None, **options):
             extracted.append(len(frames))
         return frames.mean((1, 2))
 
-    return FeatureCache(open_frames(videos, folder, **options), extract, key=key, folder=folder, progress=False)
+    return FeatureCache(open_frames(videos, folder, **options), extract, key=key, folder=folder)
 
 
 def list_files(folder):
@@ -125,7 +124,7 @@ def test_a_second_start_reads_no_video(tmp_path, monkeypatch):
 
 def test_features_are_half_precision_and_flat(videos, tmp_path):
     frames = open_frames(videos, tmp_path)
-    thin = FeatureCache(frames, lambda pixels: pixels[:, ::8, ::8] / 3, key="thin", folder=tmp_path, progress=False)
+    thin = FeatureCache(frames, lambda pixels: pixels[:, ::8, ::8] / 3, key="thin", folder=tmp_path)
     assert thin[0].shape == (8, 2 * 2 * 3) and thin[0].dtype == np.float16
     for value in (1e4, np.nan):
         large = FeatureCache(frames, lambda x, v=value: x.mean((1, 2)) * v, key="large", folder=tmp_path / "large")
@@ -143,13 +142,6 @@ def test_other_choices_or_keys_are_other_files(videos, tmp_path, decoded):
         open_features(videos, folder, key=key, extracted=extracted).fill()
     open_features(videos, folder, key="weights a", size=8, extracted=extracted).fill()
     assert len(list_files(folder)) == 25 + 30 and len(extracted) == 30
-
-
-def test_a_feature_key_holds_framework_network_weights_and_precision():
-    choices = {"framework": "torch", "network": "vgg16", "weights": "5c29ca692581", "precision": "bfloat16"}
-    other = {"framework": "keras", "network": "vgg_slim", "weights": "5c29ca692582", "precision": "float32"}
-    keys = [cache.make_feature_key(**choices | {name: other[name]}) for name in choices]
-    assert len({cache.make_feature_key(**choices), *keys}) == 5
 
 
 def test_features_of_one_precision_are_not_served_to_another(videos, tmp_path, monkeypatch):
@@ -181,31 +173,15 @@ def test_a_video_that_grew_is_sampled_again(videos, tmp_path):
     assert count_shades(open_frames(list(videos["path"]), tmp_path / "cache")[0]) == sample_uniform(25, 8).tolist()
 
 
-def with_broken(videos, tmp_path):
-    broken = [str(write_broken(tmp_path, kind)) for kind in BROKEN]
-    return [*videos["path"][:2], *broken, *videos["path"][2:]], broken
-
-
 @pytest.mark.parametrize("open_cache", [open_frames, open_features])
 def test_broken_videos_are_listed_at_the_end(videos, tmp_path, open_cache):
-    paths, broken = with_broken(videos, tmp_path)
+    broken = [str(write_broken(tmp_path, kind)) for kind in BROKEN]
+    paths = [*videos["path"][:2], *broken, *videos["path"][2:]]
+    cache = open_cache(paths, tmp_path / "cache")
     with pytest.raises(VideoError, match=f"{len(broken)} of {len(paths)} videos cannot be used") as caught:
-        open_cache(paths, tmp_path / "cache").fill()
+        cache.fill()
     assert all(path in str(caught.value) for path in broken) and "skip_broken=True" in str(caught.value)
     assert len(list_files(tmp_path / "cache")) == 5  # the others are done
-
-
-@pytest.mark.parametrize("open_cache", [open_frames, open_features])
-def test_broken_videos_are_skipped_only_when_asked(videos, tmp_path, open_cache):
-    paths, broken = with_broken(videos, tmp_path)
-    cache = open_cache(paths, tmp_path / "cache", skip_broken=True)
-    with pytest.warns(UserWarning, match=f"{len(broken)} of {len(paths)} videos cannot be used"):
-        cache.fill()
-    assert cache.lengths.tolist() == [8] * 2 + [0] * len(broken) + [8] * 3
-    data = ClipBatches(cache, np.arange(len(paths)), make_sampler("uniform", 4))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # warned of once
-        assert data.videos().tolist() == [0, 1, *range(2 + len(broken), len(paths))]
     with pytest.raises(VideoError, match="empty.avi"):
         cache[paths.index(str(tmp_path / "empty.avi"))]
 
@@ -278,7 +254,7 @@ def extract(frames):
     time.sleep(pause)
     return frames.mean((1, 2))
 frames = FrameCache(sys.argv[4:], num_frames=8, size=16, progress=False)
-FeatureCache(frames, extract, key="mean", folder=folder, progress=False).fill()
+FeatureCache(frames, extract, key="mean", folder=folder).fill()
 """
 
 
@@ -351,6 +327,4 @@ def test_filled_caches_go_to_other_processes(videos, tmp_path):
     sent = pickle.loads(pickle.dumps(data))  # filled on its way, without the model
     assert len(list_files(tmp_path / "cache")) == 5 and sent.kind == "features"
     assert all(np.array_equal(sent.batch(1, index)[0], data.batch(1, index)[0]) for index in range(3))
-    cache.path(2).unlink()
-    with pytest.raises(RuntimeError, match="Call fill first"):
-        sent.source[2]
+    assert sent.source.extract is None

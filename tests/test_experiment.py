@@ -1,13 +1,11 @@
 """Experiments on a few made videos: cards, samplers, one listing a command, results that belong to their checkpoint."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 from bright_and_dark import write_data, write_split
 
@@ -171,27 +169,3 @@ def test_presets_and_weights_suit_the_data(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(preparing.sample, "is_sample", lambda folder: True)
     assert (experiment.choose_preset("frames", tmp_path), experiment.choose_weights(tmp_path)) == (SLIM, "none")
-    with pytest.raises(ValueError, match="'frames' or 'lrcn'. Received: 'resnet'"):
-        experiment.choose_preset("resnet", tmp_path)
-
-
-def test_peak_memory_is_in_bytes():
-    code = (
-        "import numpy; from actlib.experiment import running; a = numpy.ones(30_000_000); print(running._peak_memory())"
-    )
-    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    assert 240e6 < peak < min(4e9, psutil.virtual_memory().total)
-
-
-@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
-def test_peak_memory_knows_its_unit(system, unit, monkeypatch):
-    resource = pytest.importorskip("resource")
-    monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(resource, "getrusage", lambda who: pd.Series({"ru_maxrss": 5}))
-    assert running._peak_memory() == 5 * unit
-
-
-def test_peak_memory_on_windows(monkeypatch):
-    memory = pd.Series({"rss": 1, "peak_wset": 7})
-    monkeypatch.setattr(psutil.Process, "memory_info", lambda process: memory)
-    assert running._peak_memory() == 7

@@ -46,7 +46,7 @@ def test_clip_length_and_readout_are_those_of_the_changed_preset(name, kind, rea
 
 
 def test_a_missing_checkpoint_says_what_to_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Run the lesson that trains it"):
+    with pytest.raises(FileNotFoundError, match="Run the lesson that trains them"):
         load_predictor(tmp_path / "keras_frames")
 
 

@@ -10,7 +10,7 @@ loading        all clips in one array, or batch by batch
 
 from actlib.dataset.augmentation import augment_clip
 from actlib.dataset.batches import ClipBatches
-from actlib.dataset.cache import FeatureCache, FrameCache, make_feature_key
+from actlib.dataset.cache import FeatureCache, FrameCache
 from actlib.dataset.loading import count_bytes, load_arrays
 from actlib.dataset.splits import assign_subsets, check_leakage, split_hash
 from actlib.dataset.ucf101 import Split, list_videos, read_split

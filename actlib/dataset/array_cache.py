@@ -1,7 +1,6 @@
 """Videos -> one array each, made once and from then on read from disk.
 
-Files are whole or not there. Whoever makes one holds its lock, so that processes that fill one cache share the work and
-do none twice; a process that is killed leaves nothing that stops the next.
+Whoever makes one holds its lock, so that processes that fill one cache share the work; a killed one stops no other.
 """
 
 import os
@@ -28,10 +27,9 @@ class ArrayCache:
     `_read(index)`, which runs ahead in threads, and `_convert(what was read)`, which runs in the caller's own.
     """
 
-    def __init__(self, videos, folder, *, progress, skip_broken):
-        self.videos, self.folder = videos, Path(folder)
-        self.progress, self.skip_broken = progress, skip_broken
-        self.broken, self._filled = {}, False  # index of a video -> what is wrong with its file
+    def __init__(self, videos, folder, *, progress):
+        self.videos, self.folder, self.progress = videos, Path(folder), progress
+        self.broken = {}  # index of a video -> what is wrong with its file
 
     def __len__(self):
         return len(self.videos)
@@ -47,9 +45,8 @@ class ArrayCache:
 
     @property
     def lengths(self):
-        """int64 (num_videos,): number of frames of each video; 0 for those that `fill` found broken."""
-        counts = [0 if index in self.broken else self.count(index) for index in range(len(self))]
-        return np.array(counts, dtype=np.int64)
+        """int64 (num_videos,): number of frames of each video."""
+        return np.array([self.count(index) for index in range(len(self))], dtype=np.int64)
 
     def path(self, index):
         """Return the path of a video's array, which may not be there yet; a VideoError if the video is unusable."""
@@ -58,20 +55,16 @@ class ArrayCache:
         return self.folder / self.file_name(index)
 
     def fill(self):
-        """Make all that is missing; reading runs ahead in threads, and processes share the work.
-
-        Returns:
-            The cache.
+        """Make all that is missing, and return the cache.
 
         Raises:
-            VideoError: all videos that cannot be used, when the others are done; only a warning with skip_broken.
+            VideoError: all videos that cannot be used, when the others are done.
             OSError: the disk is full; what is complete stays.
         """
-        if not self._filled:
-            files.remove_partials(self.folder)
-            self._make([index for index in range(len(self)) if self._is_missing(index)])
-            report_broken(self.broken.values(), len(self), skip_broken=self.skip_broken)
-            self._filled = True
+        files.remove_partials(self.folder)
+        self.broken = {}
+        self._make([index for index in range(len(self)) if self._is_missing(index)])
+        report_broken(self.broken.values(), len(self))
         return self
 
     def _is_missing(self, index):
@@ -91,8 +84,7 @@ class ArrayCache:
     def _make_free(self, indices, bar, *, timeout=0.0):
         """Make the arrays that no other process makes; return the indices of those that one does."""
         reading, busy = deque(), []
-        num_readers = min(self.num_readers, max(1, len(indices)))
-        with ThreadPoolExecutor(num_readers) as pool, ExitStack() as locks:
+        with ThreadPoolExecutor(self.num_readers) as pool, ExitStack() as locks:
             for index in indices:
                 lock = locks.enter_context(ExitStack())
                 try:
@@ -102,7 +94,7 @@ class ArrayCache:
                         busy.append(index)
                         continue  # else its holder stands still: go on without
                 reading.append((index, lock, pool.submit(self._read_missing, index)))
-                if len(reading) == num_readers:
+                if len(reading) == self.num_readers:
                     self._write(*reading.popleft(), bar)
             while reading:
                 self._write(*reading.popleft(), bar)
@@ -118,7 +110,6 @@ class ArrayCache:
                     array = self._convert(array)
                     with files.open_whole(self.path(index)) as file:
                         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-                self.broken.pop(index, None)
             except VideoError as error:
                 self.broken[index] = str(error)
         bar.update()

@@ -14,17 +14,10 @@ def augment_clip(clip, *, rng, size=None):
     Args:
         clip: uint8 (T, H, W, 3), RGB.
         rng: NumPy random generator.
-        size: None (as the clip), the side of a square, or (height, width), in pixels.
+        size: height and width of the result in pixels, or None for the clip's own.
 
-    Returns:
-        uint8 (T, height, width, 3).
-
-    Raises:
-        ValueError: the clip is not of frames.
-
-    Source:
-        Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times the
-        shorter one, height and width at most one step apart, at a corner or the centre.
+    Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times
+    the shorter one, height and width at most one step apart, at a corner or the centre.
 
     Example:
         >>> augment_clip(np.zeros((2, 30, 40, 3), np.uint8), rng=np.random.default_rng(0), size=16).shape

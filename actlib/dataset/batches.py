@@ -3,7 +3,6 @@
 The same seed and epoch give the same batches, in whatever order and from however many threads they are asked for.
 """
 
-import threading
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from actlib.dataset.augmentation import augment_clip
 class ClipBatches:
     """Batches of clips from arrays of frames or of features, one array a video.
 
-    A cache is filled when its first clips are asked for. Videos without frames (broken ones, skipped) give no clips.
+    A cache is filled when its first clips are asked for. Videos without frames give no clips.
 
     Args:
         source: sequence of (F, ...) arrays, one a video: a cache, or a list; F may differ.
@@ -55,51 +54,40 @@ class ClipBatches:
                 f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
             )
         self.kind = self.kind or getattr(self.source, "kind", "frames")
-        self._lengths, self._epochs, self._lock = None, {}, threading.Lock()
+        self._lengths, self._epochs = None, {}
 
     def __getstate__(self):
         self.clips(0)  # fills a cache before it goes to another process
-        return self.__dict__ | {"_epochs": {}, "_lock": None}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state, _lock=threading.Lock())
+        return self.__dict__ | {"_epochs": {}}
 
     def __len__(self):
         return self._num_batches(0)
 
     def epoch(self, number=0):
         """Give the batches of an epoch (from 0) in order, each as `batch` makes it."""
-        for index in range(self._num_batches(number)):
-            yield self.batch(number, index)
+        return (self.batch(number, index) for index in range(self._num_batches(number)))
 
     def batch(self, number, index):
-        """Make one batch of an epoch, both from 0; safe to call from several threads.
-
-        Returns:
-            (clips, labels): (N, T, ...) in the dtype of the source, and int64 (N,).
-        """
+        """Make one batch of an epoch, both from 0: clips (N, T, ...), in the dtype of the source, and labels (N,)."""
         num_batches = self._num_batches(number)
         if not 0 <= index < num_batches:
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
         chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
-        if not self.augment:
-            return _gather(self.source, chosen), labels
-        augment = augment_clip if self.augment is True else self.augment
-        rng = np.random.default_rng((self.seed, number, 3, index))
-        return np.stack([augment(_gather(self.source, [clip])[0], rng=rng) for clip in chosen]), labels
+        clips = [self.source[video][frames] for video, frames in chosen]
+        if self.augment:
+            augment = augment_clip if self.augment is True else self.augment
+            rng = np.random.default_rng((self.seed, number, 3, index))
+            clips = [augment(clip, rng=rng) for clip in clips]
+        return np.stack(clips), labels
 
     def clips(self, number=0):
-        """List the clips of an epoch in order.
-
-        Returns:
-            List of (video, indices): the video's row in the source, and int64 (T,), the frames of the clip.
-        """
-        with self._lock:
-            key = (number, self.sampler, self.seed, self.shuffle, self.shuffle_frames)
-            if key not in self._epochs:  # this epoch's and another's are remembered: len asks for epoch 0
-                self._epochs = dict([*self._epochs.items()][-1:]) | {key: self._draw_epoch(number)}
-            return self._epochs[key]
+        """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""
+        key = (number, self.sampler, self.seed, self.shuffle, self.shuffle_frames)
+        if (clips := self._epochs.get(key)) is None:
+            clips = self._draw_epoch(number)
+            self._epochs = dict([*self._epochs.items()][-1:]) | {key: clips}  # two at most: len asks for epoch 0
+        return clips
 
     def videos(self, number=0):
         """Return int64 (num_clips,): the video of every clip of an epoch in order, as rows in the source."""
@@ -110,8 +98,9 @@ class ClipBatches:
 
     def _draw_epoch(self, number):
         sampling, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
-        if self._lengths is None:
-            self._lengths = _count_frames(self.source)
+        if self._lengths is None:  # filling a cache first
+            is_cache = hasattr(self.source, "lengths")
+            self._lengths = self.source.fill().lengths if is_cache else [len(frames) for frames in self.source]
         clips = [
             (video, indices)
             for video in np.flatnonzero(self._lengths).tolist()
@@ -126,17 +115,3 @@ class ClipBatches:
         if self.shuffle_frames:
             clips = [(video, frames.permutation(indices)) for video, indices in clips]
         return [clips[row] for row in order.permutation(len(clips))] if self.shuffle else clips
-
-
-def _gather(source, chosen):
-    """Copy the chosen (video, indices) into one new array (N, T, ...)."""
-    frames = source[chosen[0][0]]
-    clips = np.empty((len(chosen), len(chosen[0][1]), *frames.shape[1:]), frames.dtype)
-    for row, (video, indices) in enumerate(chosen):
-        np.take(source[video], indices, axis=0, out=clips[row], mode="clip")  # other modes copy twice
-    return clips
-
-
-def _count_frames(source):
-    """Return the number of frames of each video; fills a cache first, which finds the broken ones."""
-    return source.fill().lengths if hasattr(source, "lengths") else [len(frames) for frames in source]

@@ -26,7 +26,6 @@ class FrameCache(ArrayCache):
         size: the side of a square or (height, width), in pixels.
         folder: where arrays are written, or None for `frames` in the cache folder.
         progress: show a bar while many videos are decoded.
-        skip_broken: `fill` warns of broken videos rather than raise; they then have no frames.
         save: False decodes at each request and writes nothing.
 
     Example:
@@ -41,16 +40,14 @@ class FrameCache(ArrayCache):
 
     kind, verb = "frames", "decoding"
 
-    def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, skip_broken=False, save=True):
+    def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, save=True):
         self.num_frames, self.size, self.save = num_frames, (size, size) if np.ndim(size) == 0 else tuple(size), save
         self.name = f"{num_frames or 'all'}-frames-{self.size[0]}x{self.size[1]}-{READER}"
-        is_table = hasattr(videos, "columns")
-        self.paths = [str(path) for path in (videos["path"] if is_table else videos)]
-        self._facts = {}  # index of a video -> its hash and number of frames
-        if is_table and "hash" in videos:
-            self._facts.update(enumerate(zip(videos["hash"], videos["frames"].tolist(), strict=True)))
-        folder = Path(folder or cache_folder() / "frames") / self.name
-        super().__init__(videos, folder, progress=progress, skip_broken=skip_broken)
+        columns = getattr(videos, "columns", ())
+        self.paths = [str(path) for path in (videos["path"] if "path" in columns else videos)]
+        known = zip(videos["hash"], videos["frames"].tolist(), strict=True) if "hash" in columns else ()
+        self._facts = dict(enumerate(known))  # index of a video -> its hash and number of frames
+        super().__init__(videos, Path(folder or cache_folder() / "frames") / self.name, progress=progress)
 
     def __getitem__(self, index):
         return super().__getitem__(index) if self.save else self._read(index)
@@ -62,9 +59,9 @@ class FrameCache(ArrayCache):
     @property
     def num_readers(self):
         """Threads that decode ahead, fewer where a video's frames take much memory."""
-        longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=0)
-        room = MAX_READ_BYTES // max(1, longest * self.size[0] * self.size[1] * 3)
-        return int(max(1, min(MAX_READERS, os.cpu_count() or 1, room)))
+        longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=1)
+        room = int(MAX_READ_BYTES / (longest * self.size[0] * self.size[1] * 3))
+        return max(1, min(MAX_READERS, os.cpu_count() or 1, room))
 
     def count(self, index):
         """Return F, the number of frames of a video's array."""
@@ -86,25 +83,6 @@ class FrameCache(ArrayCache):
         return read_clip(self.paths[index], indices, size=self.size)
 
 
-def make_feature_key(*, framework, network, weights, precision) -> str:
-    """Name features by all that they depend on beside the frames.
-
-    Args:
-        framework: "torch" or "keras".
-        network: name of the backbone, such as "vgg16".
-        weights: hash of its weights.
-        precision: in which it computes, such as "float32" or "bfloat16".
-
-    Returns:
-        Key of a `FeatureCache`.
-
-    Example:
-        >>> make_feature_key(framework="torch", network="vgg16", weights="5c29ca692581", precision="bfloat16")
-        'torch-vgg16-5c29ca692581-bfloat16'
-    """
-    return f"{framework}-{network}-{weights}-{precision}"
-
-
 class FeatureCache(ArrayCache):
     """Features of frames, each frame through the backbone once: `cache[index]` is float16 (F, D).
 
@@ -113,9 +91,8 @@ class FeatureCache(ArrayCache):
     Args:
         frames: `FrameCache`.
         extract: function, uint8 (n, H, W, 3) -> float (n, D), such as a twin's `extract_features` with its model.
-        key: what `make_feature_key` gives, or a name of your own; other features need another key.
+        key: a name for all that they depend on beside the frames; other features need another key.
         folder: where arrays are written, or None for `features` in the cache folder.
-        progress: show a bar while many videos are gone through.
 
     Example:
         >>> import tempfile
@@ -129,12 +106,11 @@ class FeatureCache(ArrayCache):
 
     kind, verb = "features", "extracting"
 
-    def __init__(self, frames, extract, *, key, folder=None, progress=True):
+    def __init__(self, frames, extract, *, key, folder=None):
         self.frames, self.extract, self.key = frames, extract, f"{key}-{frames.name}"
         self.num_readers, self.count, self.file_name = frames.num_readers, frames.count, frames.file_name
         name = f"{re.sub('[^A-Za-z0-9]+', '-', self.key)[:100]}-{zlib.crc32(self.key.encode()):08x}"
-        folder = Path(folder or cache_folder() / "features") / name
-        super().__init__(frames.videos, folder, progress=progress, skip_broken=frames.skip_broken)
+        super().__init__(frames.videos, Path(folder or cache_folder() / "features") / name, progress=frames.progress)
 
     def __getstate__(self):
         return self.__dict__ | {"extract": None}  # a model does not go to other processes; what is on disk does
@@ -144,8 +120,6 @@ class FeatureCache(ArrayCache):
         return self.frames._read(index) if frames is None else frames
 
     def _convert(self, frames):
-        if self.extract is None:
-            raise RuntimeError("Expected a filled cache in another process. Received: one with gaps. Call fill first.")
         features = np.asarray(self.extract(frames)).reshape(len(frames), -1)  # (F, D)
         if not (np.abs(features) < np.finfo(np.float16).max).all():
             raise ValueError(

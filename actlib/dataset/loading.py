@@ -4,41 +4,23 @@ import numpy as np
 
 
 def count_bytes(batches) -> int:
-    """Count the bytes that all clips of an epoch take as one array.
-
-    Args:
-        batches: A `ClipBatches`.
-
-    Example:
-        >>> from actlib.dataset import ClipBatches
-        >>> from actlib.video import make_sampler
-        >>> count_bytes(ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), make_sampler("uniform", 4)))
-        240
-    """
+    """Count the bytes that all clips of an epoch of `ClipBatches` take as one array."""
     clips, _ = batches.batch(0, 0)  # (N, T, ...)
     return len(batches.videos(0)) * clips[0].nbytes
 
 
 def load_arrays(batches, *, limit_bytes=2e9):
-    """Load all clips of an epoch into memory, for data that fits.
-
-    Args:
-        batches: A `ClipBatches`.
-        limit_bytes: Refuse to load more than this.
-
-    Returns:
-        (clips, labels): (N, T, ...) in the type of the source, and int64 (N,), N the number of all clips.
+    """Load all clips of an epoch of `ClipBatches` into memory: (N, T, ...), and their labels, int64 (N,).
 
     Raises:
-        MemoryError: They would take more than the limit; says how much, before anything is loaded.
+        MemoryError: They would take more than `limit_bytes`; says how much, before anything is loaded.
 
     Example:
         >>> from actlib.dataset import ClipBatches
         >>> from actlib.video import make_sampler
         >>> batches = ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), make_sampler("uniform", 4))
-        >>> clips, labels = load_arrays(batches)
-        >>> clips.shape, labels.tolist()
-        ((5, 4, 2, 2, 3), [0, 1, 2, 3, 4])
+        >>> load_arrays(batches)[0].shape, count_bytes(batches)
+        ((5, 4, 2, 2, 3), 240)
     """
     needed, num_clips = count_bytes(batches), len(batches.videos(0))
     if needed > limit_bytes:
@@ -60,9 +42,7 @@ def read_batch(batches, epoch, index, *, repeat=False, class_weights=None):
     """Read one batch as a training loop wants it: (x, labels), or (x, labels, weights) with class weights.
 
     Args:
-        batches: A `ClipBatches`.
-        epoch: Which epoch, from 0.
-        index: Which batch of it, from 0.
+        batches, epoch, index: A `ClipBatches`; which epoch and which batch of it, from 0.
         repeat: Repeat each label for the T frames of its clip: (N, T) instead of (N,).
         class_weights: float (K,), or None.
     """

@@ -20,8 +20,8 @@ def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0) -> p
         seed: draws those groups.
 
     Returns:
-        The listed videos with a column `subset`: "train", "validation" or "test"; `attrs` gains `split`. Videos that
-        are in no list, or listed but not in the table, are told of in a warning.
+        The listed videos with a column `subset`: "train", "validation" or "test"; a warning names what is in no list,
+        or listed but not in the table.
 
     Raises:
         ValueError: too few groups are left to train on.
@@ -32,7 +32,13 @@ def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0) -> p
     table = videos.assign(subset=subsets)[subsets.notna()].reset_index(drop=True)
     table.loc[_choose_validation(table, validation_groups, seed), "subset"] = "validation"
     table.attrs.update(videos.attrs, split=split)
-    _warn_of_differences(videos, lists, num_unlisted=len(videos) - len(table), split=split)
+    if num_unlisted := len(videos) - len(table):
+        warnings.warn(f"{num_unlisted} videos are in no list of split {split}: left out.", stacklevel=2)
+    present, classes = set(table["name"].str.lower()), set(videos["class_name"])
+    listed = [name for names in lists for name in names if name.split("/")[0] in classes]
+    if absent := [name for name in listed if name.lower() not in present]:
+        message = f"{len(absent)} videos of split {split} are not in the table: {', '.join(absent[:3])}"
+        warnings.warn(message + " ..." * (len(absent) > 3), stacklevel=2)
     return table
 
 
@@ -50,17 +56,6 @@ def _choose_validation(table, num_groups, seed):
     return training & (rank < num_groups) & (rank < last)
 
 
-def _warn_of_differences(videos, lists, *, num_unlisted, split):
-    if num_unlisted:
-        warnings.warn(f"{num_unlisted} videos are in no list of split {split}: left out.", stacklevel=3)
-    present, classes = set(videos["name"].str.lower()), set(videos["class_name"])
-    listed = (name for name in (*lists.train, *lists.test) if name.split("/")[0] in classes)
-    absent = [name for name in listed if name.lower() not in present]
-    if absent:
-        first = ", ".join(absent[:3]) + " ..." * (len(absent) > 3)
-        warnings.warn(f"{len(absent)} videos of split {split} are not in the table: {first}", stacklevel=3)
-
-
 def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
     """Find groups (clips of one recording: same people, same place) that stand on both sides of a split.
 
@@ -69,7 +64,7 @@ def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
         allow: return shared groups rather than raise a ValueError that names them.
 
     Returns:
-        DataFrame of the shared groups, columns `class_name` and `group`; empty when the split is clean.
+        DataFrame of the shared groups, with both columns; empty when the split is clean.
     """
     keys = ["class_name", "group"]
     shared = train[keys].drop_duplicates().merge(test[keys].drop_duplicates()).sort_values(keys, ignore_index=True)
@@ -84,14 +79,6 @@ def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
 
 
 def split_hash(videos) -> str:
-    """Name a split by its content: which videos stand in which subset.
-
-    Args:
-        videos: table with columns `name` and `subset`; their order does not count.
-
-    Example:
-        >>> split_hash(pd.DataFrame({"name": ["A/v_A_g01_c01.avi"], "subset": ["train"]}))
-        '5c29ca692581'
-    """
+    """Name a split by which videos (`name`) stand in which `subset`: 12 hexadecimal digits, whatever their order."""
     lines = sorted(f"{name} {subset}\n" for name, subset in zip(videos["name"], videos["subset"], strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]

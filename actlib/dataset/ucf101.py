@@ -1,7 +1,6 @@
-"""A UCF-101 folder -> a table of videos (path, label, group, clip, length, size) and its official splits.
+"""A UCF-101 folder -> a table of videos and its official splits.
 
-Labels come from the folder or the list, never from the file name: UCF-101 itself has
-`HandstandPushups/v_HandStandPushups_*`.
+Labels come from the folder or the list, never from the file: there is `HandstandPushups/v_HandStandPushups_*`.
 """
 
 import hashlib
@@ -39,16 +38,16 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
         progress: show a bar while files are looked at for the first time.
 
     Returns:
-        DataFrame sorted by `name`, with COLUMNS: `path` (absolute), `name` (`Class/v_Class_g01_c01.avi`), `class_name`,
-        `label` (int64 from 0), `group`, `clip`, `frames`, `fps`, `width` and `height` (pixels), `bytes`, `hash`;
-        `attrs` holds `classes` (tuple), `folder`, and `groups_span_classes`: whether a group is the same people and
+        DataFrame of COLUMNS, sorted by `name` (`Class/v_Class_g01_c01.avi`): `path` is absolute, `label` counts from 0.
+        Its `attrs` hold `classes` (tuple), `folder`, and `groups_span_classes`: whether a group is the same people and
         place in every class, as in the sample set.
 
     Raises:
         VideoError: all files that cannot be used, in one message.
         ValueError: a class or all videos are missing.
     """
-    root = _class_root(folder)
+    root = Path(folder).resolve()
+    root = root / "UCF-101" if (root / "UCF-101").is_dir() else root
     files = _find_files(root, classes)
     index_file = cache_folder() / "index" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
     infos, broken = probe_files(files, index_file=index_file, progress=progress)
@@ -60,19 +59,13 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     return table
 
 
-def report_broken(messages, num_videos, *, skip_broken):
+def report_broken(messages, num_videos, *, skip_broken=False):
     """Raise a VideoError that lists what is wrong with broken videos, or only warn of them."""
-    if not messages:
-        return
     message = f"{len(messages)} of {num_videos} videos cannot be used:\n  " + "\n  ".join(messages)
-    if not skip_broken:
-        raise VideoError(message + "\nReplace them, or leave them out with skip_broken=True.")
-    warnings.warn(message, stacklevel=3)
-
-
-def _class_root(folder):
-    folder = Path(folder).resolve()
-    return folder / "UCF-101" if (folder / "UCF-101").is_dir() else folder
+    if messages and not skip_broken:
+        raise VideoError(message + "\nReplace or remove them, or leave them out: list_videos(..., skip_broken=True).")
+    if messages:
+        warnings.warn(message, stacklevel=3)
 
 
 def _find_files(root, classes):
@@ -81,13 +74,13 @@ def _find_files(root, classes):
     wanted = present if classes is None else list(classes)
     if isinstance(classes, str) or len(set(wanted)) < len(wanted):
         raise ValueError(f"Expected a list of different class names. Received: {classes!r}. Give each class once.")
-    found = {name: _find_videos(root / name) if name in present else [] for name in wanted}
-    empty = [name for name, paths in found.items() if not paths]
+    found = {name: _find_videos(root / name) for name in wanted if name in present}
+    empty = [name for name in wanted if not found.get(name)]
     if (classes is not None and empty) or not any(found.values()):
         raise ValueError(
             f"Expected videos of {', '.join(empty) or 'some classes'}. Received: none in {root}, which holds "
             f"{', '.join(present[:8]) or 'no folders'}{' ...' if len(present) > 8 else ''}. "
-            "Point to the folder that holds UCF-101/, and spell classes as their folders are."
+            "Point to the folder that holds UCF-101/ (--data or ACTLIB_DATA), and spell classes as their folders are."
         )
     return [path for paths in found.values() for path in paths]
 
@@ -109,9 +102,6 @@ def read_split(folder, *, split=1) -> Split:
     Args:
         folder: what holds `ucfTrainTestlist/`, or lies beside it, or holds the lists themselves.
         split: 1, 2 or 3.
-
-    Returns:
-        Split of names as the lists give them (either kind of line ending).
 
     Raises:
         FileNotFoundError: no such list.

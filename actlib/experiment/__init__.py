@@ -1,13 +1,12 @@
 """From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
-preparing    choices (Experiment) -> table of videos -> frames -> features -> batches; initial weights
+preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
+predictor    a checkpoint -> weights to start from, a model, or a model that scores any clips
 running      a model and batches at hand -> a trained model, results; the whole way in one call
-predictor    a checkpoint -> a model that scores any clips
 """
 
-from actlib.experiment.predictor import Predictor, find_checkpoint, load_model, load_predictor
+from actlib.experiment.predictor import Predictor, find_checkpoint, load_initial_weights, load_model, load_predictor
 from actlib.experiment.preparing import (
-    BACKENDS,
     Experiment,
     cache_features,
     cache_frames,
@@ -15,7 +14,6 @@ from actlib.experiment.preparing import (
     choose_preset,
     choose_weights,
     load_backend,
-    load_initial_weights,
     make_batches,
     prepare_table,
     prepare_videos,

@@ -1,4 +1,4 @@
-"""A checkpoint as a model that scores any clips: what timelines, annotation and a reader's own video need."""
+"""Checkpoints: weights to start from, models again, and models that score any clips of anybody's videos."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +10,33 @@ from actlib import checkpoints, paths
 from actlib.dataset import ClipBatches
 from actlib.experiment.preparing import load_backend
 from actlib.specs import LRCNSpec
+from actlib.video import make_sampler
 
 
 def find_checkpoint(checkpoint):
-    """Return the path of a checkpoint: a .safetensors file, or the best one in a run's folder.
-
-    Raises:
-        FileNotFoundError: If there is none; says what to run first.
-    """
+    """Return the path of a checkpoint: a file, or the best one in a run's folder."""
     path = Path(checkpoint)
     path = path / paths.BEST if path.is_dir() or not path.suffix else path
     if not path.exists():
         raise FileNotFoundError(
-            f"Expected a checkpoint in {path}. Received: no such file. "
-            "Run the lesson that trains it, or 'python -m actlib train', first."
+            f"Expected weights in {path}. Received: no such file. Run the lesson that trains them, or "
+            "'python -m actlib train', first; ImageNet's come with 'python -m actlib fetch vgg16'."
         )
     return path
+
+
+def load_initial_weights(weights):
+    """Read the weights that a model starts from: neutral names -> arrays, or None for "none".
+
+    Args:
+        weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
+
+    Raises:
+        FileNotFoundError: If the file is not there; says how to get it.
+    """
+    if weights == "none":
+        return None
+    return checkpoints.read_weights(find_checkpoint(paths.vgg16_file() if weights == "imagenet" else weights))
 
 
 def load_model(checkpoint, *, framework="torch"):
@@ -43,15 +54,14 @@ def load_model(checkpoint, *, framework="torch"):
         ValueError: If its card lacks what is needed.
     """
     path = find_checkpoint(checkpoint)
-    framework = framework or checkpoints.read_card(path, "framework")["framework"]
-    model = load_backend(framework).weights.load_model(path)
-    card = checkpoints.check_card(model.card, path, "classes", "preset", "experiment")
+    card = checkpoints.read_card(path, "framework", "classes", "preset", "experiment")
+    model = load_backend(framework or card["framework"]).weights.load_model(path)
     return model, card | {"preset": checkpoints.spec_from_json(card["preset"], path)}
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that scores clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K)."""
+    """A model that scores clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K), a row a frame or step."""
 
     model: Any
     classes: tuple[str, ...]
@@ -75,20 +85,12 @@ class Predictor:
         return getattr(self.model.spec, "readout", "steps")
 
     def __call__(self, clips):
-        """Score clips.
-
-        Args:
-            clips: uint8 (N, T, size, size, 3), RGB.
-
-        Returns:
-            float32 (N, T, K), a row a frame or step.
-        """
-        training, clips = load_backend(self.model).training, np.asarray(clips)
+        """Score clips, see the class."""
+        training, clips, kind = load_backend(self.model).training, np.asarray(clips), "frames"
+        sampler, num_clips = make_sampler("uniform", clips.shape[1]), len(clips)  # all frames
         if self.mixed_precision:
-            frames = clips.reshape(-1, *clips.shape[2:])  # (N * T, H, W, 3)
-            clips = training.extract_features(self.model, frames).reshape(*clips.shape[:2], -1)  # (N, T, D)
-        kind, num_clips = "features" if self.mixed_precision else "frames", len(clips)
-        batches = ClipBatches(clips, np.zeros(num_clips), _all_frames, batch_size=num_clips, kind=kind)
+            clips, kind = training.extract_features(self.model, clips), "features"  # (N, T, D)
+        batches = ClipBatches(clips, np.zeros(num_clips), sampler, batch_size=num_clips, kind=kind)
         return training.predict(self.model, batches)
 
 
@@ -99,23 +101,7 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
         checkpoint: A .safetensors file, or a run's folder.
         framework: The framework that computes, whichever wrote it.
         mixed_precision: False computes in float32 throughout, slower where the machine gains from bfloat16.
-
-    Returns:
-        A ``Predictor``.
-
-    Raises:
-        FileNotFoundError: If there is none; says what to run first.
-        ValueError: If its card lacks what is needed.
     """
     model, card = load_model(checkpoint, framework=framework)
-    return Predictor(
-        model,
-        classes=tuple(card["classes"]),
-        num_frames=card["preset"].clip_frames,
-        window_seconds=card.get("window_seconds"),
-        mixed_precision=mixed_precision,
-    )
-
-
-def _all_frames(num_frames, rng):
-    return np.arange(num_frames)
+    facts = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
+    return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **facts)

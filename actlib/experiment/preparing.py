@@ -34,18 +34,12 @@ class Experiment:
 
 
 def choose_preset(model, folder):
-    """Return the preset that trains well on this data: slim networks for the sample set, VGG-16 for real clips.
-
-    Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
+    """Return the preset that trains a model, "frames" or "lrcn", well: slim for the sample set, VGG-16 for real clips.
 
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
         'vgg16_frames'
     """
-    if model not in ("frames", "lrcn"):
-        raise ValueError(f"Expected model to be 'frames' or 'lrcn'. Received: {model!r}. Choose one of them.")
     return specs.PRESETS[f"{'slim' if sample.is_sample(folder) else 'vgg16'}_{model}"]
 
 
@@ -60,14 +54,7 @@ def runs_folder(folder):
 
 
 def load_backend(framework):
-    """Import one framework's half of the library, and only that one.
-
-    Args:
-        framework: "torch" or "keras", or a model of one of them.
-
-    Returns:
-        The package with its modules ``training``, ``weights`` and ``precision``.
-    """
+    """Import one framework's half of the library: "torch", "keras", or that of a model."""
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     if framework not in BACKENDS:
@@ -75,30 +62,6 @@ def load_backend(framework):
     for name in ("training", "weights", "precision"):
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")
-
-
-def load_initial_weights(weights):
-    """Read the weights that a model starts from.
-
-    Args:
-        weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
-
-    Returns:
-        Neutral names -> arrays, or None for "none".
-
-    Raises:
-        FileNotFoundError: If the file is not there; says how to get it.
-    """
-    if weights == "none":
-        return None
-    path = paths.vgg16_file() if weights == "imagenet" else Path(weights)
-    path = path / paths.BEST if path.is_dir() else path
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Expected weights in {path}. Received: no such file. "
-            "Get ImageNet's with 'python -m actlib fetch vgg16', or name a file of your own, a run, or 'none'."
-        )
-    return checkpoints.read_weights(path)
 
 
 def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
@@ -113,16 +76,7 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
 
     Returns:
         The table of ``list_videos`` with a column ``subset``: "train", "validation" or "test".
-
-    Raises:
-        ValueError: If a group stands on both sides of the split.
     """
-    if not Path(folder).is_dir():
-        found = "a file" if Path(folder).exists() else "not there"
-        raise FileNotFoundError(
-            f"Expected a folder of videos. Received: {folder}, which is {found}. "
-            "Correct --data or ACTLIB_DATA, or leave both out to work on the sample set."
-        )
     table = dataset.assign_subsets(dataset.list_videos(folder, classes=classes), folder, split=split, seed=seed)
     dataset.check_leakage(table[table.subset != "test"], table[table.subset == "test"])
     if limit is None:
@@ -138,34 +92,18 @@ def prepare_table(experiment):
 
 
 def cache_frames(table, experiment):
-    """Open the decoded frames of videos: those that the protocol asks for, at the size of the model.
-
-    Returns:
-        A ``FrameCache``, uint8 (F, H, W, 3) a video; it decodes what is missing when it is first asked for.
-    """
+    """Open a ``FrameCache`` of videos: the frames that the protocol asks for, at the size of the model."""
     num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
     return dataset.FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
 
 
 def cache_features(frames, model):
-    """Open what a model's convolutions make of frames, for a head that is trained on frozen convolutions.
-
-    Args:
-        frames: A ``FrameCache``; what it lacks on disk is decoded and not written.
-        model: A model of either framework.
-
-    Returns:
-        A ``FeatureCache``, float16 (F, D) a video; it computes what is missing when it is first asked for.
-    """
+    """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on."""
     backend = load_backend(model)
     weights = backend.weights.get_weights(model)
     convolutions = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
-    key = dataset.make_feature_key(
-        framework=type(model).__module__.split(".")[1],
-        network=model.spec.vgg.name,
-        weights=checkpoints.weights_key(convolutions),
-        precision=backend.precision.feature_precision(model),
-    )
+    names = backend.__name__.removeprefix("actlib."), model.spec.vgg.name, checkpoints.weights_key(convolutions)
+    key = "-".join([*names, backend.precision.feature_precision(model)])
     return dataset.FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
 
 
@@ -184,9 +122,6 @@ def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
         experiment: The ``Experiment``: how clips are drawn, how many make a batch.
         train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
         shuffle_frames: Put each clip's frames in random order: the control for what order is worth.
-
-    Returns:
-        ``ClipBatches``; its ``kind`` is "frames" or "features".
     """
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
     stride = max(1, preset.clip_frames // 2) if name == "windows" else None

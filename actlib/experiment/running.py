@@ -4,22 +4,13 @@ import json
 import sys
 import time
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-
-import psutil
 
 from actlib import checkpoints, evaluation, paths, sample
 from actlib.dataset import check_leakage, split_hash
-from actlib.experiment.predictor import load_model
-from actlib.experiment.preparing import (
-    Experiment,
-    cache_inputs,
-    load_backend,
-    load_initial_weights,
-    make_batches,
-    prepare_table,
-)
+from actlib.experiment.predictor import load_initial_weights, load_model
+from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
 from actlib.run import package_versions
 
@@ -39,34 +30,25 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
     Returns:
         The history: a dict of lists, one value an epoch.
     """
-    model.card = model.card | make_card(experiment, table)
+    model.card = model.card | _make_card(experiment, table)
     options = {"run": run, "seed": experiment.seed, "monitor": monitor}
-    train = load_backend(model).training.train
-    return train(model, train_batches, validation_batches, experiment.preset.training, **options)
+    batches = train_batches, validation_batches
+    return load_backend(model).training.train(model, *batches, experiment.preset.training, **options)
 
 
 def run_training(experiment, run, *, monitor=None):
-    """Go the whole way from a folder of videos to a trained model, as ``python -m actlib train`` does.
-
-    Args:
-        experiment: The ``Experiment``.
-        run: The run's folder.
-        monitor: As for ``train_model``.
-
-    Returns:
-        (model, history).
-    """
+    """Go from a folder of videos to (model, history), as ``python -m actlib train`` does; see ``train_model``."""
     table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
     experiment = _train_what_has_no_weights(experiment, weights)
     build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
     model = build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
-    batches = {}
-    for name in ("train", "validation"):
-        rows = table[table.subset == name]
-        cache = cache_inputs(rows, model, experiment)
-        batches[name] = make_batches(cache, rows, experiment, train=name == "train")
-    history = train_model(model, *batches.values(), experiment, table=table, run=run, monitor=monitor)
-    return model, history
+
+    def batches(subset):
+        rows = table[table.subset == subset]
+        return make_batches(cache_inputs(rows, model, experiment), rows, experiment, train=subset == "train")
+
+    options = {"table": table, "run": run, "monitor": monitor}
+    return model, train_model(model, batches("train"), batches("validation"), experiment, **options)
 
 
 def _train_what_has_no_weights(experiment, weights):
@@ -90,9 +72,6 @@ def evaluate_model(model, batches, table):
         model: A model of either framework.
         batches: Their clips, from ``make_batches(..., train=False)``.
         table: The videos, numbered from 0, with ``attrs["classes"]``.
-
-    Returns:
-        ``evaluation.Results``.
     """
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
@@ -114,8 +93,7 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle
         (results, metadata): ``evaluation.Results``, and what they depend on, as ``describe_run`` gives it.
 
     Raises:
-        FileNotFoundError: If there is no checkpoint; says what to run first.
-        ValueError: If its card lacks what is needed, or it was trained on recordings of these test videos.
+        ValueError: If it was trained on recordings of these test videos; see also ``load_model``.
     """
     begin = time.perf_counter()
     model, card = load_model(checkpoint, framework=framework)
@@ -131,58 +109,37 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle
     return evaluate_model(model, batches, test), describe_run(experiment, table, seconds=time.perf_counter() - begin)
 
 
-def make_card(experiment, table):
-    """Describe what a checkpoint is trained on and how, for its JSON card; ``read_experiment`` reads it."""
+_ELSEWHERE = ("data", "preset", "classes")  # choices that have their own place in a card
+
+
+def _make_card(experiment, table):
+    """Describe what a checkpoint is trained on and how; ``read_experiment`` reads it."""
     training = table[table["subset"] == "train"]
     frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
-    choices = {name: value for name, value in asdict(experiment).items() if name not in ("data", "preset", "classes")}
+    folder = "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name
+    data = {"folder": folder, "split": experiment.split, "split_hash": split_hash(table), "num_videos": len(table)}
     return {
         "classes": list(table.attrs["classes"]),
         "preset": checkpoints.spec_to_json(experiment.preset),
         "window_seconds": round(float((frames / training["fps"]).mean()), 3),  # that the T frames of a clip span
-        "experiment": choices,
-        "data": {
-            "folder": "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name,
-            "split": experiment.split,
-            "split_hash": split_hash(table),
-            "num_videos": len(table),
-        },
+        "experiment": {name: value for name, value in vars(experiment).items() if name not in _ELSEWHERE},
+        "data": data,
     }
 
 
 def read_experiment(card, data, *, framework=None):
-    """Read the choices behind a checkpoint from its card, as ``load_model`` gives it.
-
-    Args:
-        card: The card.
-        data: The data folder, wherever it is now.
-        framework: The framework that computes; None for the one that trained.
-
-    Returns:
-        An ``Experiment``.
-    """
+    """Make the ``Experiment`` behind a card of ``load_model``; its data folder and its framework may be others now."""
     choices = card["experiment"] | ({"framework": framework} if framework else {})
     return Experiment(Path(data), card["preset"], classes=tuple(card["classes"]), **choices)
 
 
 def describe_run(experiment, table, *, seconds=None):
-    """Describe what a number depends on besides the model: data, versions, machine, cost; a dict for results.json."""
-    return make_card(experiment, table) | {
+    """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json."""
+    return _make_card(experiment, table) | {
         "framework": experiment.framework,
         "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},
         "seconds": None if seconds is None else round(seconds, 1),
-        "peak_memory_bytes": _peak_memory(),
     }
-
-
-def _peak_memory():
-    """Return the largest resident size of this process so far, in bytes."""
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows
-        return memory.peak_wset
-    import resource  # not on Windows; in kilobytes on Linux, in bytes on macOS
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def write_results(run, results, metadata, *, name=paths.RESULTS):
