@@ -1,94 +1,54 @@
 """Frames -> a GIF or an animated PNG that keeps to a size, and clips that play side by side in a notebook.
 
-Both formats pack what stays the same. So pixels that hardly changed keep what they showed (a camera's noise costs most
-and is missed least), and where that is not enough colors go first, then every other frame, then size.
+Both pack what stays the same, so pixels that hardly changed keep what they showed; where that is not enough colors go
+first, then every other frame, then size.
 """
 
-import base64
 import functools
 import io
 import itertools
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
+from IPython import display
 from PIL import Image, ImageDraw
 
 from actlib.files import write_whole
 from actlib.plots.layout import tile
 from actlib.plots.style import INK, load_font
 
-FORMATS = {".gif": "gif", ".png": "apng", ".apng": "apng"}
+FORMATS = {".gif": "gif", ".png": "apng"}
 MAX_FRAMES = 3000  # two minutes at 25 a second
 NUM_SAMPLES = 1_000_000  # pixels, of all frames together, from which the palette is chosen
 TITLE_HEIGHT = 18  # pixels
+# From best to smallest: number of colors, change that is overlooked (0..255), every n-th frame, share of the size.
+LADDER = [(255, 4, 1, 1.0), (128, 8, 1, 1.0), (128, 8, 2, 1.0), (64, 16, 2, 1.0), (32, 28, 2, 1.0)]
+LADDER += [(32, 28, 2, 0.75), (32, 32, 4, 0.75), (24, 40, 4, 0.5), (16, 48, 8, 0.5)]
 
 
-class Quality(NamedTuple):
-    """What is given up: number of colors, change that is overlooked (0..255), every n-th frame, share of the size."""
-
-    num_colors: int
-    tolerance: int
-    every: int
-    scale: float
-
-
-LADDER = (
-    Quality(255, 4, 1, 1.0),
-    Quality(128, 8, 1, 1.0),
-    Quality(128, 8, 2, 1.0),
-    Quality(64, 16, 2, 1.0),
-    Quality(32, 28, 2, 1.0),
-    Quality(32, 28, 2, 0.75),
-    Quality(32, 32, 4, 0.75),
-    Quality(24, 40, 4, 0.5),
-    Quality(16, 48, 8, 0.5),
-)
-"""From best to smallest; the first that fits is taken."""
-
-
-class Animation:
-    """An animated PNG, its bytes `png`, that shows itself in a notebook; `alt` says what is to be seen."""
-
-    def __init__(self, png: bytes, *, alt: str):
-        self.png, self.alt = png, alt
-
-    def save(self, path) -> Path:
-        """Keep the animation in a .png file and return its path."""
-        write_whole(path, self.png)
-        return Path(path)
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt}}
-
-
-def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4, max_bytes: int = 500_000) -> Animation:
+def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4) -> display.Image:
     """Play clips side by side, in step and again and again.
 
     Args:
         clips: name -> uint8 (T, H, W, 3), all of the same shape.
         fps: frames a second.
         columns: clips a row, at most.
-        max_bytes: largest size of the animation; colors, frames and size are given up until it fits.
 
     Returns:
-        The animation: an animated PNG, which notebooks, exported pages and GitHub play.
+        An animated PNG of at most 500 kB, which notebooks, exported pages and GitHub play; its bytes are its `data`.
 
     Raises:
-        ValueError: there are no clips, their shapes differ, or not even the smallest quality fits.
+        ValueError: there are no clips, or their shapes differ.
     """
     shapes = {name: np.shape(clip) for name, clip in clips.items()}
     if len(set(shapes.values())) != 1:
-        raise ValueError(
-            f"Expected clips of one shape (T, H, W, 3). Received: {shapes}. Read the same T and size of each."
-        )
-    titled = [np.concatenate([_draw_title(name, clip), clip], axis=1) for name, clip in clips.items()]
+        raise ValueError(f"Expected clips of one shape (T, H, W, 3). Received: {shapes}. Read the same T and size.")
+    titled = [[np.concatenate([_draw_title(name, frame), frame]) for frame in clip] for name, clip in clips.items()]
     film = [tile(frames, columns=min(columns, len(clips)), gap=6) for frames in zip(*titled, strict=True)]
-    png = _encode_to_fit(film, Path("clips.png"), fps=fps, max_bytes=max_bytes, reserved=[(255, 255, 255)])
-    return Animation(png, alt=f"Moving: {', '.join(clips)}")
+    png = _encode_to_fit(film, Path("clips.png"), fps=fps, max_bytes=500_000, reserved=[(255, 255, 255)])
+    return display.Image(data=png, format="png", alt=f"Moving: {', '.join(clips)}")
 
 
 def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, reserved=()) -> Path:
@@ -97,7 +57,7 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
     Frames wait on disk while qualities are tried, so memory does not grow with their number.
 
     Args:
-        path: file to write, .gif, .png or .apng; it has its name only when it is complete.
+        path: file to write, .gif or .png; it has its name only when it is complete.
         frames: iterable of uint8 (H, W, 3), all of one size.
         fps: frames a second; both formats count in hundredths of a second.
         max_bytes: largest size of the file.
@@ -108,29 +68,36 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
 
     Raises:
         ValueError: another ending, frames of several sizes, none or more than 3000, or nothing fits.
-
-    Example:
-        >>> from tempfile import mkdtemp
-        >>> write_animation(mkdtemp() + "/gray.gif", np.full((5, 48, 64, 3), 90, np.uint8), fps=25).name
-        'gray.gif'
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"Expected a file ending in {', '.join(FORMATS)}. Received: {path}. Give it another ending.")
     with tempfile.TemporaryFile() as file:
-        content = _encode_to_fit(_Spool(file, frames), path, fps=fps, max_bytes=max_bytes, reserved=reserved)
-    return write_whole(path, content)
+        shape = None
+        for number, frame in enumerate(frames):
+            shape = shape or frame.shape
+            if number == MAX_FRAMES or frame.shape != shape:
+                raise ValueError(
+                    f"Expected up to {MAX_FRAMES} frames of one size. Received: frame {number} of {frame.shape}, the "
+                    f"first of {shape}. Take a part, or write an .mp4."
+                )
+            file.write(np.ascontiguousarray(frame, np.uint8))
+        if shape is None:
+            raise ValueError(f"Expected at least 1 frame for {path}. Received: none. Check where they come from.")
+        file.flush()
+        film = np.memmap(file, np.uint8, "r").reshape(-1, *shape)
+        return write_whole(path, _encode_to_fit(film, path, fps=fps, max_bytes=max_bytes, reserved=reserved))
 
 
-def _encode_to_fit(film, path: Path, *, fps: float, max_bytes: int, reserved=()) -> bytes:
+def _encode_to_fit(film, path: Path, *, fps: float, max_bytes: int, reserved) -> bytes:
     """Encode a film, frames that can be gone through again, at the first quality at which it is small enough."""
-    if not len(film):
-        raise ValueError(f"Expected at least 1 frame for {path}. Received: none. Check where they come from.")
     colors, counts = _count_colors(film)
-    palette_of = functools.cache(lambda num_colors: _choose_palette(colors, counts, num_colors, reserved=reserved))
-    for quality in LADDER:
-        options = {"quality": quality, "file_format": FORMATS[path.suffix.lower()], "fps": fps, "max_bytes": max_bytes}
-        if (content := _encode(film, palette_of(quality.num_colors), **options)) is not None:
+    choose = functools.cache(lambda num_colors: _choose_palette(colors, counts, num_colors, reserved=reserved))
+    for num_colors, tolerance, every, scale in LADDER:
+        palette = choose(num_colors)
+        pictures = _index(itertools.islice(film, 0, None, every), palette, tolerance, scale)
+        content = _encode(pictures, palette, FORMATS[path.suffix.lower()], fps=fps / every, max_bytes=max_bytes)
+        if content is not None:
             return content
     raise ValueError(
         f"Expected at most {max_bytes:,} bytes for {path}. Received: more, for {len(film)} frames at lowest quality. "
@@ -161,29 +128,6 @@ def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, 
     return palette.astype(np.uint8)
 
 
-class _Spool:
-    """Frames put in a file as they come, to be gone through again and again."""
-
-    def __init__(self, file, frames):
-        self.file, self.count, self.shape = file, 0, None
-        for frame in frames:
-            self.shape = self.shape or frame.shape
-            if self.count == MAX_FRAMES:
-                raise ValueError(f"Expected up to {MAX_FRAMES} frames. Received: more. Take a part, or write an .mp4.")
-            if frame.shape != self.shape:
-                raise ValueError(f"Expected frames of one size. Received: {self.shape}, {frame.shape}. Resize them.")
-            file.write(np.ascontiguousarray(frame, np.uint8))
-            self.count += 1
-
-    def __len__(self):
-        return self.count
-
-    def __iter__(self):
-        self.file.seek(0)
-        for _ in range(self.count):
-            yield np.frombuffer(self.file.read(np.prod(self.shape)), np.uint8).reshape(self.shape)
-
-
 def _count_colors(film) -> tuple[np.ndarray, np.ndarray]:
     """Colors (U, 3) of all frames and how often each was met; of large films some pixels stand for all."""
     step = max(1, next(iter(film)).size // 3 * len(film) // NUM_SAMPLES)
@@ -200,11 +144,11 @@ def _palette_image(palette) -> Image.Image:
     return image
 
 
-def _encode(film, palette, *, quality, file_format, fps, max_bytes) -> bytes | None:
+def _encode(pictures, palette, file_format, *, fps, max_bytes) -> bytes | None:
     """The bytes of an animation, or None as soon as there are more than the budget allows."""
     table = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue; the unused last one stays transparent
     table[: len(palette)] = np.insert(palette, 0, 255, axis=1)
-    delay = round(100 * quality.every / fps)  # hundredths of a second
+    delay = round(100 / fps)  # hundredths of a second
     muxer, encoder = {"final_delay": f"{delay}"}, {}
     if file_format == "apng":
         muxer, encoder = {"final_delay": f"{delay}/100", "plays": "0"}, {"pred": "none"}
@@ -212,11 +156,11 @@ def _encode(film, palette, *, quality, file_format, fps, max_bytes) -> bytes | N
     with av.open(file, "w", format=file_format, options=muxer) as container:
         stream = container.add_stream(file_format, rate=100, options=encoder)
         stream.pix_fmt = "pal8"
-        for number, indices in enumerate(_index(film, palette, quality)):
+        for number, indices in enumerate(pictures):
             if number == 0:
                 stream.height, stream.width = indices.shape
             frame = av.VideoFrame.from_ndarray((indices, table), format="pal8")
-            frame.pts = round(number * quality.every * 100 / fps)
+            frame.pts = round(number * 100 / fps)
             container.mux(stream.encode(frame))
             if file.tell() > max_bytes:
                 return None
@@ -224,24 +168,23 @@ def _encode(film, palette, *, quality, file_format, fps, max_bytes) -> bytes | N
     return file.getvalue() if len(file.getvalue()) <= max_bytes else None
 
 
-def _index(film, palette, quality):
-    """Palette indices (H, W) of each frame that stays; pixels that changed little keep their former index."""
-    image, shown, kept = _palette_image(palette), None, None
-    for frame in itertools.islice(film, 0, None, quality.every):
-        size = [max(2, round(side * quality.scale)) for side in frame.shape[1::-1]]
+def _index(frames, palette, tolerance, scale):
+    """Palette indices (H, W) of each frame; pixels that changed little keep their former index."""
+    image, shown = _palette_image(palette), None
+    for frame in frames:
+        size = [max(2, round(side * scale)) for side in frame.shape[1::-1]]
         picture = Image.fromarray(frame).resize(size, Image.Resampling.BOX)
-        rgb, indices = np.asarray(picture, np.int16), np.asarray(picture.quantize(palette=image, dither=0))
+        rgb, indices = np.asarray(picture, np.int16), np.array(picture.quantize(palette=image, dither=0))
         if shown is None:
-            shown, kept = rgb.copy(), indices.copy()
-        changed = np.abs(rgb - shown).max(axis=-1) > quality.tolerance
+            shown, kept = rgb.copy(), indices
+        changed = np.abs(rgb - shown).max(axis=-1) > tolerance
         shown[changed], kept[changed] = rgb[changed], indices[changed]
         yield kept
 
 
-def _draw_title(name: str, clip: np.ndarray) -> np.ndarray:
-    """uint8 (T, TITLE_HEIGHT, W, 3): a name on white, as small as it must be to fit."""
-    strip = Image.new("RGB", (clip.shape[2], TITLE_HEIGHT), "white")
-    fonts = (load_font(size) for size in range(13, 5, -1))
-    font = next((font for font in fonts if font.getlength(name) <= clip.shape[2]), load_font(6))
+def _draw_title(name: str, frame: np.ndarray) -> np.ndarray:
+    """uint8 (TITLE_HEIGHT, W, 3): a name on white, as small as it must be to fit above a frame."""
+    strip = Image.new("RGB", (frame.shape[1], TITLE_HEIGHT), "white")
+    font = load_font(max(6, min(13, int(13 * strip.width / load_font(13).getlength(name)))))
     ImageDraw.Draw(strip).text((0, TITLE_HEIGHT - 4), name, font=font, fill=INK, anchor="ls")
-    return np.broadcast_to(np.asarray(strip), (len(clip), *np.asarray(strip).shape))
+    return np.asarray(strip)
