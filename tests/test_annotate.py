@@ -60,7 +60,7 @@ def test_fit_frame_keeps_the_shape():
 
 
 def test_steps_are_held_from_their_moment():
-    steps = [Step(seconds, np.array([seconds])) for seconds in (0.1, 0.3, 0.5)]
+    steps = (Step(seconds, np.array([seconds])) for seconds in (0.1, 0.3, 0.5))
     held = _hold_steps(steps, 10)
     assert [float(next(held)[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
 
@@ -116,7 +116,16 @@ def test_panels_of_any_number_of_classes(width, count):
     assert panel.height % 2 == 0
     assert (drawn[:, : panel.width // 40] == NIGHT).all()  # nothing leaves the margins
     assert (drawn[:, -(panel.width // 40) :] == NIGHT).all()
-    assert panel.num_bars == (count if count <= 7 else 5)
+    assert panel.num_bars == min(count, 7)
+
+
+def test_a_long_label_that_comes_late_is_cut_at_the_margin():
+    long = "WalkingTheDogInTheParkAtNight"
+    panel = Panel(320, classes=("Sit", long), num_frames=50, fps=25)
+    for index in range(45):
+        drawn = panel.draw(index, np.array([0.5, 0.5]), long if index >= 40 else "Sit")
+    names = drawn[panel.tops[2] - 12 : panel.tops[2] - 3]
+    assert (names[:, 250:310] == TEXT).all(axis=-1).any() and (names[:, 310:] == NIGHT).all()
 
 
 def test_a_note_stands_on_a_line_of_its_own():
@@ -192,9 +201,9 @@ def test_a_video_that_is_read_is_never_written_over(tmp_path, ending):
     (tmp_path / f"hard.{ending}").hardlink_to(video)
     (tmp_path / "inside").mkdir()
     for name in (video.name, f"soft.{ending}", f"hard.{ending}", f"inside/../video.{ending}"):
-        with pytest.raises(ValueError, match="Expected another file to write to than the videos that are read"):
+        with pytest.raises(ValueError, match="Expected another file than the videos that are read"):
             annotate_video(video, Photometer(), tmp_path / name)
-        with pytest.raises(ValueError, match="Expected another file to write to"):
+        with pytest.raises(ValueError, match="Expected another file than"):
             join_videos([other, video], tmp_path / name)
     assert video.read_bytes() == before and (tmp_path / f"soft.{ending}").is_symlink()
     assert (tmp_path / f"hard.{ending}").samefile(video)

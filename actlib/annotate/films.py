@@ -1,9 +1,9 @@
 """A video and a model -> a film that shows what the model predicts while it plays; several clips joined into one.
 
-Two streams of the same video run side by side: small frames for the model, whole ones to draw on. Neither is ever kept,
-so a two-hour film takes the memory of a short one.
+Two streams of the video run side by side, small frames for the model, whole ones to draw on; neither is ever kept.
 """
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ MIN_SIDE = 240  # pixels; smaller videos are enlarged until their height or a wi
 
 
 class Annotated(NamedTuple):
-    """A film that was written and what the model predicted in it."""
+    """A film and what the model predicted in it."""
 
     path: Path
     num_frames: int
@@ -45,24 +45,16 @@ def annotate_video(
         true_label: a class, or Segments where it changes (`join_videos` gives them), or None where nobody knows; what
             the model cannot know is called "none of these".
         window: time span, smoothing, temperature and threshold.
-        limits: the largest video that is taken.
         max_bytes: largest size of a .gif.
-
-    Returns:
-        Annotated.
 
     Raises:
         VideoError: the video cannot be used.
         ValueError: `out` is the video itself or ends otherwise, a true label is unknown, logits have another shape.
-
-    Example:
-        >>> annotate_video("jump.mp4", model, "film.gif", true_label="Jumping").accuracy  # doctest: +SKIP
-        0.93
     """
     out = Path(out)
     if out.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
-    _refuse_inputs(out, [video])
+    _refuse_inputs(out, video)
     stream = open_video(video, limits=limits, max_side=MAX_SIDE)
     truth, predicted = _check_truth(true_label, model.classes, stream), []
     frames = _draw_frames(stream, model, truth=truth, window=window, predicted=predicted)
@@ -82,7 +74,6 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
 
     Args:
         videos: paths; they are only read.
-        out: path of an .mp4.
         labels: what each clip shows; None: the name of its folder.
         fps: frames a second of the film.
         size: (H, W) in pixels, even; clips are fitted into it with black beside or above.
@@ -99,7 +90,7 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
     labels = [video.resolve().parent.name for video in videos] if labels is None else list(labels)
     if not videos or len(labels) != len(videos):
         raise ValueError(f"Expected a label for each of at least 1 video. Received: {len(labels)} for {len(videos)}.")
-    _refuse_inputs(out, videos)
+    _refuse_inputs(out, *videos)
     segments = []
 
     def fitted_frames():
@@ -113,62 +104,45 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
 
 
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit a frame, uint8 (h, w, 3), into a size (H, W) without changing its shape, with black around it."""
+    """Fit a frame, uint8 (h, w, 3), into a size (H, W) without distortion, with black around it."""
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 
 
 def _draw_frames(stream, model, *, truth, window, predicted):
     """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `predicted` grows by their labels."""
-    (height, width), canvas = _film_size(stream)
+    grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
+    height, width = (max(1, round(side * grow)) for side in (stream.height, stream.width))
+    canvas = max(REFERENCE, width + width % 2)
+    left = (canvas - width) // 2
+    border = (left, 0, canvas - width - left, height % 2)  # left, above, right, below
     note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
     panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
-    left = (canvas - width) // 2
-    film = np.asarray(Image.new("RGB", (canvas, height + panel.height + height % 2), NIGHT))
+    frames = stream_frames(stream, size=(height, width))
     held = _hold_steps(predict_steps(stream, model, window=window), stream.fps)
-    for index, (frame, probabilities) in enumerate(
-        zip(stream_frames(stream, size=(height, width)), held, strict=False)
-    ):
+    for index, (frame, probabilities) in enumerate(zip(frames, held, strict=False)):
         best = int(probabilities.argmax())
         label = model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE
         extend_segments(predicted, index, label)
-        drawn = film.copy()
-        drawn[:height, left : left + width] = frame
-        drawn[-panel.height :] = panel.draw(index, probabilities, label)
-        yield drawn
+        picture = ImageOps.expand(Image.fromarray(frame), border, NIGHT)
+        yield np.concatenate([picture, panel.draw(index, probabilities, label)])
 
 
 def _hold_steps(steps, fps):
     """Probabilities (K,) of each frame, without end: those of a step hold from its moment on until the next."""
-    steps, frame = iter(steps), 0
-    current = next(steps)  # before the first, the first holds
-    for upcoming in steps:
-        while (frame + 0.5) / fps < upcoming.seconds - 1e-9:
-            yield current.probabilities
-            frame += 1
-        current = upcoming
-    while True:
+    current = upcoming = next(steps)  # before the first, the first holds
+    for frame in itertools.count():
+        while upcoming and upcoming.seconds <= (frame + 0.5) / fps + 1e-9:
+            current, upcoming = upcoming, next(steps, None)
         yield current.probabilities
-
-
-def _film_size(stream):
-    """((H, W) of the video, width of the film) in pixels: tiny videos are enlarged, films are even and wide enough."""
-    grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
-    height, width = (max(1, round(side * grow)) for side in (stream.height, stream.width))
-    canvas = max(REFERENCE, width)
-    return (height, width), canvas + canvas % 2
 
 
 def _check_truth(true_label, classes, stream):
     """Segments of the truth, or None."""
-    if true_label is None:
-        return None
-    whole = [Segment(0, stream.limits.max_frames + 1, true_label)]
-    truth = whole if isinstance(true_label, str) else list(true_label)
-    unknown = sorted({part.label for part in truth} - {*classes, NONE_OF_THESE})
-    if unknown:
+    truth = [Segment(0, stream.limits.max_frames + 1, true_label)] if isinstance(true_label, str) else true_label
+    if unknown := {part.label for part in truth or ()} - {*classes, NONE_OF_THESE}:
         raise ValueError(
-            f"Expected true labels among {', '.join(classes)} or '{NONE_OF_THESE}'. Received: {', '.join(unknown)}. "
-            "Check the spelling."
+            f"Expected true labels among {', '.join(classes)} or '{NONE_OF_THESE}'. Received: "
+            f"{', '.join(sorted(unknown))}. Check the spelling."
         )
     return truth
 
@@ -179,11 +153,8 @@ def _count_common(predicted, truth) -> int:
     return sum(max(0, min(one.stop, other.stop) - max(one.start, other.start)) for one, other in pairs)
 
 
-def _refuse_inputs(out, inputs):
+def _refuse_inputs(out, *inputs):
     """Raise a ValueError if a file to be written is, by whatever name or link, one that is read."""
     for path in inputs:
         if Path(out).exists() and Path(path).exists() and Path(out).samefile(path):
-            raise ValueError(
-                f"Expected another file to write to than the videos that are read. Received: {out}, which is {path}. "
-                "Give out another name."
-            )
+            raise ValueError(f"Expected another file than the videos that are read. Received: {out}. Rename out.")

@@ -16,8 +16,7 @@ COLORS = [ImageColor.getrgb(color) for color in (NIGHT, TRACK, DIM, TEXT, *VERDI
 
 REFERENCE = 320  # pixels of width for which the numbers below are given
 MARGIN, HEADER, ROW, NAMES, STRIP = 10, 27, 12, 11, 16
-MAX_BARS = 5  # with more classes than MAX_FIXED, the likeliest of late are shown
-MAX_FIXED = 7  # up to here every class keeps its place
+MAX_BARS = 7  # up to here every class keeps its place; of more, the likeliest of late are shown
 RANK_MEMORY = 25  # frames over which "of late" reaches
 
 
@@ -26,41 +25,25 @@ class Panel:
 
     Args:
         width: pixels.
-        classes: names of the K classes.
         num_frames: frames that are expected; the timeline is as long.
-        fps: frames a second.
         truth: list of `timeline.Segment` that say what is really going on, or None where nobody knows.
         note: small text on a line of its own at the end, such as how the probabilities were smoothed.
-
-    Example:
-        >>> panel = Panel(320, classes=("Sit", "Stand"), num_frames=50, fps=25)
-        >>> panel.draw(0, np.array([0.9, 0.1]), "Sit").shape == (panel.height, 320, 3)
-        True
     """
 
     def __init__(self, width, *, classes, num_frames, fps, truth=None, note=""):
         self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth or (), note
         self.num_frames, self.unit = max(1, num_frames), max(1.0, width / REFERENCE)
-        self.num_bars = len(classes) if len(classes) <= MAX_FIXED else MAX_BARS
+        self.num_bars = min(len(classes), MAX_BARS)
         self.tops = np.cumsum([HEADER, ROW * self.num_bars, NAMES + 4, STRIP, NAMES + 5, NAMES if note else 0])
         self.height = 2 * round(self.tops[-1] * self.unit / 2)
         self.ranks = np.zeros(len(classes))
         self.strip_width = width - 2 * self._px(MARGIN)
         self.counts = np.zeros(self.strip_width)  # frames in each column of the timeline
         self.sums = np.zeros((2, self.strip_width))  # of their probabilities: labels that are not wrong, and wrong ones
-        self.marks, self.mark_end = [], 0  # names along the timeline: (column, text)
+        self.marks, self.mark_end = [], 0  # labels along the timeline: (column, label)
 
     def draw(self, index: int, probabilities: np.ndarray, predicted: str) -> np.ndarray:
-        """Draw the panel of one frame; frames have to come in order.
-
-        Args:
-            index: number of the frame.
-            probabilities: float (K,).
-            predicted: the label that is given.
-
-        Returns:
-            uint8 (height, width, 3).
-        """
+        """Draw the panel, uint8 (height, width, 3), of the next frame: its number, probabilities (K,) and label."""
         true = next((part.label for part in self.truth if part.start <= index < part.stop), None)
         correct, probability = None if true is None else predicted == true, float(probabilities.max())
         image = Image.new("RGB", (self.width, self.height), NIGHT)
@@ -93,9 +76,8 @@ class Panel:
     def _draw_bars(self, pen, probabilities, predicted, true):
         """A bar a class, that of the predicted one in the color of right or wrong, that of the true one framed."""
         self.ranks += (probabilities - self.ranks) / RANK_MEMORY
-        shown = range(len(self.classes))
-        if len(self.classes) > MAX_FIXED:
-            shown = np.argsort(-self.ranks, kind="stable")[: self.num_bars]
+        likeliest = np.argsort(-self.ranks, kind="stable")[: self.num_bars]
+        shown = likeliest if len(self.classes) > MAX_BARS else range(self.num_bars)
         left, start, stop = self._px(MARGIN), self._px(116), self.width - self._px(MARGIN + 28)
         for row, label in enumerate(shown):
             middle, name = self._px(self.tops[0] + ROW * row) + self._px(ROW) // 2, self.classes[label]
@@ -113,15 +95,17 @@ class Panel:
         left, top, height = self._px(MARGIN), self._px(self.tops[2]), self._px(STRIP)
         good, wrong = self.sums / np.maximum(self.counts, 1)
         areas = [(good + wrong, NIGHT, "area"), (good + wrong, WRONG_ON_DARK, "hatched"), (good, color, "area")]
-        columns = np.arange(self.strip_width)
-        strip = draw_timeline(
-            areas, columns, self.strip_width, width=self.strip_width, height=height, ground=TRACK, grid=None
-        )
+        size = {"width": self.strip_width, "height": height}
+        strip = draw_timeline(areas, range(self.strip_width), self.strip_width, ground=TRACK, grid=None, **size)
         image.paste(Image.fromarray(strip), (left, top))
         pen.rectangle((left + now - 1, top - 2, left + now, top + height + 1), fill=TEXT)
         font = load_font(self._px(7.5))
-        self._remember(predicted, now, font)
-        for column, text in self.marks:
+        text = fit_text(predicted, font, self.strip_width - now)
+        if text and now >= self.mark_end and predicted not in [label for _, label in self.marks[-1:]]:
+            self.marks.append((now, predicted))
+            self.mark_end = now + font.getlength(text) + self._px(6)
+        for column, label in self.marks:
+            text = fit_text(label, font, self.strip_width - column)
             pen.text((left + column, top - self._px(4)), text, TEXT, font, anchor="ls")
         below = top + height + self._px(9)
         pen.text((self.width - left, below + self._px(NAMES + 1)), self.note, DIM, font, anchor="rs")
@@ -130,14 +114,6 @@ class Panel:
             pen.rectangle((x, top + height, x, below), fill=DIM)
             text = fit_text(part.label, font, end - x - self._px(4))
             pen.text((x + self._px(3), below), text, DIM, font, anchor="ls")
-
-    def _remember(self, label, column, font):
-        """Keep a name for the timeline where the label changes and there is room; so their number is bounded."""
-        if self.marks and (self.marks[-1][1] == label or column < self.mark_end):
-            return
-        if text := fit_text(label, font, self.strip_width - column):
-            self.marks.append((column, label))
-            self.mark_end = column + font.getlength(text) + self._px(6)
 
     def _column(self, index) -> int:
         """The column of the timeline in which a frame is painted."""

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.patches import Rectangle
 
 from actlib.plots.layout import class_panels, sign_texts, tile
-from actlib.plots.style import CLASS_COLORS, INK, SUBSET_COLORS, VERDICTS, WIDTH, Figure, styled
+from actlib.plots.style import CLASS_COLORS, INK, MUTED, SUBSET_COLORS, VERDICTS, WIDTH, Figure, styled
 
 NARROWEST = 48  # pixels, of the widest frame on a sheet
 
@@ -98,7 +98,7 @@ def plot_classes(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
         order = [name for name in reversed(SUBSET_COLORS) if name in set(videos["subset"])]
         subsets = {"hue": "subset", "hue_order": order, "palette": SUBSET_COLORS}
     for axis, names in class_panels(counts.index, alt=alt, title=title, reverse=True):
-        rows = videos.assign(class_name=pd.Categorical(videos["class_name"], names)).dropna(subset="class_name")
+        rows = videos[videos["class_name"].isin(names)].sort_values("class_name")
         sns.histplot(rows, y="class_name", multiple="stack", shrink=0.7, alpha=1, linewidth=0, ax=axis, **subsets)
         axis.set_xlabel("videos")
         axis.locator_params("x", nbins=5, integer=True)
@@ -107,7 +107,7 @@ def plot_classes(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
 
 @styled
 def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Show how long the videos of each class are: all of them, and as a box with its median the middle half.
+    """Show how long the videos of each class are: all (thin), the middle half (thick), the median (dot).
 
     Args:
         videos: a table with the columns class_name, frames and fps.
@@ -118,17 +118,10 @@ def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
     title = title or f"{shortest:.3g} to {longest:.3g} seconds, half of the videos below {median:.3g}"
     names = sorted(videos["class_name"].unique())
     for axis, some in class_panels(names, alt=f"Length of the videos by class: {title}", title=title):
-        sns.boxplot(
-            videos,
-            x="seconds",
-            y="class_name",
-            order=some,
-            whis=(0, 100),
-            width=0.5,
-            fill=False,
-            linewidth=1.2,
-            ax=axis,
-        )
+        places = {"data": videos, "x": "seconds", "y": "class_name", "order": some, "ax": axis}
+        for share, width, size, color in ((100, 1, 0, MUTED), (50, 4, 4, CLASS_COLORS[0])):
+            look = {"color": color, "markersize": size, "err_kws": {"linewidth": width}, "linestyle": "none"}
+            sns.pointplot(estimator="median", errorbar=("pi", share), **places, **look)
         axis.set_xlim(0, longest * 1.04)
     return axis.figure
 

@@ -1,6 +1,5 @@
 """The one style of all figures: colors, font, and the figure that carries its own description."""
 
-import base64
 import functools
 import io
 from pathlib import Path
@@ -10,9 +9,9 @@ import matplotlib.figure
 import matplotlib.style
 import numpy as np
 import seaborn as sns
-from IPython.display import display
+from IPython import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image, ImageFont
+from PIL import Image, ImageFont, ImageOps
 
 # Chosen so that no two, nor any of them and CORRECT or WRONG, are alike to anybody, however they see colors.
 CLASS_COLORS = ("#832DB6", "#44AA99", "#E69F00", "#EE3377", "#8A5A44", "#17BECF", "#AA3377", "#ADAD7D")
@@ -97,32 +96,22 @@ class Figure(matplotlib.figure.Figure):
             self.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
     @styled
-    def encode(self) -> tuple[str, bytes]:
-        """Draw the figure small enough for a notebook: white above and below cut off, at most some 100 kB.
-
-        Returns:
-            ("image/png", bytes) with a palette of 256 colors or, for photos, ("image/jpeg", bytes).
-        """
+    def encode(self) -> bytes:
+        """Draw the figure for a notebook, white above and below cut off: a PNG of 256 colors; of photos a JPEG."""
         self.canvas.draw()
-        pixels = np.asarray(self.canvas.buffer_rgba())[..., :3]
-        inked = np.flatnonzero((pixels < 255).any(axis=(1, 2)))
-        first, last = (inked[0], inked[-1]) if len(inked) else (0, len(pixels))
-        image = Image.fromarray(np.ascontiguousarray(pixels[max(0, first - 6) : last + 7]))
+        image = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
+        _, top, _, bottom = ImageOps.invert(image).getbbox() or (0, 0, 0, image.height)
+        image = image.crop((0, max(0, top - 6), image.width, min(image.height, bottom + 6)))
+        kinds = [{"format": "JPEG", "quality": quality} for quality in (90, 80, 65, 50)]
         if len(image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
-            return "image/png", _save(image.quantize(256, dither=Image.Dither.NONE), format="PNG", optimize=True)
-        jpegs = [_save(image, format="JPEG", quality=quality) for quality in (90, 80, 65, 50)]
-        return "image/jpeg", next((jpeg for jpeg in jpegs if len(jpeg) <= MAX_BYTES), jpegs[-1])
+            image, kinds = image.quantize(256, dither=Image.Dither.NONE), [{"format": "PNG", "optimize": True}]
+        for kind in kinds:
+            file = io.BytesIO()
+            image.save(file, **kind)
+            if file.tell() <= MAX_BYTES:
+                break
+        return file.getvalue()
 
     def _ipython_display_(self):
         """Show this and nothing else: matplotlib's own way of showing figures would add a second, larger copy."""
-        kind, content = self.encode()
-        width = round(96 * WIDTH)  # CSS pixels; the height follows
-        data = {kind: base64.b64encode(content).decode(), "text/plain": self.alt or "figure"}
-        display(data, metadata={kind: {"alt": self.alt, "width": width}}, raw=True)
-
-
-def _save(image: Image.Image, **options) -> bytes:
-    """The bytes of an image file."""
-    file = io.BytesIO()
-    image.save(file, **options)
-    return file.getvalue()
+        display.display(display.Image(data=self.encode(), alt=self.alt, width=round(96 * WIDTH)))  # CSS pixels

@@ -23,7 +23,7 @@ def encode(image, kind, **options):
 
 def open_figure(figure):
     """Draw a figure of `actlib.plots`: uint8 (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(figure.encode()[1])).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(figure.encode())).convert("RGB"))
 
 
 def stack(pictures, lines=(), *, width=640, size=14):
