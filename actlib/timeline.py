@@ -55,13 +55,7 @@ class Timeline(NamedTuple):
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
-    """Predict a video from beginning to end: each step, and the whole video by the model's read-out.
-
-    Args:
-        video: path, or what `open_video` gave.
-        model: see the top of this page.
-        window: time span, smoothing and temperature.
-    """
+    """Predict a video, a path or what `open_video` gave: each step, and the whole by the model's read-out."""
     stream = video if hasattr(video, "fps") else open_video(video)
     windows = []
     seconds, probabilities = zip(*_predict_steps(stream, model, window, windows), strict=True)
@@ -86,9 +80,7 @@ def smooth(rows, time_constant):
 
     After a clean change the new class takes over once 0.69 time constants have passed: steadiness is paid with delay.
 
-    Args:
-        rows: iterable of arrays of one shape.
-        time_constant: in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
+    The time constant is in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
 
     Example:
         >>> [round(float(row), 2) for row in smooth([0.0, 1.0, 1.0], 1.0)]
@@ -152,23 +144,22 @@ def _predict_steps(stream, model, window, windows):
     spanned = window.window_seconds or getattr(model, "window_seconds", None)
     fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
     frames = stream_frames(stream, size=model.size, fps=fps)
-    rows = _predict_rows(frames, model, windows)
-    probabilities = (softmax(row / window.temperature) for row in rows)
+    probabilities = (softmax(row / window.temperature) for row in _predict_rows(frames, model, windows))
     for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
         yield Step((index + 0.5) / fps, row)
 
 
 def _predict_rows(frames, model, windows):
     """Yield the logits (K,) of every step; each window's (T, K) are added to `windows`."""
-    stride = max(1, model.num_frames // 2) if model.kind == "lrcn" else model.num_frames
-    expected = (1, model.num_frames, len(model.classes))
-    for clip, steps in _slide_windows(frames, model.num_frames, stride):
+    length = model.num_frames
+    expected = (1, length, len(model.classes))
+    for clip, steps in _slide_windows(frames, length, max(1, length // 2) if model.kind == "lrcn" else length):
         logits = np.asarray(model(clip[None]), np.float32)
         if logits.shape != expected:
             raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
         windows.append(logits[0])
         if model.readout == "mean":
-            logits = logits.cumsum(axis=1) / np.arange(1, model.num_frames + 1, dtype=np.float32)[:, None]
+            logits = logits.cumsum(axis=1) / np.arange(1, length + 1, dtype=np.float32)[:, None]
         yield from logits[0, steps]
 
 

@@ -48,11 +48,8 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
     """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
 
-    Args:
-        probabilities: float (n, K), in 0..1.
-        labels: int (n,), the true labels.
-        num_bins: how many rows the table has, with the columns low, high (edges of the bin), confidence (mean
-            probability of the predicted class), accuracy (both NaN in an empty bin) and videos (how many).
+    Of probabilities, float (n, K), and labels, int (n,), the table has a row a bin with the columns low, high (its
+    edges), confidence (mean probability of the predicted class), accuracy (both NaN in an empty bin) and videos.
     """
     probabilities = np.asarray(probabilities, float)
     if (
@@ -109,9 +106,8 @@ class Calibration:
 def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
     """Fit temperature and threshold to a model's predictions on validation videos.
 
-    Args:
-        validation: the model's results on the validation subset; never on the test subset.
-        keep: share of the correct predictions that must stay above the threshold, 0..1.
+    The results are of the validation subset, never of the test subset; ``keep`` is the share of the correct
+    predictions that must stay above the threshold.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = fit_temperature(probabilities, labels)

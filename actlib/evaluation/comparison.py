@@ -70,12 +70,8 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
 def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
     """Show what a model loses when the frames of every clip are shuffled: what it had read from their order.
 
-    Args:
-        ordered: results on the clips as they are.
-        shuffled: results of the same model on the same clips from ``ClipBatches(..., shuffle_frames=True)``.
-
-    Returns:
-        One row a class and a last row "all": videos, the accuracy in both cases, and lost, their difference.
+    ``shuffled`` are the same model's results on the same clips from ``ClipBatches(..., shuffle_frames=True)``. There is
+    one row a class and a last row "all": videos, the accuracy in both cases, and lost, their difference.
     """
     left, right = _align(ordered, shuffled)
     names = ordered.predictions["class_name"].to_numpy()

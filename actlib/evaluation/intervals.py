@@ -24,10 +24,6 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
 
     Source: Rao and Wu, JASA 83, 1988 (each draw takes one group less than there are); Franco et al., Journal of Survey
         Statistics and Methodology 7, 2019 (logit intervals); Clopper and Pearson, Biometrika 26, 1934.
-
-    Example:
-        >>> print(bootstrap_groups([True, True, False, False], ["a", "a", "b", "b"]))
-        50.0 % (0.0–100.0)
     """
     correct, (group, _) = np.asarray(correct, float), pd.factorize(np.asarray(groups))
     total, count = np.bincount(group, correct), np.bincount(group)

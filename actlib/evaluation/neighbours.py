@@ -15,9 +15,8 @@ PERPLEXITY = 20  # of t-SNE, about how many neighbours count; at most a third of
 def embed_clips(features, *, feature_shape=None) -> np.ndarray:
     """Describe each clip by one vector, the mean of its frames' features: float32 (n, D), or (n, channels).
 
-    Args:
-        features: a sequence of float (T, D), such as a ``FeatureCache``; T may differ. One is in memory at a time.
-        feature_shape: (h, w, channels), a spec's ``vgg.feature_shape``, for the mean over the picture too.
+    Features are a sequence of float (T, D), such as a ``FeatureCache``; T may differ. With ``feature_shape``, a spec's
+    ``vgg.feature_shape`` (h, w, channels), the mean is over the picture too.
     """
     vectors = np.stack([np.asarray(features[index]).mean(axis=0, dtype=np.float32) for index in range(len(features))])
     return vectors if feature_shape is None else global_average_pool(vectors, feature_shape)

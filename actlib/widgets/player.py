@@ -44,8 +44,7 @@ class ClipPlayer(ClipWidget):
     def __init__(self, video, *, timeline=None, **traits):
         videos, problem = tabulate_video(video)
         by_model = timeline if isinstance(timeline, dict) else {"": timeline}
-        name = videos["name"].iloc[0]
-        timelines = {model: {name: each} for model, each in by_model.items() if each is not None}
+        timelines = {model: {videos["name"].iloc[0]: each} for model, each in by_model.items() if each is not None}
         super().__init__(videos, timelines=timelines, **traits)
         self.clip = {**self.describe(0), "problem": problem}
         with suppress(VideoError, OSError):
@@ -63,8 +62,6 @@ class ClipPlayer(ClipWidget):
     def draw_still(self):
         """Draw six frames with the metadata, and the timelines if there are any; returns a PIL image."""
         clip = self.clip
-        if clip["problem"]:
-            return stack([], [(clip["file"], INK), (clip["problem"], WRONG)], width=960)
         picture = read_sheet(self.locate(0), clip["frames"], size=self._fit(160))
         drawn = [_draw_lines(each, clip["frames"], picture.shape[1]) for each in clip["verdicts"] if each["frames"]]
         metadata = [clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"]]
