@@ -113,4 +113,6 @@ def test_delays():
     assert table["delay_seconds"].tolist()[:2] == [0.2, 0.2]
     for early in ("aabb", "abbb"):
         assert measure_delays(find_segments(early), find_segments("aabb"), fps=5)["delay_frames"].tolist() == [0]
+    too_late = measure_delays(find_segments("aaaabb"), find_segments("aabbaa"), fps=5)
+    assert too_late["delay_frames"].isna().tolist() == [True, True]
     assert measure_delays(find_segments("aabb"), find_segments("aaaa"), fps=5).empty

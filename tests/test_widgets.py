@@ -35,7 +35,7 @@ from actlib.widgets import (
 )
 from actlib.widgets.costs import list_costs
 from actlib.widgets.sampling import RULES, STRIDES, describe_rule
-from actlib.widgets.stills import draw_dots
+from actlib.widgets.stills import draw_dots, stack
 from actlib.widgets.timelines import choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
@@ -348,6 +348,7 @@ def test_costs_count_what_is_taken():
     assert costs["frames taken"] == ("6", "4 different ones of 30, in 2 clips of 3")
     assert costs["reading"] == ("4 ms", "measured here, at 224 px; 21 frames decoded")
     assert costs["pixels"][0] == f"{6 * 224 * 224 * 3 / 2**20:.1f} MB"
+    assert costs["arithmetic of vgg16"][0] == "184 GFLOP" and costs["arithmetic of vgg16"][1].startswith("30.7 a frame")
     assert costs["features kept"][0] == f"{4 * 512 * 7 * 7 * 2 / 2**20:.2f} MB"
     assert costs["time covered"] == ("0.84 s", "of 1.20 s; at most 0.40 s between two frames")
 
@@ -398,6 +399,14 @@ def test_monitor_follows_a_training():
     assert monitor.progress["done"] == monitor.progress["total"] == 600
     assert monitor.progress["left"] == 0
     assert len(monitor.progress["trail"]) <= 240
+
+
+def test_the_time_left_counts_from_where_a_training_resumed():
+    monitor = TrainingMonitor()
+    for done in (11, 12, 13):
+        monitor.on_batch(done, 20, 1.0)
+    monitor.on_epoch({"epoch": 2, "loss": 1.0})
+    assert monitor.progress["left"] == pytest.approx(monitor.progress["elapsed"] / 3 * 7)
 
 
 def test_monitor_begins_anew_with_a_new_training():
@@ -501,6 +510,13 @@ def test_a_player_leaves_six_frames_and_its_verdict(videos):
         assert still.size == (6 * 160, 120 + 90 + 2 * 22 + 12)  # 64 × 48 at a width of 160, a timeline, two lines
         colors = {color for _, color in still.getcolors(2**24)}
         assert ImageColor.getrgb(CORRECT) in colors and (ImageColor.getrgb(WRONG) in colors) == (absent is None)
+
+
+def test_pictures_and_lines_stand_below_each_other():
+    still = np.asarray(stack([np.full((4, 30, 3), 10, np.uint8), np.full((6, 30, 3), 90, np.uint8)], [("a", "black")]))
+    assert still.shape == (10 + 22 + 12, 30, 3)
+    assert (still[:4] == 10).all() and (still[4:10] == 90).all()
+    assert still[10:].min() < 128 < still[10:16].min()  # the line, below a white edge
 
 
 def test_dots_stand_in_the_middle_of_their_frames():
