@@ -163,6 +163,18 @@ def test_frozen_parts_keep_their_weights_and_the_rest_does_not():
     assert {name.split("/")[0] for name in changed} == {"lstm1", "logits"}
 
 
+@TWINS
+def test_each_epoch_and_each_seed_has_its_own_dropout(twin):
+    spec = replace(TRAINING, frozen=("convolutions",), num_epochs=2, learning_rate=1e-30)  # nothing else changes a loss
+    videos, labels = make_videos()
+    batches = ClipBatches(videos, labels, make_sampler("uniform", 4), batch_size=4)
+    losses = []
+    for seed in (0, 0, 1):
+        model = twin.training.build_model(FRAMES, 3)
+        losses.append(twin.training.train(model, batches, None, spec, seed=seed, monitor=SILENT)["loss"])
+    assert losses[0] == losses[1] and len({*losses[0], *losses[2]}) == 4
+
+
 def test_training_stops_early_and_slows_down_on_a_plateau():
     model = training.build_model(FRAMES, 3)
     spec = replace(TRAINING, num_epochs=9, patience=3, plateau_patience=2, plateau_factor=0.1, learning_rate=1e-30)

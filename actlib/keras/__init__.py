@@ -1,8 +1,8 @@
-"""The Keras half: the same files, names and arguments as `actlib.torch`, on the same weights.
+"""The Keras twin: the same files, names, arguments and docstrings as `actlib.torch`, on the same weights.
 
 The flow::
 
-    vgg -> lrcn -> weights -> training -> saliency
+    vgg -> lrcn -> weights -> precision, dataset, optimizers -> trainer -> training; saliency
 
 Models take uint8 RGB (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); `training` takes and gives NumPy
 arrays. Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default), PyTorch and JAX: set `KERAS_BACKEND`
@@ -22,7 +22,7 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take no more of a 
 
 @contextlib.contextmanager
 def _hold_notices():
-    """Holds back what C++ writes to the error stream before any log level counts; shows it if the import fails."""
+    """Hold back what C++ writes to the error stream before any log level counts; show it if the import fails."""
     sys.stderr.flush()
     shown = os.dup(2)
     with tempfile.TemporaryFile() as held:
