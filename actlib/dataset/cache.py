@@ -93,15 +93,6 @@ class FeatureCache(ArrayCache):
         extract: function, uint8 (n, H, W, 3) -> float (n, D), such as a twin's `extract_features` with its model.
         key: a name for all that they depend on beside the frames; other features need another key.
         folder: where arrays are written, or None for `features` in the cache folder.
-
-    Example:
-        >>> import tempfile
-        >>> from actlib.video import write_video
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> path = write_video(folder / "grey.mp4", np.full((20, 32, 48, 3), 128, np.uint8), fps=25)
-        >>> frames = FrameCache([path], num_frames=4, size=16)
-        >>> FeatureCache(frames, lambda pixels: pixels.mean((1, 2)), key="mean color", folder=folder)[0].shape
-        (4, 3)
     """
 
     kind, verb = "features", "extracting"

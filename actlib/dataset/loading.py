@@ -39,13 +39,7 @@ def load_arrays(batches, *, limit_bytes=2e9):
 
 
 def read_batch(batches, epoch, index, *, repeat=False, class_weights=None):
-    """Read one batch as a training loop wants it: (x, labels), or (x, labels, weights) with class weights.
-
-    Args:
-        batches, epoch, index: A `ClipBatches`; which epoch and which batch of it, from 0.
-        repeat: Repeat each label for the T frames of its clip: (N, T) instead of (N,).
-        class_weights: float (K,), or None.
-    """
+    """Read a batch to train on: (x, labels), labels (N, T) with `repeat`; weights come third with class weights."""
     x, labels = batches.batch(epoch, index)  # (N, T, ...), (N,)
     labels = np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels
     return (x, labels) if class_weights is None else (x, labels, class_weights[labels])

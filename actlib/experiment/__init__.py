@@ -1,7 +1,7 @@
 """From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
 preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
-predictor    a checkpoint -> weights to start from, a model, or a model that scores any clips
+predictor    a checkpoint -> weights to start from, a model, or one that scores any clips
 running      a model and batches at hand -> a trained model, results; the whole way in one call
 """
 

@@ -30,9 +30,6 @@ def load_initial_weights(weights):
 
     Args:
         weights: "imagenet", "none", a file (.safetensors, .npz or .h5), or the folder of a run.
-
-    Raises:
-        FileNotFoundError: If the file is not there; says how to get it.
     """
     if weights == "none":
         return None
@@ -95,13 +92,7 @@ class Predictor:
 
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint as a model that scores any clips.
-
-    Args:
-        checkpoint: A .safetensors file, or a run's folder.
-        framework: The framework that computes, whichever wrote it.
-        mixed_precision: False computes in float32 throughout, slower where the machine gains from bfloat16.
-    """
+    """Load a checkpoint as a model that scores any clips: a ``Predictor``, in either framework; see ``load_model``."""
     model, card = load_model(checkpoint, framework=framework)
     facts = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
     return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **facts)

@@ -16,7 +16,7 @@ from actlib.run import package_versions
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
-    """Train a model and leave its best checkpoint in a folder; the model ends with its best weights.
+    """Train a model, which ends with its best weights, and return the history: a dict of lists, one value an epoch.
 
     Args:
         model: A model of the experiment's framework.
@@ -26,9 +26,6 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
         table: All videos of the experiment.
         run: Folder for best.safetensors, its card, history and the state to resume from; None writes nothing.
         monitor: Told of each batch and epoch; None shows a progress bar.
-
-    Returns:
-        The history: a dict of lists, one value an epoch.
     """
     model.card = model.card | _make_card(experiment, table)
     options = {"run": run, "seed": experiment.seed, "monitor": monitor}
@@ -66,13 +63,7 @@ def _train_what_has_no_weights(experiment, weights):
 
 
 def evaluate_model(model, batches, table):
-    """Evaluate a model on the videos of a subset.
-
-    Args:
-        model: A model of either framework.
-        batches: Their clips, from ``make_batches(..., train=False)``.
-        table: The videos, numbered from 0, with ``attrs["classes"]``.
-    """
+    """Evaluate a model on videos, rows of a table, and batches of their clips: ``make_batches(..., train=False)``."""
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
     return evaluation.evaluate(logits, batches.videos(), table, readout=readout, classes=table.attrs["classes"])
