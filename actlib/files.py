@@ -32,12 +32,9 @@ def partial_file(path):
     except OSError as error:
         if error.errno not in FULL and Path(str(error.filename or path)) not in (partial, *path.parents):
             raise  # it is about something else
-        raise OSError(
-            error.errno,
-            f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}. Free some "
-            "disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else); what is complete is kept",
-            str(path),
-        ) from error
+        found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
+        advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else)"
+        raise OSError(error.errno, f"{found} {advice}", str(path)) from error
     finally:
         _remove(partial)
 

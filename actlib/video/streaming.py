@@ -9,8 +9,8 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 
@@ -19,7 +19,6 @@ from actlib.video import reader
 from actlib.video.reader import VideoError, missing_frames, open_stream
 
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
-MAX_BROKEN = 1000  # packets
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class VideoStream:
     fps: float  # frames a second of the steady stream
     seconds: float  # from the header, or counted where the header does not tell
     rotation: int  # degrees counter-clockwise that bring the stored picture upright
-    has_alpha: bool
     format: str  # container / codec
     limits: Limits
 
@@ -54,14 +52,6 @@ class VideoStream:
     def num_frames(self) -> int:
         """Number of frames that the stream is expected to give, at least 1."""
         return max(1, round(self.seconds * self.fps))
-
-
-class TimedFrame(NamedTuple):
-    """A decoded frame and when it is on screen, never running back."""
-
-    frame: av.VideoFrame
-    seconds: float  # from the start of the video
-    duration: float  # seconds
 
 
 def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStream:
@@ -84,17 +74,18 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
         if first is None:
             raise missing_frames(path, 1, 0)
         told = next((rate for rate in (stream.guessed_rate, stream.average_rate) if rate and rate <= 300), 25)
-        frame, fps = first.frame, float(told) / math.ceil(told / max_fps - 1e-6)
+        frame, fps = first[0], float(told) / math.ceil(told / max_fps - 1e-6)
         height, width = reader.shown_size(frame, stream)
-        seconds = _header_seconds(container, stream)
-        kind = f"{container.format.name} / {stream.codec_context.name}"
-    seconds = seconds or _count_seconds(path, fps)
+        whole = Fraction(container.duration or 0, av.time_base)
+        seconds = float(stream.duration * stream.time_base if stream.duration else whole)
+        names = container.format.name, stream.codec_context.name
+    if not seconds or names[0].split(",")[0] not in TOLD_LENGTHS:
+        seconds = _count_seconds(path, fps)
     _check_limit(path, limits, "max_seconds", seconds)
     _check_limit(path, limits, "max_frames", seconds * fps)
     shrink = min(1.0, max_side / max(width, height))
     width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
-    turn, alpha = 90 * reader.quarter_turns(frame), reader.has_alpha(frame)
-    return VideoStream(path, width, height, fps, seconds, turn, alpha, kind, limits)
+    return VideoStream(path, width, height, fps, seconds, 90 * reader.quarter_turns(frame), " / ".join(names), limits)
 
 
 def stream_frames(video, *, size=None, fps=None):
@@ -129,19 +120,17 @@ def stream_frames(video, *, size=None, fps=None):
 
 
 def resample_fps(frames, fps):
-    """Pair each frame with the number of steady slots that show it (0: left out).
+    """Pair each frame of (frame, seconds, duration) with the number of steady slots that show it (0: left out).
 
-    Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`.
-
-    Yields:
-        (frame, number of slots), one frame late, because a frame is on screen until the next one comes.
+    Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`. Frames come
+    one late, because each is on screen until the next one.
     """
     slot = 0
-    for shown, following in itertools.pairwise(itertools.chain(frames, [None])):
-        end = following.seconds if following else shown.seconds + shown.duration
+    for (frame, start, duration), following in itertools.pairwise(itertools.chain(frames, [None])):
+        end = following[1] if following else start + duration
         until = max(slot, math.ceil(end * fps - 0.5 - 1e-6))  # a hair is taken off against rounding
         until = max(until, 1) if following is None else until  # a video shows at least one frame
-        yield shown.frame, until - slot
+        yield frame, until - slot
         slot = until
 
 
@@ -160,7 +149,7 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
 
 
 def _decode_frames(container, stream, path):
-    """Decode a video to TimedFrames, passing over what is broken and putting its clock right.
+    """Decode to (frame, seconds from the start, duration), passing over what is broken and putting the clock right.
 
     A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
     joined end to end) the clock goes on from there.
@@ -175,13 +164,13 @@ def _decode_frames(container, stream, path):
         if told is not None and told - start < now - 1:
             start = told - (now + gap)
         now = told - start if told is not None and told - start > now else now + gap
-        yield TimedFrame(frame, now, float((frame.duration or 0) * (frame.time_base or 0)) or gap)
+        yield frame, now, float((frame.duration or 0) * (frame.time_base or 0)) or gap
 
 
 def _decode_packets(container, stream, path):
     """Decode all packets but the broken ones, of which one warning at the end tells."""
     broken, packets, packet = 0, container.demux(stream), True
-    while packet is not None and broken < MAX_BROKEN:
+    while packet is not None:
         try:
             packet = next(packets, None)
             yield from packet.decode() if packet is not None else ()
@@ -191,15 +180,6 @@ def _decode_packets(container, stream, path):
             broken += 1
     if broken:
         warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
-
-
-def _header_seconds(container, stream):
-    """Return the length that the header tells, or None where there is no such header, only a guess."""
-    if container.format.name.split(",")[0] not in TOLD_LENGTHS:
-        return None
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
 
 
 def _count_seconds(path, fps):
