@@ -4,7 +4,6 @@ A point is (x, y): metres to the right of the middle and above the ground. A col
 """
 
 from dataclasses import dataclass
-from functools import cache
 from math import atan2, cos, hypot, pi, sin, sqrt
 
 import numpy as np
@@ -25,11 +24,7 @@ class Camera:
 
 
 class Canvas:
-    """A picture to draw on, seen through a camera.
-
-    Args:
-        backdrop: PIL RGB image of SUPERSAMPLING times WIDTH x HEIGHT pixels; it is copied.
-        camera: a `Camera`.
+    """A picture to draw on, seen through a camera; the backdrop is SUPERSAMPLING times as large as a frame.
 
     Example:
         >>> from PIL import Image
@@ -43,19 +38,18 @@ class Canvas:
         self.image, self.camera = backdrop.copy(), camera
         self.pen = ImageDraw.Draw(self.image, "RGBA")
 
-    def locate(self, point):
-        """Return a point's column and row in the enlarged picture."""
+    def _locate(self, point):
         column = self.camera.middle + point[0] * self.camera.zoom
         return column * SUPERSAMPLING, (self.camera.ground - point[1] * self.camera.zoom) * SUPERSAMPLING
 
     def disc(self, center, radius, color, *, flat=1.0):
         """Draw a disc; `radius` in metres, `flat` is its height over its width."""
-        self.pen.ellipse(self._box(center, radius, flat), fill=color)
+        self.pen.ellipse(self._frame(center, radius, flat), fill=color)
 
     def ring(self, center, radius, width, color, *, flat=1.0, span=(0, 360)):
         """Draw the outline of a disc, or an arc of it; `span` in degrees clockwise from the right."""
-        width = max(1, round(self._pixels(width)))
-        self.pen.arc(self._box(center, radius, flat), *span, fill=color, width=width)
+        width = max(1, round(width * self.camera.zoom * SUPERSAMPLING))
+        self.pen.arc(self._frame(center, radius, flat), *span, fill=color, width=width)
 
     def limb(self, start, end, widths, color):
         """Draw a rounded bar; `widths` are metres at start and end, or one number for both."""
@@ -74,24 +68,25 @@ class Canvas:
 
     def shape(self, points, color):
         """Fill a polygon; a fourth number of the color, 0..255, is its opacity."""
-        self.pen.polygon([self.locate(point) for point in points], fill=color)
+        self.pen.polygon([self._locate(point) for point in points], fill=color)
+
+    def box(self, left, bottom, right, top, color):
+        """Fill a rectangle."""
+        self.shape([(left, bottom), (left, top), (right, top), (right, bottom)], color)
 
     def finish(self):
         """Return the frame, uint8 (H, W, 3): smooth edges, in the camera's light."""
-        return np.asarray(self.image.reduce(SUPERSAMPLING).point(_light_table(self.camera.light)))
+        table = [min(255, round(value * gain)) for gain in self.camera.light for value in range(256)]
+        return np.asarray(self.image.reduce(SUPERSAMPLING).point(table))
 
-    def _box(self, center, radius, flat):
-        (x, y), r = self.locate(center), self._pixels(radius)
+    def _frame(self, center, radius, flat):
+        (x, y), r = self._locate(center), radius * self.camera.zoom * SUPERSAMPLING
         return x - r, y - r * flat, x + r, y + r * flat
 
-    def _pixels(self, metres):
-        return metres * self.camera.zoom * SUPERSAMPLING
 
-
-@cache
-def _light_table(light):
-    """Return what becomes of each value of red, green and blue."""
-    return [min(255, round(value * gain)) for gain in light for value in range(256)]
+def palette(text):
+    """Return the colors of some hex codes."""
+    return tuple(tuple(bytes.fromhex(code)) for code in text.split())
 
 
 def shade(color, amount):
@@ -105,21 +100,16 @@ def blend(start, end, share):
 
 
 def bend(start, end, lengths, *, side):
-    """Find the elbow or knee of a limb of two bones that reaches from one point towards another.
+    """Find the elbow or knee of a limb of two bones that reaches from `start` towards `end`.
 
     Args:
-        start: (x, y) of the shoulder or hip, metres.
-        end: (x, y) that the hand or foot shall reach.
-        lengths: metres of the first and the second bone.
+        start: shoulder or hip.
+        end: what the hand or foot shall reach.
+        lengths: metres of the two bones.
         side: 1 or -1: the joint lies left or right of the line from start to end.
 
     Returns:
-        (x, y) of the joint and of the end, which falls short where the bones do not reach.
-
-    Example:
-        >>> joint, end = bend((0, 0), (0, -4), (1, 1), side=1)
-        >>> round(end[1], 2)
-        -2.0
+        The joint, and the end, which falls short where the bones do not reach.
     """
     upper, lower = lengths
     distance = hypot(end[0] - start[0], end[1] - start[1])

@@ -79,10 +79,8 @@ def write_sample(folder, *, progress=True) -> Path:
     if is_sample(folder):
         return folder
     if folder.exists() and any(folder.iterdir()) and not (folder / SAMPLE_CARD).exists():
-        raise FileExistsError(
-            f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files. "
-            "Choose another folder, or point ACTLIB_DATA to your own videos."
-        )
+        found = f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files."
+        raise FileExistsError(f"{found} Choose another folder, or point ACTLIB_DATA to your own videos.")
     with lock(folder):
         remove_partials(folder.parent)
         if not is_sample(folder):

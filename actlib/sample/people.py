@@ -1,40 +1,23 @@
 """People, drawn from the side and from the front: looks that differ, and poses given by where hands and feet are."""
 
-from dataclasses import dataclass
-from math import cos, dist, pi, radians, sin
+from collections import namedtuple
+from math import cos, dist, radians, sin
 
-from actlib.sample.canvas import bend, blend, shade
+from actlib.sample.canvas import bend, blend, palette, shade
 
-
-def _palette(text):
-    return tuple(tuple(bytes.fromhex(color)) for color in text.split())
-
-
-SKINS = _palette("ffdbba f1c296 e0ac7d bc8258 8d5a3a 66422c")
-HAIRS = _palette("2c211c 543624 84522c cda056 a84828 969496")
-SHIRTS = _palette("e24a40 f4a62c 428cd2 7a50b2 70ba48 e26896 28a094 343e58")
-TROUSERS = _palette("2e3e6e 3e3e46 966e4c 5c323e 285c62 56663c")
-SHOES = _palette("f5f5f5 28282e d63e36 fac83c")
+SKINS = palette("ffdbba f1c296 e0ac7d bc8258 8d5a3a 66422c")
+HAIRS = palette("2c211c 543624 84522c cda056 a84828 969496")
+SHIRTS = palette("e24a40 f4a62c 428cd2 7a50b2 70ba48 e26896 28a094 343e58")
+TROUSERS = palette("2e3e6e 3e3e46 966e4c 5c323e 285c62 56663c")
+SHOES = palette("f5f5f5 28282e d63e36 fac83c")
 HAIRCUTS = ("short", "long", "bun", "curly", "cap", "bald")
 
 UPPER_ARM, FOREARM, THIGH, SHIN, TORSO, HEAD = 0.29, 0.28, 0.43, 0.42, 0.5, 0.13  # metres
 ANKLE = 0.07  # metres above the ground
 STANDING = ANKLE + THIGH + SHIN - 0.01  # height of the hips on straight legs
 
-
-@dataclass(frozen=True)
-class Look:
-    """What one person looks like; colors, and `build` that multiplies the thickness of body and limbs."""
-
-    skin: tuple
-    hair: tuple
-    haircut: str
-    shirt: tuple
-    trousers: tuple
-    shoes: tuple
-    long_sleeves: bool
-    shorts: bool
-    build: float
+# colors, one of HAIRCUTS, and `build` that multiplies the thickness of body and limbs
+Look = namedtuple("Look", "skin hair haircut shirt trousers shoes long_sleeves shorts build")
 
 
 def choose_look(rng) -> Look:
@@ -45,21 +28,12 @@ def choose_look(rng) -> Look:
 
 
 def draw_side(canvas, look, *, hip, lean, hands, feet):
-    """Draw a person who faces right.
-
-    Args:
-        canvas: a `Canvas`.
-        look: a `Look`.
-        hip: (x, y) of the hips, metres.
-        lean: degrees by which the upper body leans forward.
-        hands: (x, y) of the near and of the far hand.
-        feet: (x, y) of the near and of the far ankle.
-    """
+    """Draw a person who faces right and leans forward by degrees; of hands and ankles the near one comes first."""
     up = (sin(radians(lean)), cos(radians(lean)))
     shoulder = (hip[0] + TORSO * up[0], hip[1] + TORSO * up[1])
     _draw_arm(canvas, look, shoulder, hands[1], side=-1, dim=0.78)
-    _draw_leg(canvas, look, hip, feet[1], side=1, dim=0.78, turn=1)
-    _draw_leg(canvas, look, hip, feet[0], side=1, dim=1.0, turn=1)
+    for foot, dim in ((feet[1], 0.78), (feet[0], 1.0)):
+        _draw_leg(canvas, look, hip, foot, side=1, dim=dim, turn=1)
     canvas.limb(hip, blend(hip, shoulder, 0.12), 0.25 * look.build, look.trousers)
     chest = (shoulder[0] - 0.06 * up[0], shoulder[1] - 0.06 * up[1])
     canvas.limb(blend(hip, shoulder, 0.24), chest, (0.235 * look.build, 0.26 * look.build), look.shirt)
@@ -75,7 +49,7 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
     Args:
         canvas: a `Canvas`.
         look: a `Look`.
-        hip: (x, y) of the middle of the hips, metres.
+        hip: (x, y) of the middle of the hips, metres to the right of the picture's middle and above the ground.
         shoulder: (x, y) of the middle of the shoulders.
         hands: (x, y) of the left and of the right hand, as we see them.
         feet: (x, y) of the ankles, likewise.
@@ -111,8 +85,7 @@ def _draw_arm(canvas, look, shoulder, hand, *, side, dim, short=1.0):
 def _draw_leg(canvas, look, hip, foot, *, side, dim, turn):
     knee, ankle = bend(hip, foot, (THIGH, SHIN), side=side)
     cloth, skin = shade(look.trousers, dim), shade(look.skin, dim)
-    shin = skin if look.shorts else cloth
-    canvas.limb(knee, ankle, (0.125 * look.build, 0.085), shin)
+    canvas.limb(knee, ankle, (0.125 * look.build, 0.085), skin if look.shorts else cloth)
     heel, toe = (ankle[0] - 0.02 * turn, ankle[1] - 0.03), (ankle[0] + 0.13 * turn, ankle[1] - 0.035)
     canvas.limb(heel, toe, (0.095, 0.07), shade(look.shoes, dim))
     canvas.limb(hip, knee, (0.19 * look.build, 0.135 * look.build), cloth)
@@ -131,11 +104,11 @@ def _draw_head_side(canvas, look, head):
 
 def _draw_head_front(canvas, look, head):
     x, y = head
-    for side in (-1, 1):
-        canvas.disc((x + side * 0.125, y - 0.01), 0.024, shade(look.skin, 0.88), flat=1.3)
+    for ear in (x - 0.125, x + 0.125):
+        canvas.disc((ear, y - 0.01), 0.024, shade(look.skin, 0.88), flat=1.3)
     canvas.disc(head, HEAD, look.skin, flat=1.08)
-    for side in (-1, 1):
-        canvas.disc((x + side * 0.048, y + 0.012), 0.015, (36, 30, 30))
+    for eye in (x - 0.048, x + 0.048):
+        canvas.disc((eye, y + 0.012), 0.015, (36, 30, 30))
     canvas.ring((x, y - 0.04), 0.045, 0.014, shade(look.skin, 0.55), flat=0.8, span=(25, 155))
     _draw_top_hair(canvas, look, head, start=18, end=162, peak=0.0)
 
@@ -155,15 +128,9 @@ def _draw_top_hair(canvas, look, head, *, start, end, peak):
     x, y = head
     if look.haircut == "bald":
         return
-    color = look.shoes if look.haircut == "cap" else look.hair
-    radius = HEAD * 1.07
+    color, radius = look.shoes if look.haircut == "cap" else look.hair, HEAD * 1.07
     angles = [radians(start + (end - start) * step / 16) for step in range(17)]
     canvas.shape([(x + radius * cos(a), y + radius * 1.08 * sin(a)) for a in angles], color)
     if look.haircut == "cap":
-        brim = (x + peak, y + 0.055) if peak else (x + 0.1, y + 0.05)
-        canvas.limb((x if peak else x - 0.1, y + 0.055), brim, 0.035, shade(color, 0.8))
-
-
-def swing(phase):
-    """Return a smooth to and fro: 0 at phase 0, 1 at phase 0.5, 0 at phase 1."""
-    return 0.5 - 0.5 * cos(2 * pi * phase)
+        rear, brim = ((x, y + 0.055), (x + peak, y + 0.055)) if peak else ((x - 0.1, y + 0.055), (x + 0.1, y + 0.05))
+        canvas.limb(rear, brim, 0.035, shade(color, 0.8))

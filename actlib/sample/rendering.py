@@ -4,70 +4,48 @@ Three activities are *similar*: the videos of one person are the same frames in 
 tell them apart. The other four are *different*: every frame shows what they are.
 """
 
-from dataclasses import dataclass
+from collections import namedtuple
 
 import numpy as np
 
-from actlib.sample.activities import Manner, draw_cycling, draw_hooping, draw_juggling, draw_lifting, draw_sitting
+from actlib.sample import activities
 from actlib.sample.canvas import HEIGHT, WIDTH, Camera, Canvas
-from actlib.sample.people import Look, choose_look
+from actlib.sample.people import choose_look
 from actlib.sample.scenes import draw_scene
 
 SIMILAR_CLASSES = ("SittingDown", "StandingUp", "ChairSquat")
-DIFFERENT_CLASSES = ("Cycling", "HulaHooping", "Juggling", "WeightLifting")
+DRAW = {"Cycling": activities.draw_cycling, "HulaHooping": activities.draw_hooping}
+DRAW |= {"Juggling": activities.draw_juggling, "WeightLifting": activities.draw_lifting}
+DIFFERENT_CLASSES = tuple(DRAW)
 SAMPLE_CLASSES = SIMILAR_CLASSES + DIFFERENT_CLASSES
-DRAW = dict(zip(DIFFERENT_CLASSES, (draw_cycling, draw_hooping, draw_juggling, draw_lifting), strict=True))
 
 SEED = 7  # of who, where and how fast
 LENGTHS = (32, 34, 36)  # frames; even, so that half of them can go there and half come back
 
-
-@dataclass(frozen=True)
-class Scene:
-    """What all activities of one group and clip share: who, where, through which camera, how long, how fast."""
-
-    look: Look
-    camera: Camera
-    num_frames: int
-    manner: Manner
-    place: int
-    place_seed: tuple[int, int]
+# what all activities of one group and clip share
+Scene = namedtuple("Scene", "look camera num_frames manner group")
 
 
 def choose_scene(group, clip) -> Scene:
-    """Choose what the videos of one group and clip share; the person and the place are the group's.
+    """Choose who, where, through which camera and how fast the videos of one group and clip are.
 
-    Args:
-        group: int, 1 to 25 in the sample set; others give people and places that it does not have.
-        clip: int, 1 or 2.
-
-    Example:
-        >>> choose_scene(3, 1).look == choose_scene(3, 2).look
-        True
+    The person and the place are the group's: 1 to 25 in the sample set, others give people and places that it does not
+    have. Clips are 1 or 2.
     """
     group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip])
     look = choose_look(group_rng)
     light = group_rng.uniform(0.93, 1.04) * group_rng.uniform(0.97, 1.03, 3)
-    zoom = group_rng.uniform(88, 100)
-    camera = Camera(
-        zoom=zoom * rng.uniform(0.97, 1.03),
-        middle=WIDTH / 2 + rng.uniform(-14, 14),
-        ground=218 + rng.uniform(-6, 6),
-        light=tuple(float(gain) for gain in light),
-    )
-    manner = Manner(int(group_rng.integers(5)), start=float(rng.random()), tempo=float(rng.uniform(0.8, 1.25)))
-    return Scene(look, camera, int(rng.choice(LENGTHS)), manner, place=group, place_seed=(SEED, group))
+    zoom = group_rng.uniform(88, 100) * rng.uniform(0.97, 1.03)
+    middle, ground = WIDTH / 2 + rng.uniform(-14, 14), 218 + rng.uniform(-6, 6)
+    camera = Camera(zoom, middle, ground, tuple(light.tolist()))
+    manner = activities.Manner(int(group_rng.integers(5)), start=rng.random(), tempo=rng.uniform(0.8, 1.25))
+    return Scene(look, camera, int(rng.choice(LENGTHS)), manner, group)
 
 
 def order_frames(class_name, num_frames) -> list[int]:
-    """Order frames as a similar class shows the poses from standing (0) to sitting.
+    """Order an even number of poses, from standing (0) to sitting, as a similar class shows them, each once.
 
-    Args:
-        class_name: one of SIMILAR_CLASSES.
-        num_frames: how many poses there are, an even number.
-
-    Returns:
-        Each pose once. ChairSquat goes down by every second pose and comes up by those between.
+    ChairSquat goes down by every second pose and comes up by those between.
 
     Example:
         >>> [order_frames(name, 6) for name in SIMILAR_CLASSES]
@@ -78,22 +56,10 @@ def order_frames(class_name, num_frames) -> list[int]:
 
 
 def render_video(class_name, *, group, clip) -> np.ndarray:
-    """Draw one video of the sample set.
-
-    Args:
-        class_name: one of SAMPLE_CLASSES.
-        group: 1 to 25, who and where.
-        clip: 1 or 2.
-
-    Returns:
-        uint8 RGB frames (F, 240, 320, 3), 25 a second; the same pixels every time.
-
-    Raises:
-        ValueError: no such class.
-    """
+    """Draw one video of the sample set, group 1 to 25, clip 1 or 2: uint8 RGB frames (F, 240, 320, 3), 25 a second."""
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
-    frames = draw_frames(DRAW.get(class_name, draw_sitting), choose_scene(group, clip))
+    frames = draw_frames(DRAW.get(class_name, activities.draw_sitting), choose_scene(group, clip))
     return frames[order_frames(class_name, len(frames))] if class_name in SIMILAR_CLASSES else frames
 
 
@@ -107,7 +73,7 @@ def draw_frames(draw, scene) -> np.ndarray:
     Returns:
         uint8 RGB frames (F, 240, 320, 3), 25 a second.
     """
-    backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng(scene.place_seed))
+    backdrop = draw_scene(scene.group, scene.camera, rng=np.random.default_rng([SEED, scene.group]))
     frames = np.empty((scene.num_frames, HEIGHT, WIDTH, 3), np.uint8)
     for number in range(scene.num_frames):
         canvas = Canvas(backdrop, scene.camera)

@@ -5,151 +5,119 @@ from math import cos, pi, radians, sin
 import numpy as np
 from PIL import Image
 
-from actlib.sample.canvas import HEIGHT, SUPERSAMPLING, WIDTH, Canvas, blend, shade
+from actlib.sample.canvas import HEIGHT, SUPERSAMPLING, WIDTH, Canvas, blend, palette, shade
 
-HAZE = (244, 244, 248)
+SIZE = (WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING)
+WHITE, HAZE = palette("fcfcf8 f4f4f8")
 LEFT, RIGHT = -2.4, 2.4  # metres; beyond both edges of every picture
 
 
 def draw_scene(number, camera, *, rng):
-    """Draw a backdrop.
-
-    Args:
-        number: int, which kind of place; counts on from the first after the last.
-        camera: a `Camera`.
-        rng: NumPy random generator, for the place's own colors and things.
-
-    Returns:
-        PIL RGB image, SUPERSAMPLING times as large as a frame.
-    """
-    picture = SCENES[number % len(SCENES)](camera, rng).image
-    return Image.blend(picture, Image.new("RGB", picture.size, HAZE), 0.42)  # far and pale, so that people stand out
+    """Draw a kind of place, in colors drawn from `rng`: PIL RGB image, SUPERSAMPLING times as large as a frame."""
+    canvas = Canvas(Image.new("RGB", SIZE), camera)
+    SCENES[number % len(SCENES)](canvas, rng)
+    return Image.blend(canvas.image, Image.new("RGB", SIZE, HAZE), 0.42)  # far and pale, so that people stand out
 
 
-def _start(camera, top, bottom):
-    """A canvas whose color runs from `top` to `bottom`, which it reaches at the ground."""
-    rows = np.clip(np.arange(HEIGHT * SUPERSAMPLING) / (camera.ground * SUPERSAMPLING), 0, 1)[:, None]
-    colors = np.array(top) + (np.array(bottom) - np.array(top)) * rows
-    pixels = np.broadcast_to(
-        colors[:, None].round().astype(np.uint8), (HEIGHT * SUPERSAMPLING, WIDTH * SUPERSAMPLING, 3)
-    )
-    return Canvas(Image.fromarray(np.ascontiguousarray(pixels)), camera)
+def _fill_sky(canvas, top, bottom):
+    """Fill a canvas with colors that run from `top` to `bottom`, which they reach at the ground."""
+    share = np.clip(np.arange(SIZE[1]) / (canvas.camera.ground * SUPERSAMPLING), 0, 1)[:, None, None]
+    colors = np.array(top) + (np.array(bottom) - np.array(top)) * share  # (H, 1, 3)
+    canvas.image.paste(Image.fromarray(colors.round().astype(np.uint8)).resize(SIZE, Image.Resampling.NEAREST))
 
 
-def _fill_floor(canvas, height, color):
-    canvas.shape([(LEFT, height), (RIGHT, height), (RIGHT, -2), (LEFT, -2)], color)
+def _choose(rng, text):
+    colors = palette(text)
+    return colors[rng.integers(len(colors))]
 
 
-def _draw_hills(canvas, base, size, color, rng):
-    first, second = rng.uniform(0, 2 * pi, 2)
-    xs = np.linspace(LEFT, RIGHT, 41)
-    ys = base + size * (np.sin(1.7 * xs + first) + 0.5 * np.sin(3.1 * xs + second))
-    canvas.shape([(LEFT, -1), *zip(xs.tolist(), ys.tolist(), strict=True), (RIGHT, -1)], color)
-
-
-def _draw_cloud(canvas, x, y, color):
-    for dx, dy, radius in ((-0.2, 0, 0.1), (0, 0.04, 0.15), (0.2, 0, 0.11)):
-        canvas.disc((x + dx, y + dy), radius, color)
-    canvas.limb((x - 0.22, y - 0.06), (x + 0.22, y - 0.06), 0.1, color)
-
-
-def _draw_tree(canvas, x, base, size, leaves):
-    canvas.limb((x, base), (x, base + 0.5 * size), 0.1 * size, (112, 82, 60))
-    for dx, dy, radius, light in ((-0.2, 0.7, 0.26, 0.86), (0.2, 0.7, 0.26, 0.94), (0, 0.95, 0.32, 1.0)):
-        canvas.disc((x + dx * size, base + dy * size), radius * size, shade(leaves, light))
-
-
-def _draw_park(camera, rng):
+def _draw_park(canvas, rng):
     grass = blend((146, 186, 104), (176, 192, 108), rng.random())
-    canvas = _start(camera, (136, 196, 236), (232, 244, 248))
-    for x in (-1.3, 0.4, 1.5):
-        _draw_cloud(canvas, x + rng.uniform(-0.3, 0.3), rng.uniform(1.75, 2.0), (255, 255, 255))
-    _draw_hills(canvas, 0.75, 0.09, (160, 196, 180), rng)
-    _draw_hills(canvas, 0.45, 0.05, shade(grass, 0.86), rng)
-    for x in (-1.45, -0.95, 1.2, 1.6):
-        size = rng.uniform(0.9, 1.3)
-        _draw_tree(canvas, x + rng.uniform(-0.15, 0.15), 0.3, size, (92, 150, 92))
-    _fill_floor(canvas, 0.32, shade(grass, 1))
+    _fill_sky(canvas, (136, 196, 236), (232, 244, 248))
+    for middle in (-1.3, 0.4, 1.5):
+        x, y = middle + rng.uniform(-0.3, 0.3), rng.uniform(1.75, 2.0)
+        canvas.limb((x - 0.22, y - 0.06), (x + 0.22, y - 0.06), 0.1, (255, 255, 255))
+        for dx, dy, radius in ((-0.2, 0, 0.1), (0, 0.04, 0.15), (0.2, 0, 0.11)):
+            canvas.disc((x + dx, y + dy), radius, (255, 255, 255))
+    xs = np.linspace(LEFT, RIGHT, 41)
+    for base, size, color in ((0.75, 0.09, (160, 196, 180)), (0.45, 0.05, shade(grass, 0.86))):
+        first, second = rng.uniform(0, 2 * pi, 2)
+        ys = base + size * (np.sin(1.7 * xs + first) + 0.5 * np.sin(3.1 * xs + second))
+        canvas.shape([(LEFT, -1), *zip(xs, ys, strict=True), (RIGHT, -1)], color)
+    for middle in (-1.45, -0.95, 1.2, 1.6):
+        size, x = rng.uniform(0.9, 1.3), middle + rng.uniform(-0.15, 0.15)
+        canvas.limb((x, 0.3), (x, 0.3 + 0.5 * size), 0.1 * size, (112, 82, 60))
+        for dx, dy, radius, light in ((-0.2, 0.7, 0.26, 0.86), (0.2, 0.7, 0.26, 0.94), (0, 0.95, 0.32, 1.0)):
+            canvas.disc((x + dx * size, 0.3 + dy * size), radius * size, shade((92, 150, 92), light))
+    canvas.box(LEFT, -2, RIGHT, 0.32, shade(grass, 1))
     canvas.shape([(LEFT, 0.1), (RIGHT, 0.14), (RIGHT, -0.3), (LEFT, -0.3)], (226, 208, 170))
-    return canvas
 
 
-def _draw_beach(camera, rng):
-    sky = ((120, 190, 232), (250, 190, 150), (150, 200, 220))[rng.integers(3)]
-    canvas = _start(camera, sky, (255, 240, 214))
+def _draw_beach(canvas, rng):
+    _fill_sky(canvas, _choose(rng, "78bee8 fabe96 96c8dc"), (255, 240, 214))
     canvas.disc((rng.choice((-1, 1)) * rng.uniform(0.9, 1.2), rng.uniform(1.5, 1.8)), 0.2, (255, 236, 150))
-    canvas.shape([(LEFT, 0.85), (RIGHT, 0.85), (RIGHT, 0), (LEFT, 0)], (70, 158, 186))
+    canvas.box(LEFT, 0, RIGHT, 0.85, (70, 158, 186))
     for y in (0.72, 0.58, 0.44):
         x = rng.uniform(-1.4, 1.0)
         canvas.limb((x, y), (x + 0.5, y), 0.02, (150, 208, 218))
-    boat = rng.uniform(-1.3, 1.3)
-    canvas.shape([(boat, 0.88), (boat + 0.02, 1.35), (boat + 0.3, 0.93)], (252, 252, 248))
-    canvas.shape([(boat - 0.16, 0.86), (boat + 0.32, 0.86), (boat + 0.24, 0.76), (boat - 0.08, 0.76)], (150, 70, 60))
+    x = rng.uniform(-1.3, 1.3)
+    canvas.shape([(x, 0.88), (x + 0.02, 1.35), (x + 0.3, 0.93)], WHITE)
+    canvas.shape([(x - 0.16, 0.86), (x + 0.32, 0.86), (x + 0.24, 0.76), (x - 0.08, 0.76)], (150, 70, 60))
     canvas.shape([(LEFT, 0.32), (RIGHT, 0.38), (RIGHT, 0.2), (LEFT, 0.2)], (244, 248, 244))
-    _fill_floor(canvas, 0.3, (240, 214, 160))
-    return canvas
+    canvas.box(LEFT, -2, RIGHT, 0.3, (240, 214, 160))
 
 
-def _draw_roof(camera, rng):
-    tops = (((92, 96, 160), (250, 190, 160)), ((120, 180, 226), (232, 240, 244)), ((60, 70, 120), (206, 150, 170)))
-    top, bottom = tops[rng.integers(3)]
-    canvas = _start(camera, top, bottom)
+def _draw_roof(canvas, rng):
+    number = rng.integers(3)
+    top, bottom = palette("5c60a0 78b4e2 3c4678")[number], palette("fabea0 e8f0f4 ce96aa")[number]
+    _fill_sky(canvas, top, bottom)
     for row, (base, dim) in enumerate(((1.5, 0.72), (1.1, 0.5))):
         x = LEFT
         while x < RIGHT:
             width, height = rng.uniform(0.25, 0.5), base + rng.uniform(-0.35, 0.3)
             wall = shade(blend(bottom, (70, 80, 120), 0.5 + 0.25 * row), dim + 0.3)
-            canvas.shape([(x, 0), (x, height), (x + width, height), (x + width, 0)], wall)
-            _draw_windows(canvas, x, width, height, shade(wall, 1.22))
+            canvas.box(x, 0, x + width, height, wall)
+            for left in np.arange(x + 0.07, x + width - 0.1, 0.15):
+                for low in np.arange(0.72, height - 0.12, 0.22):
+                    canvas.box(left, low, left + 0.07, low + 0.1, shade(wall, 1.22))
             x += width + 0.03
-    _fill_floor(canvas, 0.3, (176, 166, 160))
+    canvas.box(LEFT, -2, RIGHT, 0.3, (176, 166, 160))
     canvas.limb((LEFT, 0.62), (RIGHT, 0.62), 0.04, (96, 92, 100))
     for x in np.arange(LEFT, RIGHT, 0.4):
         canvas.limb((x, 0.3), (x, 0.62), 0.025, (96, 92, 100))
-    return canvas
 
 
-def _draw_windows(canvas, x, width, height, color):
-    for column in np.arange(x + 0.07, x + width - 0.1, 0.15):
-        for row in np.arange(0.72, height - 0.12, 0.22):
-            canvas.shape([(column, row), (column, row + 0.1), (column + 0.07, row + 0.1), (column + 0.07, row)], color)
-
-
-def _draw_gym(camera, rng):
-    wall = ((206, 222, 226), (236, 220, 196), (210, 216, 200))[rng.integers(3)]
-    band = ((84, 140, 170), (200, 110, 86), (96, 140, 100))[rng.integers(3)]
-    canvas = _start(camera, shade(wall, 1.06), wall)
+def _draw_gym(canvas, rng):
+    wall, band = _choose(rng, "cedee2 ecdcc4 d2d8c8"), _choose(rng, "548caa c86e56 608c64")
+    _fill_sky(canvas, shade(wall, 1.06), wall)
     for x in np.arange(LEFT, RIGHT, 0.8):
-        canvas.shape([(x, 1.55), (x + 0.6, 1.55), (x + 0.6, 2.05), (x, 2.05)], (240, 248, 252))
-        canvas.path([(x + 0.3, 1.55), (x + 0.3, 2.05)], 0.02, shade(wall, 0.8))
-    canvas.shape([(LEFT, 0.85), (RIGHT, 0.85), (RIGHT, 0.3), (LEFT, 0.3)], shade(blend(wall, band, 0.45), 1))
+        canvas.box(x, 1.55, x + 0.6, 2.05, (240, 248, 252))
+        canvas.limb((x + 0.3, 1.55), (x + 0.3, 2.05), 0.02, shade(wall, 0.8))
+    canvas.box(LEFT, 0.3, RIGHT, 0.85, shade(blend(wall, band, 0.45), 1))
     canvas.limb((LEFT, 0.87), (RIGHT, 0.87), 0.04, band)
-    _fill_floor(canvas, 0.3, (222, 180, 130))
+    canvas.box(LEFT, -2, RIGHT, 0.3, (222, 180, 130))
     for x in np.arange(LEFT, RIGHT, 0.3):
         canvas.limb((x, 0.29), (x * 2.2, -1.0), 0.012, (200, 156, 108))
     canvas.limb((LEFT, 0.06), (RIGHT, 0.06), 0.04, (246, 240, 226))
-    return canvas
 
 
-def _draw_room(camera, rng):
-    wall = ((246, 226, 204), (198, 220, 214), (226, 208, 222), (236, 224, 170))[rng.integers(4)]
-    canvas = _start(camera, wall, shade(wall, 0.96))
-    x = rng.choice((-1, 1)) * rng.uniform(0.95, 1.15)
-    canvas.shape([(x - 0.4, 0.95), (x + 0.4, 0.95), (x + 0.4, 1.9), (x - 0.4, 1.9)], (252, 252, 248))
-    canvas.shape([(x - 0.34, 1.01), (x + 0.34, 1.01), (x + 0.34, 1.84), (x - 0.34, 1.84)], (160, 208, 236))
-    canvas.path([(x, 1.0), (x, 1.85)], 0.04, (252, 252, 248))
-    frame = -x + rng.uniform(-0.1, 0.1)
-    canvas.shape([(frame - 0.25, 1.3), (frame + 0.25, 1.3), (frame + 0.25, 1.75), (frame - 0.25, 1.75)], (140, 96, 66))
-    picture = [(frame - 0.2, 1.35), (frame + 0.2, 1.35), (frame + 0.2, 1.7), (frame - 0.2, 1.7)]
-    canvas.shape(picture, ((240, 196, 110), (120, 170, 160), (220, 130, 110))[rng.integers(3)])
+def _draw_room(canvas, rng):
+    wall = _choose(rng, "f6e2cc c6dcd6 e2d0de ece0aa")
+    _fill_sky(canvas, wall, shade(wall, 0.96))
+    window = rng.choice((-1, 1)) * rng.uniform(0.95, 1.15)
+    picture = -window + rng.uniform(-0.1, 0.1)
+    canvas.box(window - 0.4, 0.95, window + 0.4, 1.9, WHITE)
+    canvas.box(window - 0.34, 1.01, window + 0.34, 1.84, (160, 208, 236))
+    canvas.limb((window, 1.0), (window, 1.85), 0.04, WHITE)
+    canvas.box(picture - 0.25, 1.3, picture + 0.25, 1.75, (140, 96, 66))
+    canvas.box(picture - 0.2, 1.35, picture + 0.2, 1.7, _choose(rng, "f0c46e 78aaa0 dc826e"))
     canvas.limb((LEFT, 0.33), (RIGHT, 0.33), 0.07, (250, 246, 238))
-    _fill_floor(canvas, 0.3, ((186, 140, 104), (206, 176, 140), (150, 120, 110))[rng.integers(3)])
+    canvas.box(LEFT, -2, RIGHT, 0.3, _choose(rng, "ba8c68 ceb08c 96786e"))
+    pot = picture * 1.2
     for angle in (50, 70, 90, 110, 130):
-        tip = (frame * 1.2 + 0.42 * cos(radians(angle)), 0.5 + 0.6 * sin(radians(angle)))
-        canvas.limb((frame * 1.2, 0.5), tip, (0.03, 0.11), (84, 146, 96))
-    base = frame * 1.2
-    canvas.shape([(base - 0.14, 0.55), (base + 0.14, 0.55), (base + 0.1, 0.25), (base - 0.1, 0.25)], (200, 104, 74))
-    return canvas
+        tip = (pot + 0.42 * cos(radians(angle)), 0.5 + 0.6 * sin(radians(angle)))
+        canvas.limb((pot, 0.5), tip, (0.03, 0.11), (84, 146, 96))
+    canvas.shape([(pot - 0.14, 0.55), (pot + 0.14, 0.55), (pot + 0.1, 0.25), (pot - 0.1, 0.25)], (200, 104, 74))
 
 
 SCENES = (_draw_park, _draw_beach, _draw_roof, _draw_gym, _draw_room)
