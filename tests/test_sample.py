@@ -156,7 +156,7 @@ def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):
 
 def test_where_nothing_can_be_written_the_way_out_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OSError, match="ACTLIB_HOME"):
+    with pytest.warns(UserWarning, match="cannot be locked"), pytest.raises(OSError, match="ACTLIB_HOME"):
         sample_set.write_sample(tmp_path / "file/data/sample", progress=False)
 
 
