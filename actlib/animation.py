@@ -149,12 +149,10 @@ def _encode(pictures, palette, file_format, *, fps, max_bytes) -> bytes | None:
     table = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue; the unused last one stays transparent
     table[: len(palette)] = np.insert(palette, 0, 255, axis=1)
     delay = round(100 / fps)  # hundredths of a second
-    muxer, encoder = {"final_delay": f"{delay}"}, {}
-    if file_format == "apng":
-        muxer, encoder = {"final_delay": f"{delay}/100", "plays": "0"}, {"pred": "none"}
+    muxer = {"gif": {"final_delay": f"{delay}"}, "apng": {"final_delay": f"{delay}/100", "plays": "0"}}[file_format]
     file = io.BytesIO()
     with av.open(file, "w", format=file_format, options=muxer) as container:
-        stream = container.add_stream(file_format, rate=100, options=encoder)
+        stream = container.add_stream(file_format, rate=100, options={"pred": "none"} if file_format == "apng" else {})
         stream.pix_fmt = "pal8"
         for number, indices in enumerate(pictures):
             if number == 0:

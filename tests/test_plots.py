@@ -74,6 +74,8 @@ def test_pictures_of_data(classes):
     assert "validation" not in texts_of(check(plots.plot_classes(videos.drop(columns="subset"))))
     lengths = check(plots.plot_lengths(videos))
     assert "1.2 to 2.32 seconds" in texts_of(lengths) and all(name in texts_of(lengths) for name in classes)
+    first = [line.get_xdata() for line in lengths.axes[0].lines if len(line.get_xdata()) and line.get_ydata()[-1] == 0]
+    assert [list(map(float, np.unique(line))) for line in first if len(line) == 2] == [[1.2, 2.32], [1.48, 2.04]]
 
 
 def test_classes_come_in_the_order_of_the_table_of_counts():
@@ -132,6 +134,11 @@ def test_pictures_of_results(classes):
     assert "precision" in texts_of(check(plots.plot_per_class({"A": first, "B": second}, metric="precision")))
     comparison = check(plots.plot_comparison({"frame average": first, "LRCN": second}, title="Both"))
     assert f"{100 * first.video.value:.1f}" in texts_of(comparison) and "frame average" in texts_of(comparison)
+    for axis, level in zip(comparison.axes, evaluation.LEVELS, strict=True):
+        intervals, dots = axis.collections
+        shares = [getattr(model, level) for model in (first, second)]
+        assert [line[:, 0].tolist() for line in intervals.get_segments()] == [[each.low, each.high] for each in shares]
+        assert dots.get_offsets().tolist() == [[each.value, row] for row, each in enumerate(shares)]
 
 
 def test_history_with_and_without_validation():

@@ -42,7 +42,7 @@ def plot_timeline(
 
     Args:
         probabilities: float (T, K), in 0..1.
-        label: the true label, drawn thick; a strip below says at which frames it is the most probable. Or None.
+        label: the true label; a strip below says at which frames it is the most probable. Or None.
     """
     predicted, frames = probabilities.argmax(axis=1), np.arange(1, len(probabilities) + 1)
     order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
@@ -51,14 +51,12 @@ def plot_timeline(
     figure = Figure(2.7, alt=alt, title=title)
     axis = figure.subplots()
     axis.plot(frames, np.delete(probabilities, named, axis=1), color=FAINT, linewidth=1)
-    for index, color in zip(named, CLASS_COLORS, strict=False):
-        text, width = (f"{classes[index]} (true)", 3) if index == label else (classes[index], 1.6)
-        axis.plot(frames, probabilities[:, index], color=color, linewidth=width, label=text)
+    names = [f"{classes[index]}{' (true)' * (index == label)}" for index in named]
+    sns.lineplot(pd.DataFrame(probabilities[:, named], frames, names), dashes=False, ax=axis)
     for correct, name in ((True, "right"), (False, "wrong")) if label is not None else ():
         chosen = frames[(predicted == label) == correct]
         axis.bar(chosen, 0.06, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
-    axis.set(xlim=(0.5, len(frames) + 0.5), ylim=(-0.02 if label is None else -0.12, 1.02))
-    axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1])
+    axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
     axis.yaxis.set_major_formatter(PERCENT)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
     return figure

@@ -63,9 +63,9 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
         ValueError: the clips differ in the number of frames.
     """
     lengths = {name: len(clip) for name, clip in clips.items()}
-    if len(set(lengths.values())) != 1:
+    num_frames, *others = set(lengths.values())
+    if others:
         raise ValueError(f"Expected clips of as many frames each. Received: {lengths}. Sample the same T of each.")
-    num_frames = next(iter(lengths.values()))
     frames = [frame for clip in clips.values() for frame in clip]
     sheet = tile(frames, columns=num_frames, gap=max(2, frames[0].shape[1] // 40))
     inches = 0.85 * WIDTH * sheet.shape[0] / sheet.shape[1] + (0.9 if title else 0.65)

@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from actlib.evaluation import LEVELS, Results
 from actlib.plots.layout import PERCENT, class_panels
-from actlib.plots.style import CORRECT, INK, MUTED, WRONG, Figure, styled
+from actlib.plots.style import CLASS_COLORS, CORRECT, INK, MUTED, WRONG, Figure, styled
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
 SHADES = [(0, WRONG), (0.25, "#F2B98F"), (0.498, "#FCEADF"), (0.5, "white"), (0.502, "#F4F8FB"), (1, CORRECT)]
@@ -83,12 +83,10 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
     table = pd.DataFrame({name: model.per_class[metric] for name, model in models.items()})
     table = table.sort_values(list(table.columns), kind="stable", na_position="last")
     long = table.melt(var_name="model", value_name=metric, ignore_index=False).reset_index()
-    look = {"hue": "model"} if len(models) > 1 else {"color": CORRECT}
+    look = {"saturation": 1, "width": 0.7, **({"hue": "model"} if len(models) > 1 else {"color": CORRECT})}
     title = title or f"{metric} of each class"
     for axis, names in class_panels(table.index, alt=f"{title}, lowest: {', '.join(table.index[:3])}", title=title):
-        sns.barplot(
-            long, x=metric, y="class_name", order=names, errorbar=None, saturation=1, width=0.7, ax=axis, **look
-        )
+        sns.barplot(long, x=metric, y="class_name", order=names, errorbar=None, ax=axis, **look)
         axis.xaxis.set_major_formatter(PERCENT)
     return axis.figure
 
@@ -103,23 +101,17 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Figure:
     best = max(results, key=lambda name: results[name].video.value)
     alt = f"Accuracies of {', '.join(results)}; best at video level: {best}"
     figure = Figure(1.25 + 0.3 * len(results), alt=alt, title=title)
-    chance = 1 / len(results[best].classes)
+    chance, colors = 1 / len(results[best].classes), sns.color_palette(CLASS_COLORS, len(results))
     for axis, level in zip(figure.subplots(1, 3, sharey=True, sharex=True), LEVELS, strict=True):
-        shares = [getattr(model, level) for model in results.values()]
-        table = pd.DataFrame([(share.low, share.value, share.high) for share in shares], list(results)).T
-        options = {
-            "estimator": "median",
-            "errorbar": ("pi", 100),
-            "markersize": 6,
-        }  # of the three: the value, and from low to high
-        sns.pointplot(
-            table, orient="h", palette=sns.color_palette(n_colors=len(results)), linestyle="none", ax=axis, **options
-        )
-        for row, share in enumerate(shares):
-            axis.text(share.value, row - 0.2, f"{share.value:.1%}", ha="center", va="bottom", fontsize=7.5)
+        table = pd.DataFrame([getattr(model, level) for model in results.values()], list(results))
+        axis.hlines(table.index, table["low"], table["high"], color=colors, linewidth=3, alpha=0.45)
+        dots = {"x": table["value"], "y": table.index, "hue": table.index, "palette": colors, "legend": False}
+        sns.scatterplot(s=60, zorder=3, ax=axis, **dots)
+        for row, share in enumerate(table["value"]):
+            axis.text(share, row - 0.2, f"{share:.1%}", ha="center", va="bottom", fontsize=7.5)
         axis.axvline(chance, color=MUTED, linestyle=":", linewidth=1)
         axis.text(chance, -0.65, " chance", color=MUTED, fontsize=7.5, va="top")
-        axis.set(xlabel=f"{level} accuracy", xlim=(None, 1.05), ylim=(len(results) - 0.4, -0.7))
+        axis.set(xlabel=f"{level} accuracy", ylabel=None, xlim=(None, 1.05), ylim=(len(results) - 0.4, -0.7))
         axis.xaxis.set_major_formatter(PERCENT)
         axis.grid(axis="y", visible=False)
     return figure

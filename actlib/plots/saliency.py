@@ -81,16 +81,15 @@ def plot_states(states, *, title: str | None = None) -> Figure:
     first = np.abs(next(iter(maps.values())))
     order = np.lexsort((-first.max(axis=0), first.argmax(axis=0)))
     limit = max(1e-6, *(float(np.abs(each).max()) for each in maps.values()))
-    names = f": {', '.join(maps)}" if len(maps) > 1 else ""
-    alt = f"{first.shape[1]} LSTM units over {len(first)} steps{names}"
-    figure = Figure(1.2 + min(3.5, 0.09 * first.shape[1]) + (0.3 if names else 0), alt=alt, title=title)
+    alt = f"{first.shape[1]} LSTM units over {len(first)} steps{': ' * (len(maps) > 1)}{', '.join(maps)}"
+    figure = Figure(1.4 + min(3.5, 0.09 * first.shape[1]), alt=alt, title=title)
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     for axis, (name, each) in zip(axes, maps.items(), strict=True):
         table = pd.DataFrame(np.asarray(each)[:, order].T, columns=range(1, len(each) + 1))
         sns.heatmap(table, cmap="PuOr", vmin=-limit, vmax=limit, yticklabels=False, cbar=False, ax=axis)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("step of the clip")
-    axes[0].set_ylabel(f"unit (by when it peaks{' in the first' if names else ''})")
+    axes[0].set_ylabel("unit (by when it peaks in the first)")
     figure.colorbar(axis.collections[0], ax=axes, label="state", pad=0.01).outline.set_visible(False)
     return figure
 
