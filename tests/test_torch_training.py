@@ -173,10 +173,9 @@ def slow(monitor, done):  # the eighth batch, in the third epoch, never ends
         time.sleep(60)
 t.run_training({spec!r}, {training!r}, run={str(tmp_path / "killed")!r}, monitor=t.Quiet(slow))
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "here\n"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "here\n"
+        os.kill(process.pid, signal.SIGKILL)
     assert len(json.loads((tmp_path / "killed" / "history.json").read_text())["epoch"]) == 2
     monitor = Quiet()
     resumed, again = run_training(spec, training, run=tmp_path / "killed", monitor=monitor)
