@@ -115,6 +115,21 @@ def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices,
     assert written["versions"]["python"] == ".".join(map(str, sys.version_info[:3])) and written["framework"] == "torch"
 
 
+def test_training_shuffles_its_own_videos_and_validation_does_not(choices, tmp_path, monkeypatch):
+    table, given = experiment.prepare_table(choices), []
+    monkeypatch.setattr(running, "train_model", lambda model, *batches, **options: given.extend(batches[:2]))
+    experiment.run_training(choices, tmp_path)
+    for batches, subset in zip(given, ("train", "validation"), strict=True):
+        assert batches.shuffle is (subset == "train")
+        assert batches.source.paths == table.path[table.subset == subset].tolist()
+
+
+def test_a_checkpoint_is_evaluated_on_as_many_videos_as_it_was_trained_on_unless_told(choices, tmp_path):
+    experiment.run_training(replace(choices, limit=2), tmp_path)
+    for limit, count in ((None, 4), (1, 2)):
+        assert experiment.evaluate_checkpoint(tmp_path, choices.data, limit=limit)[0].video.count == count
+
+
 def test_shuffled_frames_reach_the_batches(choices, tmp_path, monkeypatch):
     experiment.run_training(choices, tmp_path)
     monkeypatch.setattr(running, "evaluate_model", lambda model, batches, table: batches)
