@@ -15,7 +15,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 CORE = ("__init__", "specs", "paths", "files", "video", "dataset", "keras", "torch", "saliency", "checkpoints")
 CORE += ("run", "experiment", "evaluation")  # what a reader has to know to follow a clip from a file to a prediction
-LIMITS = {"core": 2900, "all": 5570, "docstrings": 2650, "JS and CSS": 2200}  # lines; may be lowered, never raised
+LIMITS = {"core": 2900, "all": 5550, "docstrings": 2650, "JS and CSS": 2200}  # lines; may be lowered, never raised
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 250, 40, 7
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
