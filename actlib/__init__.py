@@ -7,7 +7,7 @@ The core, what a reader reads::
     specs.py        every number that the two frameworks share: networks, training, presets
     paths.py        environment variables and file names, each once
     files.py        write whole or not at all; lock; content hash
-    video/          metadata, reader, writer, sampling
+    video/          metadata, reader, writer, sampling, flow
     sample/         the sample set: drawn people doing seven activities
     dataset/        list of videos, splits, caches of frames and features, batches
     checkpoints.py  weights in safetensors, with a card in JSON

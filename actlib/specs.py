@@ -13,6 +13,32 @@ FROZEN_PARTS = ("convolutions", "hidden")
 
 
 @dataclass(frozen=True)
+class FlowSpec:
+    """How optical flow becomes a picture that takes a frame's place: u (right), v (down), and how fast, in 0..255.
+
+    Source: Donahue et al., arXiv 1411.4389, section 4.1: ±8 pixels with the magnitude; Wang et al., Temporal Segment
+    Networks, arXiv 1608.00859, section 3.2: ±20 pixels, u and v of several pairs of frames in one picture.
+    """
+
+    method: str = "fast"  # one of FLOW_METHODS
+    bound: float = 8.0  # pixels that reach from 128 (no movement) to 0 and to 255
+    magnitude: bool = True  # |flow| as a third channel
+    length: int = 1  # L, pairs of frames behind each other in the channels
+
+    def __post_init__(self):
+        if self.method not in FLOW_METHODS or self.bound <= 0 or self.length < 1:
+            raise ValueError(f"Expected one of {FLOW_METHODS}, bound above 0, length from 1. Received: {self}.")
+
+    @property
+    def num_channels(self) -> int:
+        """C of its pictures."""
+        return self.length * (3 if self.magnitude else 2)
+
+
+FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
+
+
+@dataclass(frozen=True)
 class VGGSpec:
     """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each ended by a 2x2 max-pool.
 

@@ -1,4 +1,4 @@
-"""Frames and features on disk: each video decoded once, each frame through the backbone once."""
+"""Frames (or flow pictures) and features on disk: each video decoded once, each frame through the backbone once."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from actlib import files
 from actlib.dataset.array_cache import ArrayCache, open_array
 from actlib.paths import cache_folder
 from actlib.video import probe_video, read_clip, sample_uniform
+from actlib.video.flow import read_flow
 
 READER = "area1"  # part of the name of decoded frames: change it when the same request gives other pixels
 MAX_READERS = 8  # threads that decode ahead
@@ -27,6 +28,7 @@ class FrameCache(ArrayCache):
         folder: where arrays are written, or None for `frames` in the cache folder.
         progress: show a bar while many videos are decoded.
         save: False decodes at each request and writes nothing.
+        flow: a `FlowSpec`: keep the flow pictures of these frames instead, uint8 (F, H, W, C), see `video.flow`.
 
     Example:
         >>> import tempfile
@@ -40,9 +42,13 @@ class FrameCache(ArrayCache):
 
     kind, verb = "frames", "decoding"
 
-    def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, save=True):
+    def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, save=True, flow=None):
         self.num_frames, self.size, self.save = num_frames, (size, size) if np.ndim(size) == 0 else tuple(size), save
         self.name = f"{num_frames or 'all'}-frames-{self.size[0]}x{self.size[1]}-{READER}"
+        self.flow, self.channels = flow, flow.num_channels if flow else 3
+        if flow:
+            self.verb = "measuring flow"
+            self.name += f"-{flow.method}-flow-{flow.bound:g}-{flow.length}-{'uvm' if flow.magnitude else 'uv'}"
         columns = getattr(videos, "columns", ())
         self.paths = [str(path) for path in (videos["path"] if "path" in columns else videos)]
         known = zip(videos["hash"], videos["frames"].tolist(), strict=True) if "hash" in columns else ()
@@ -60,7 +66,7 @@ class FrameCache(ArrayCache):
     def num_readers(self):
         """Threads that decode ahead, fewer where a video's frames take much memory."""
         longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=1)
-        room = int(MAX_READ_BYTES / (longest * self.size[0] * self.size[1] * 3))
+        room = int(MAX_READ_BYTES / (longest * self.size[0] * self.size[1] * self.channels))
         return max(1, min(MAX_READERS, os.cpu_count() or 1, room))
 
     def count(self, index):
@@ -80,6 +86,8 @@ class FrameCache(ArrayCache):
     def _read(self, index):
         total = self._ask(index)[1]
         indices = np.arange(total) if self.num_frames is None else sample_uniform(total, self.num_frames)
+        if self.flow:
+            return read_flow(self.paths[index], indices, size=self.size, spec=self.flow)
         return read_clip(self.paths[index], indices, size=self.size)
 
 

@@ -4,6 +4,7 @@ reader     the one way to open a file and to make arrays of its frames; clips by
 metadata   how long, how fast, how large a file is; an index of many
 sampling   which frames of a video make a clip
 streaming  any video, frame by frame at a steady rate
+flow       optical flow as pictures that a network takes for frames
 writer     MP4 for the browser, XviD as UCF-101's
 """
 

@@ -1,0 +1,117 @@
+"""Optical flow: how far every pixel moves from one frame to the next, as pictures that a network takes for frames.
+
+Flow is measured at the video's own size and per frame: the same movement gives a sixth less at 29.97 frames a second
+than at 25, the two rates of UCF-101, which nothing here evens out. The flow of frame i is that of the pair (i, i + 1);
+the last frame, which has no next one, has that of the last pair.
+"""
+
+import cv2
+import numpy as np
+
+from actlib.specs import FlowSpec
+from actlib.video.metadata import probe_video
+from actlib.video.reader import missing_frames, read_clip, read_frames
+
+FLOW = FlowSpec()
+MAX_BYTES = 1e8  # of frames in memory; of longer requests two are, while the whole video is decoded
+FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
+DIS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
+
+
+def read_flow(path, indices, *, size=None, spec=FLOW):
+    """Make the flow pictures of the frames with these numbers; no more than a few frames and one flow are in memory.
+
+    Args:
+        path: video file.
+        indices: int (T,), from 0, in any order, repeats allowed.
+        size: as for `read_clip`: flow is measured at the video's own size, then scaled with its vectors.
+        spec: a `FlowSpec`.
+
+    Returns:
+        uint8 (T, H, W, C): u, v and, if the spec says so, |flow|; with a length L the channels of pair i, i + 1, ...
+
+    Raises:
+        VideoError, ValueError: as for `read_clip`.
+
+    Example:
+        >>> import tempfile
+        >>> from actlib.video import write_video
+        >>> still = write_video(tempfile.mkdtemp() + "/still.mp4", np.full((5, 32, 48, 3), 77, np.uint8), fps=25)
+        >>> np.unique(read_flow(still, [0, 4], size=16)).tolist()
+        [128]
+    """
+    info, indices = probe_video(path), np.asarray(indices)
+    if indices.max() >= info.frames:
+        raise missing_frames(path, indices.max() + 1, info.frames)
+    pairs = indices[:, None] + np.arange(spec.length)  # (T, L)
+    wanted, order = np.unique(np.minimum(pairs, max(0, info.frames - 2)), return_inverse=True)
+    numbers = np.unique(np.minimum([wanted, wanted + 1], info.frames - 1))
+    few = len(numbers) * 3 * info.width * info.height <= MAX_BYTES
+    frames = zip(numbers, read_clip(path, numbers), strict=True) if few else enumerate(read_frames(path))
+    flows = list(_encode_pairs(frames, {*wanted.tolist()}, size, spec))
+    flows = np.stack([flows[min(place, len(flows) - 1)] for place in order.ravel()])  # the header may promise too much
+    flows = flows.reshape(*pairs.shape, *flows.shape[1:])  # (T, L, H, W, 2 or 3)
+    return np.ascontiguousarray(np.moveaxis(flows, 1, 3).reshape(len(pairs), *flows.shape[2:4], spec.num_channels))
+
+
+def measure_flow(before, after, *, method="fast"):
+    """Measure how far each pixel of a frame moves to the next one: float32 (H, W, 2), pixels to the right and down.
+
+    Args:
+        before, after: uint8 (H, W, 3), RGB, or (H, W), gray; at least 16 pixels a side.
+        method: one of `specs.FLOW_METHODS`.
+
+    Example:
+        >>> measure_flow(np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint8)).max().item()
+        0.0
+    """
+    return _make_method(method)(_to_gray(before), _to_gray(after))
+
+
+def encode_flow(flow, spec=FLOW, *, size=None):
+    """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
+    height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
+    u, v = cv2.split(cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA))
+    u, v = u * (width / flow.shape[1]), v * (height / flow.shape[0])
+    picture = cv2.merge([u, v, cv2.magnitude(u, v)] if spec.magnitude else [u, v])
+    return cv2.addWeighted(picture, 128 / spec.bound, picture, 0, 128, dtype=cv2.CV_8U)
+
+
+def decode_flow(pictures, spec=FLOW):
+    """Read u and v, float32 (..., 2), in pixels of the picture, from flow pictures (..., C), of the first pair each."""
+    return (np.asarray(pictures)[..., :2].astype(np.float32) - 128) * spec.bound / 128
+
+
+def mirror_flow(pictures, spec=FLOW):
+    """Mirror flow pictures (..., H, W, C) as their video would be: what went right goes left, u becomes 255 - u.
+
+    No movement, 128, so becomes 127: one step of 256, a sixteenth of a pixel at ±8, as in the paper and in TSN.
+    """
+    mirrored = np.ascontiguousarray(np.asarray(pictures)[..., ::-1, :])
+    mirrored[..., :: spec.num_channels // spec.length] = 255 - mirrored[..., :: spec.num_channels // spec.length]
+    return mirrored
+
+
+def _encode_pairs(frames, wanted, size, spec):
+    """Give the picture of each wanted pair, from (number, frame) in order; of a single frame that of no movement."""
+    method, before, found = _make_method(spec.method), None, False
+    for number, frame in frames:
+        gray = _to_gray(frame)
+        if number - 1 in wanted:
+            yield encode_flow(method(before, gray), spec, size=size)
+            found = True
+        before = gray
+    if not found:
+        yield encode_flow(np.zeros((*before.shape, 2), np.float32), spec, size=size)
+
+
+def _to_gray(frame):
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) if frame.ndim == 3 else frame
+
+
+def _make_method(name):
+    """A function (gray, gray) -> flow; one for each thread, as it keeps its buffers."""
+    if name == "farneback":
+        return lambda before, after: cv2.calcOpticalFlowFarneback(before, after, None, **FARNEBACK)
+    dis = cv2.DISOpticalFlow_create(DIS[name])
+    return lambda before, after: dis.calc(before, after, None)
