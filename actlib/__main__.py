@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from actlib import paths, specs
 
 Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
+Stream = Literal[*specs.STREAMS]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 
@@ -55,6 +56,7 @@ class TrainOptions:
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
     protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
+    stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"
 
 
 @app.command()
@@ -65,7 +67,7 @@ def train(**options):
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
     if options.epochs:
         preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
-    choices = {name: getattr(options, name) for name in ("framework", "split", "seed", "protocol", "limit")}
+    choices = {name: getattr(options, name) for name in ("framework", "split", "seed", "protocol", "limit", "stream")}
     choices["weights"] = options.weights or experiments.choose_weights(folder)
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
