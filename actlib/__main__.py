@@ -15,9 +15,11 @@ from typer.core import TyperGroup
 from actlib import paths, specs
 
 Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
-Stream = Literal[*specs.STREAMS]
+Control = Literal[*specs.CONTROLS]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
+Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, in folders of its own; and their mean.")]
+Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with videos that weights have seen, and say so.")]
 
 
 class Commands(TyperGroup):
@@ -47,19 +49,50 @@ class TrainOptions:
     out: Annotated[Path, typer.Option(file_okay=False, help="The run's folder; a stopped run resumes there.")]
     data: Data = None
     split: Annotated[int, typer.Option(min=1, max=3, help="Official split.")] = 1
+    splits: Splits = None
     classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
     model: Annotated[Literal["frames", "lrcn"], typer.Option(help="Where no preset is named.")] = "frames"
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
     preset: Annotated[PresetName | None, typer.Option(help="See actlib/specs.py; else one that suits the data.")] = None
     weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
     seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0
+    split_seed: Annotated[int, typer.Option(min=0, help="Chooses the groups held out for validation.")] = 0
+    validation_groups: Annotated[int, typer.Option(min=0, help="How many; 0: all train, for --epochs epochs.")] = 4
+    refit: Annotated[bool, typer.Option("--refit", help="Choose the epoch, then train on validation too.")] = False
+    allow_leakage: Leakage = False
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
     protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
-    stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """The options of ``evaluate``."""
+
+    run: Annotated[Path, typer.Option(help="The folder that train wrote, or a checkpoint.")]
+    data: Data = None
+    split: Annotated[int | None, typer.Option(min=1, max=3, help="Official split; without it, the run's own.")] = None
+    splits: Splits = None
+    framework: Annotated[Framework | None, typer.Option(help="Without it, the one that trained.")] = None
+    control: Annotated[Control | None, typer.Option(help="What stands in place of each clip's frames.")] = None
+    allow_leakage: Leakage = False
+    limit: Limit = None
+    out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None
+
+
+def _take(options):
+    """Let a command take the fields of one record, where a function would have too many arguments."""
+
+    def take(command):
+        command.__signature__ = inspect.signature(options)
+        command.__annotations__ = get_type_hints(options, include_extras=True)
+        return command
+
+    return take
 
 
 @app.command()
+@_take(TrainOptions)
 def train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     options, experiments = TrainOptions(**options), _load("experiment")
@@ -67,37 +100,36 @@ def train(**options):
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
     if options.epochs:
         preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
-    choices = {name: getattr(options, name) for name in ("framework", "split", "seed", "protocol", "limit", "stream")}
-    choices["weights"] = options.weights or experiments.choose_weights(folder)
+    choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
-    with _exit_when_stopped():
-        experiments.run_training(experiments.Experiment(folder, preset, **choices), options.out)
-    words = shlex.join(["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])])
-    typer.echo(f"The best checkpoint is {options.out / paths.BEST}. Next: python -m actlib evaluate {words}")
-
-
-train.__signature__ = inspect.signature(TrainOptions)  # one record, where a function would have twelve arguments
-train.__annotations__ = get_type_hints(TrainOptions, include_extras=True)
+    choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
+    experiment = experiments.Experiment(**choices)
+    for split, part in _list_splits(options).items():
+        weights = Path(experiment.weights, part)  # a run of several splits to start from
+        start = {"weights": str(weights)} if part and weights.is_dir() else {}
+        with _exit_when_stopped():
+            experiments.run_training(replace(experiment, split=split, **start), options.out / part)
+        typer.echo(f"The best checkpoint is {options.out / part / paths.BEST}.")
+    words = ["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])]
+    words += ["--splits", options.splits] if options.splits else []
+    typer.echo(f"Next: python -m actlib evaluate {shlex.join(words)}")
 
 
 @app.command()
-def evaluate(
-    run: Annotated[Path, typer.Option(help="The folder that train wrote, or a checkpoint.")],
-    data: Data = None,
-    split: Annotated[int | None, typer.Option(min=1, max=3, help="Official split; without it, the run's own.")] = None,
-    framework: Annotated[Framework | None, typer.Option(help="Without it, the one that trained.")] = None,
-    shuffle_frames: Annotated[bool, typer.Option(help="Put each clip's frames in random order: the control.")] = False,
-    limit: Limit = None,
-    out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None,
-):
+@_take(EvaluateOptions)
+def evaluate(**options):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
-    experiments = _load("experiment")
-    options = {"framework": framework, "split": split, "shuffle_frames": shuffle_frames, "limit": limit}
-    results, metadata = experiments.evaluate_checkpoint(run, data or _load("sample").data_folder(), **options)
-    folder, name = run if run.is_dir() else run.parent, paths.RESULTS_SHUFFLED if shuffle_frames else paths.RESULTS
-    path = experiments.write_results(out or folder, results, metadata, name=name)
-    typer.echo(f"{results}\nWritten to {path}")
+    options, experiments, found = EvaluateOptions(**options), _load("experiment"), {}
+    choices = {name: getattr(options, name) for name in ("framework", "control", "limit", "allow_leakage")}
+    data, folder = options.data or _load("sample").data_folder(), options.run
+    for split, part in _list_splits(options).items():
+        results, metadata = experiments.evaluate_checkpoint(folder / part, data, split=split, **choices)
+        out = (options.out or (folder if folder.is_dir() else folder.parent)) / part
+        typer.echo(f"{results}\nWritten to {experiments.write_results(out, results, metadata)}")
+        found[f"split {split}"] = results
+    if options.splits:
+        typer.echo(_load("evaluation").average_splits(found).to_string())
 
 
 @app.command()
@@ -132,6 +164,15 @@ def fetch(
 def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
     """Tell what is there, what is missing, and the line to type next."""
     typer.echo(_load("doctor").doctor(ask_frameworks=frameworks))
+
+
+def _list_splits(options):
+    """List the splits of a command, and the folder of each in its run: split -> "split1" of several, "" of one."""
+    if options.splits is None:
+        return {options.split: ""}
+    if not set(numbers := options.splits.split(",")) <= {"1", "2", "3"}:
+        raise ValueError(f"Expected --splits as numbers of official splits, 1,2,3. Received: {options.splits}.")
+    return {int(number): f"split{number}" for number in numbers}
 
 
 def _load(name):

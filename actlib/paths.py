@@ -6,7 +6,7 @@ from pathlib import Path
 BEST = "best.safetensors"  # of a run: the weights of its best epoch, with a card best.json beside them
 STATE = "state.safetensors"  # of a run: what the next epoch goes on from
 HISTORY, HISTORY_TABLE = "history.json", "history.csv"  # of a run: one record an epoch
-RESULTS, RESULTS_SHUFFLED = "results.json", "results_shuffled.json"  # of a run: its evaluation
+RESULTS = "results.json"  # of a run: its evaluation; results_shuffled.json and the like: its controls
 VGG16 = "vgg16_imagenet.safetensors"
 SAMPLE_CARD = "sample.json"  # in the folder of the sample set
 

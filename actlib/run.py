@@ -173,9 +173,11 @@ def trainable_weights(weights, frozen):
 
 
 def best_epoch(history):
-    """Return the place, from 0, of the lowest validation loss (training loss without validation), or None."""
-    losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
-    return int(np.argmin(np.nan_to_num(losses, nan=np.inf))) if losses else None  # NaN is worse than any number
+    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None."""
+    losses = history["val_loss"]
+    if None in losses or not losses:
+        return len(losses) - 1 if losses else None
+    return int(np.argmin(np.nan_to_num(losses, nan=np.inf)))  # NaN is worse than any number
 
 
 def epochs_since_best(history):

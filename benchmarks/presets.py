@@ -1,4 +1,4 @@
-"""Measure presets on an official split, with several seeds, shuffled frames and the trivial baseline: README's tables.
+"""Measure presets on an official split, with several seeds, the controls and the trivial baseline: README's tables.
 
     python benchmarks/presets.py --data /path/to/UCF-101 --framework torch --presets study_frames study_lrcn
 
@@ -32,13 +32,13 @@ STARTS = {
     "slim_lrcn": "slim_frames",
     "vgg16_lrcn": "vgg16_frames",
 }  # presets that start from another's checkpoint
-SHUFFLED = "results_shuffled.json"
+FILES = {control: f"results_{control}.json" if control else "results.json" for control in (None, *specs.CONTROLS)}
 
 
 def run_preset(data, name, *, framework, seed, out):
     """Train and evaluate one preset with one seed, in a folder of `out`; what is there already is left."""
     run = out / f"{framework}_{name}_{seed}"
-    if (run / SHUFFLED).exists():
+    if all((run / file).exists() for file in FILES.values()):
         return
     default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
     weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
@@ -46,19 +46,19 @@ def run_preset(data, name, *, framework, seed, out):
     model, history = run_training(experiment, run)
     num_parameters = int(load_backend(framework).training.count_parameters(model)[1])
     trained = {"train_seconds": sum(history["seconds"]), "num_parameters": num_parameters}
-    for shuffled, file in ((False, "results.json"), (True, SHUFFLED)):
-        results, metadata = evaluate_checkpoint(run, data, shuffle_frames=shuffled)
-        write_results(run, results, metadata | trained, name=file)
+    for control in FILES:
+        results, metadata = evaluate_checkpoint(run, data, control=control)
+        write_results(run, results, metadata | trained)
 
 
 def measure_baseline(data, *, framework):
-    """Evaluate logistic regression on the position-averaged ImageNet VGG-16 features of single frames."""
+    """Evaluate logistic regression on averaged ImageNet features of single frames; it learns from the same videos."""
     preset = specs.PRESETS["vgg16_frames"]
     experiment = Experiment(data, preset, framework=framework)
     table = prepare_table(experiment)
     build = load_backend(framework).training.build_model
     model = build(preset.model, len(table.attrs["classes"]), weights=load_initial_weights(experiment.weights))
-    parts = [table[table.subset != "test"], table[table.subset == "test"].reset_index(drop=True)]
+    parts = [table[table.subset == "train"], table[table.subset == "test"].reset_index(drop=True)]
     train, test = (
         np.stack(
             [
@@ -76,13 +76,14 @@ def measure_baseline(data, *, framework):
 
 def summarize(folders, num_parameters):
     """Put the runs of one preset, one a seed, into a row: the mean and, with several, the lowest and the highest."""
-    records, shuffled = (
-        [json.loads((folder / file).read_text()) for folder in folders] for file in ("results.json", SHUFFLED)
-    )
+    found = {
+        control: [json.loads((folder / file).read_text()) for folder in folders] for control, file in FILES.items()
+    }
+    records = found.pop(None)
     row = {f"{level}s": spread(records, level) for level in ("frame", "clip", "video")}
     first = records[0]["video_accuracy"]
     row["interval, first seed"] = f"{100 * first['low']:.1f}–{100 * first['high']:.1f}"
-    row["videos, shuffled"] = spread(shuffled, "video")
+    row |= {f"videos, {control.replace('_', ' and ')}": spread(found[control], "video") for control in found}
     row["parameters"] = f"{num_parameters:,}"
     row["seconds"] = f"{np.mean([record['train_seconds'] for record in records]):.0f}"
     return row
@@ -100,7 +101,7 @@ def report(out):
     for name in specs.PRESETS:
         for framework, title in (("torch", "PyTorch"), ("keras", "Keras")):
             folders = sorted(out.glob(f"{framework}_{name}_[0-9]*"))
-            folders = [folder for folder in folders if (folder / SHUFFLED).exists()]
+            folders = [folder for folder in folders if all((folder / file).exists() for file in FILES.values())]
             if folders:
                 record = json.loads((folders[0] / "results.json").read_text())
                 found = summarize(folders, record["num_parameters"])

@@ -69,7 +69,7 @@ def test_one_clip_a_video_with_its_label(rule, options):
     [
         ("segments", {}),
         ("uniform", {"shuffle": True}),
-        ("uniform", {"shuffle_frames": True}),
+        ("uniform", {"control": "shuffled"}),
         ("uniform", {"augment": True}),
     ],
 )
@@ -102,14 +102,31 @@ def test_shuffle_moves_clips():
 
 
 def test_shuffled_frames_are_the_same_frames_in_another_order():
-    plain, control = (
-        make(make_sampler("uniform", 8), lengths=[16] * 6, shuffle_frames=value) for value in (False, True)
-    )
+    plain, control = (make(make_sampler("uniform", 8), lengths=[16] * 6, control=value) for value in (None, "shuffled"))
     pairs = list(zip(plain.clips(0), control.clips(0), strict=True))
     assert all(sorted(mixed) == indices.tolist() for (_, indices), (_, mixed) in pairs)
     assert sum(mixed.tolist() == indices.tolist() for (_, indices), (_, mixed) in pairs) == 0
-    plain.shuffle_frames = True  # may be switched on later
+    plain.control = "shuffled"  # may be switched on later
     assert read(plain)[0] == read(control)[0]
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        (None, [1, 3, 5, 7, 9]),
+        ("first", [1, 1, 1, 1, 1]),
+        ("first_last", [1, 1, 1, 9, 9]),
+        ("reversed", [9, 7, 5, 3, 1]),
+    ],
+)
+def test_a_control_stands_in_place_of_a_clip_s_frames(control, expected):
+    batches = make(make_sampler("uniform", 5), lengths=[10], control=control)
+    assert batches.clips(0)[0][1].tolist() == expected
+
+
+def test_an_unknown_control_is_refused():
+    with pytest.raises(ValueError, match="Expected control to be None or one of .*'first_last'.*Received: 'last'"):
+        make(make_sampler("uniform", 4), control="last")
 
 
 def test_features_stay_as_they_are_stored():

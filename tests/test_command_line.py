@@ -9,7 +9,7 @@ from dataclasses import asdict
 import av
 import numpy as np
 import pytest
-from bright_and_dark import SHADES, write_data
+from bright_and_dark import SHADES, write_data, write_split
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
@@ -51,8 +51,8 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     counts = {level: record[f"{level}_accuracy"]["count"] for level in ("frame", "clip", "video")}
     assert counts == {"frame": 6 * 32, "clip": 6 * 2, "video": 6}  # three groups of two classes, 32 frames, 2 clips
     assert record["video_accuracy"]["value"] == 1
-    call("evaluate", "--data", data, "--run", lrcn, "--shuffle-frames")
-    assert (lrcn / "results_shuffled.json").exists()
+    assert "control: reversed" in call("evaluate", "--data", data, "--run", lrcn, "--control", "reversed").output
+    assert json.loads((lrcn / "results_reversed.json").read_text())["control"] == "reversed"
     video = next((data / "UCF-101").rglob("*.avi"))
     call("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film)
     with av.open(str(film)) as container:
@@ -82,6 +82,43 @@ def test_a_training_that_is_stopped_while_videos_are_read_says_so(monkeypatch, d
     assert stopped.exit_code == 143 and "Stopped before the first epoch" in stopped.output
 
 
+def test_splits_are_trained_and_evaluated_each_in_its_folder_and_their_mean_told(tmp_path):
+    data, run, lrcn = write_data(tmp_path / "data"), tmp_path / "frames", tmp_path / "lrcn"
+    write_split(data, 2, tested=(4, 5))
+    words = ("--data", data, "--framework", "torch", "--epochs", 1, "--limit", 1, "--splits", "1,2")
+    trained = call("train", *words, "--preset", "slim_frames", "--weights", "none", "--out", run)
+    found = call(*shlex.split(trained.output.split("Next: python -m actlib ")[1]))
+    values = []
+    for split in (1, 2):
+        record = json.loads((run / f"split{split}" / "results.json").read_text())
+        assert record["data"]["split"] == split
+        values.append(record["video_accuracy"]["value"])
+    assert found.output.splitlines()[-1].split()[-2] == f"{100 * sum(values) / 2:.1f}"
+    assert call("train", *words, "--preset", "slim_lrcn", "--weights", run, "--out", lrcn).exit_code == 0
+    for split in (1, 2):  # each started from the frame classifier of its own split
+        card = checkpoints.read_card(lrcn / f"split{split}" / "best.safetensors")
+        assert card["experiment"]["weights"] == str(run / f"split{split}") and card["leakage"] == []
+
+
+def test_leakage_is_refused_or_written_into_the_results(tmp_path):
+    data, run = write_data(tmp_path / "data"), tmp_path / "run"
+    write_split(data, 2, tested=(4,))
+    words = ("--data", data, "--preset", "slim_frames", "--epochs", 1, "--validation-groups", 0)
+    assert call("train", *words, "--weights", "none", "--out", run).exit_code == 0
+    for name, line in {
+        "tested": ("evaluate", "--data", data, "--run", run, "--split", 2),
+        "learnt": ("train", *words, "--weights", run, "--split", 2, "--out", tmp_path / "learnt"),
+    }.items():
+        refused = call(*line)
+        assert refused.exit_code == 1 and "2 shared (Bright g04, Dark g04)" in refused.output, name
+        assert call(*line, "--allow-leakage").exit_code == 0
+    expected = ["Bright g04", "Dark g04"]
+    assert json.loads((run / "results.json").read_text())["leakage"] == expected
+    assert checkpoints.read_card(tmp_path / "learnt" / "best.safetensors")["leakage"] == expected
+    shown = call("evaluate", "--data", data, "--run", tmp_path / "learnt", "--allow-leakage").output
+    assert "LEAKAGE: seen in training: Bright g04, Dark g04" in shown
+
+
 @pytest.fixture(scope="module")
 def wrong(data, tmp_path_factory):
     """A folder of files that are not what a command wants, and two models that are."""
@@ -98,6 +135,7 @@ def wrong(data, tmp_path_factory):
     preset = specs.PRESETS["slim_frames"]
     choices = {"framework": "torch", "weights": "none", "split": 1, "seed": 0, "protocol": "uniform", "limit": None}
     card = {"classes": [*SHADES], "preset": checkpoints.spec_to_json(preset), "experiment": choices}
+    card |= {"videos": {"train": {}, "validation": {}}, "leakage": []}
     cards = {
         "good": card,
         "strangers": card | {"classes": ["Aikido", "Judo"]},
@@ -130,6 +168,9 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (TRAIN + "--split 4", "Invalid value for '--split'"),
         (TRAIN + "--split one", "Invalid value for '--split'"),
         (TRAIN + "--seed -1", "Invalid value for '--seed'"),
+        (TRAIN + "--splits 1,4", "Expected --splits as numbers of official splits, 1,2,3. Received: 1,4"),
+        (TRAIN + "--validation-groups 5", "Expected validation_groups below 5"),
+        (TRAIN + "--validation-groups 0 --refit", "Expected validation groups for refit"),
         (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
         (TRAIN + "--limit 0", "Invalid value for '--limit'"),
         (TRAIN + "--speed 2", "No such option: --speed"),
@@ -163,6 +204,7 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Train the model anew"),
         (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Train the model anew"),
         (EVALUATE + "{wrong}/future.safetensors", "Received: 99 in"),
+        (EVALUATE + "{wrong}/good.safetensors --control backwards", "'backwards' is not one of 'shuffled', 'first'"),
         (EVALUATE + "{wrong}/good.safetensors --split 0", "Invalid value for '--split'"),
         (EVALUATE + "{wrong}/good.safetensors --framework jax", "'jax' is not one of 'torch', 'keras'"),
         (EVALUATE + "{wrong}/good.safetensors --data {tmp}/nowhere", "nowhere, which holds no folders"),
@@ -208,4 +250,4 @@ def test_help_names_every_option_and_its_default():
         text = call(command.callback.__name__, "--help").output
         assert command.callback.__doc__.split(":")[0].split()[0] in text
     text = call("train", "--help").output
-    assert all(f"--{name}" in text for name in asdict(command_line.TrainOptions(out="x")))
+    assert all(f"--{name.replace('_', '-')}" in text for name in asdict(command_line.TrainOptions(out="x")))

@@ -152,10 +152,27 @@ def test_compare_puts_models_in_one_table():
     assert table["videos"].tolist() == table["groups"].tolist() == [12, 12, 12, 1]
 
 
-def test_shuffle_control_shows_what_order_was_worth():
+def test_controls_stand_beside_the_ordered_frames():
     labels = [1, 1, 0, 0]
-    table = evaluation.shuffle_control(make_results([1] * 4, labels), make_results([1, 1, 1, 0], labels))
+    shuffled = replace(make_results([1, 1, 1, 0], labels), control="shuffled")
+    first = replace(make_results([1, 0, 0, 0], labels), control="first")
+    first = replace(first, predictions=first.predictions.sort_values("name", ascending=False, ignore_index=True))
+    table = evaluation.compare_controls(make_results([1] * 4, labels), shuffled, first)
     assert table.index.tolist() == ["Jump", "Run", "all"]  # the third class has no videos
-    assert table["videos"].tolist() == [2, 2, 4]
+    assert table["videos"].tolist() == [2, 2, 4] and table.columns.tolist()[1:] == ["ordered", "shuffled", "first"]
     assert table["ordered"].tolist() == [1, 1, 1] and table["shuffled"].tolist() == [0.5, 1, 0.75]
-    assert table["lost"].tolist() == [0.5, 0.0, 0.25]
+    assert table["first"].tolist() == [0, 0.5, 0.25]
+
+
+def test_the_mean_of_splits_is_told_without_an_interval():
+    table = evaluation.average_splits({"split 1": make_results([1, 1, 0, 0]), "split 2": make_results([1, 1, 1, 0])})
+    assert table["video accuracy"].str.split(" ").str[0].tolist() == ["50.0", "75.0", "62.5"]
+
+
+def test_controls_and_leakage_are_kept_and_told():
+    results = replace(make_results([1, 0]), control="reversed", leakage=("Run g03", "Sit g01"))
+    again = evaluation.Results.from_json(results.to_json())
+    assert (again.control, again.leakage) == (results.control, results.leakage)
+    for text in (repr(again), again._repr_html_()):
+        assert "control: reversed" in text and "LEAKAGE: seen in training: Run g03, Sit g01" in text
+    assert "LEAKAGE" not in repr(make_results([1]))

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from bright_and_dark import write_data, write_split
 
 from actlib import checkpoints, experiment, specs
+from actlib.dataset import check_leakage, list_videos
 from actlib.experiment import Experiment, preparing, running
 
 SLIM = specs.PRESETS["slim_frames"]
@@ -109,7 +111,7 @@ def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices,
     monkeypatch.setattr(running, "load_model", None)
     mine = experiment.evaluate_model(model, batches, test)
     np.testing.assert_allclose(mine.probabilities, results.probabilities, atol=1e-6)
-    path = experiment.write_results(tmp_path, results, metadata, name="mine.json")
+    path = experiment.write_results(tmp_path / "mine", results, metadata)
     written = json.loads(path.read_text())
     assert written["preset"] == checkpoints.spec_to_json(choices.preset) and written["seconds"] > 0
     assert written["versions"]["python"] == ".".join(map(str, sys.version_info[:3])) and written["framework"] == "torch"
@@ -130,12 +132,16 @@ def test_a_checkpoint_is_evaluated_on_as_many_videos_as_it_was_trained_on_unless
         assert experiment.evaluate_checkpoint(tmp_path, choices.data, limit=limit)[0].video.count == count
 
 
-def test_shuffled_frames_reach_the_batches(choices, tmp_path, monkeypatch):
+def test_a_control_reaches_the_batches_and_the_results_say_so(choices, tmp_path, monkeypatch):
     experiment.run_training(choices, tmp_path)
-    monkeypatch.setattr(running, "evaluate_model", lambda model, batches, table: batches)
-    for shuffled in (False, True):
-        batches, _ = experiment.evaluate_checkpoint(tmp_path, choices.data, shuffle_frames=shuffled)
-        assert batches.shuffle_frames is shuffled and batches.shuffle is False
+    given, make_batches = [], running.make_batches
+    monkeypatch.setattr(
+        running, "make_batches", lambda *words, **options: given.append(make_batches(*words, **options)) or given[-1]
+    )
+    for control, name in ((None, "results.json"), ("first", "results_first.json")):
+        results, _ = experiment.evaluate_checkpoint(tmp_path, choices.data, control=control)
+        assert given[-1].control == results.control == control and given[-1].shuffle is False
+        assert experiment.write_results(tmp_path, results, {}).name == name
 
 
 def test_features_are_named_by_their_convolutions(choices):
@@ -163,6 +169,106 @@ def test_a_checkpoint_is_not_tested_on_recordings_it_was_trained_on(choices, tmp
     write_split(choices.data, 3, tested=(1, 2))
     results, metadata = experiment.evaluate_checkpoint(tmp_path / "run", choices.data, split=3)
     assert results.video.count == 4 and metadata["data"]["split"] == 3
+
+
+def test_a_leak_is_found_in_renamed_folders_and_in_copies(choices, tmp_path):
+    """By content where classes were renamed, by name where files were written anew."""
+    experiment.run_training(choices, tmp_path / "run")
+    renamed = tmp_path / "renamed"
+    for video in sorted((choices.data / "UCF-101").rglob("*.avi")):
+        name = video.parent.name.replace("Bright", "Light")
+        (renamed / name).mkdir(parents=True, exist_ok=True)
+        (renamed / name / video.name).hardlink_to(video)
+    table = list_videos(renamed).assign(subset="test")
+    seen = checkpoints.read_card(tmp_path / "run" / "best.safetensors")["videos"]
+    assert check_leakage(seen["train"], table, allow=True) == [f"{name} g{group:02d}" for name, group in (
+        *(("Dark", group) for group in learnt(seen, "Dark")), *(("Light", group) for group in learnt(seen, "Bright")),
+    )]  # fmt: skip
+    assert check_leakage(seen["train"], table.assign(hash="other"), allow=True) == [
+        f"Dark g{group:02d}" for group in learnt(seen, "Dark")
+    ]
+
+
+def learnt(seen, name):
+    return [int(group[-2:]) for group in seen["train"] if group.startswith(name)]
+
+
+def test_a_chain_of_checkpoints_inherits_what_each_has_seen(choices, tmp_path):
+    write_split(choices.data, 2, tested=(1, 2, 3, 4))
+    experiment.run_training(choices, tmp_path / "first")  # trains on groups 4 to 8 but for four of validation
+    second = replace(choices, split=2, validation_groups=0, weights=str(tmp_path / "first"))
+    with pytest.raises(ValueError, match="2 shared .Bright g04, Dark g04"):
+        experiment.run_training(second, tmp_path / "second")
+    model, _ = experiment.run_training(replace(second, allow_leakage=True), tmp_path / "second")
+    third = replace(choices, split=2, validation_groups=0, weights=str(tmp_path / "second"))
+    with pytest.raises(ValueError, match="2 shared .Bright g04, Dark g04"):  # of the first, not of the second
+        experiment.run_training(third, tmp_path / "third")
+    assert model.card["leakage"] == ["Bright g04", "Dark g04"]
+    assert set(model.card["videos"]["train"]) >= {f"Dark g{group:02d}" for group in range(5, 9)}
+    assert "Dark g04" in {**model.card["videos"]["train"], **model.card["videos"]["validation"]}
+
+
+def test_weights_that_have_trained_on_the_validation_videos_are_refused(choices, tmp_path):
+    experiment.run_training(replace(choices, validation_groups=0), tmp_path / "all")
+    with pytest.raises(ValueError, match="8 shared .Bright g0"):
+        experiment.run_training(replace(choices, weights=str(tmp_path / "all")), tmp_path / "next")
+    experiment.run_training(choices, tmp_path / "some")
+    _, history = experiment.run_training(replace(choices, weights=str(tmp_path / "some"), seed=1), tmp_path / "next")
+    assert len(history["loss"]) == 2  # the same groups validate, whatever the seed
+
+
+def test_the_seed_leaves_the_validation_groups_alone(choices):
+    validation = [
+        experiment.prepare_table(replace(choices, validation_groups=2, **seeds)).query("subset == 'validation'").name
+        for seeds in ({}, {"seed": 5}, {"split_seed": 1})
+    ]
+    assert validation[0].tolist() == validation[1].tolist() != validation[2].tolist()
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_without_validation_groups_all_train_and_the_last_epoch_is_kept(choices, framework, tmp_path):
+    training = replace(choices.preset.training, num_epochs=3, patience=1)
+    preset = replace(choices.preset, training=training)
+    given = replace(choices, validation_groups=0, preset=preset, framework=framework)
+    model, history = experiment.run_training(given, tmp_path)
+    assert len(history["loss"]) == 3 and history["val_loss"] == [None] * 3
+    assert model.card["videos"]["validation"] == {} and len(model.card["videos"]["train"]) == 10
+    assert model.card["metrics"]["epoch"] == 3
+
+
+def test_refit_trains_on_both_for_the_epochs_that_validation_chose(choices, tmp_path, monkeypatch):
+    runs, train_once = [], running._train_once
+
+    def record(given, run, monitor):
+        model, history = train_once(given, run, monitor)
+        if given.validation_groups:
+            history = history | {"val_loss": [0.2, 0.3]}  # the first epoch was the best
+        runs.append((given, run, history))
+        return model, history
+
+    monkeypatch.setattr(running, "_train_once", record)
+    model, history = experiment.run_training(replace(choices, refit=True), tmp_path)
+    (first, chosen, _), (second, run, _) = runs
+    assert (chosen, run, len(history["loss"])) == (tmp_path / "choosing", tmp_path, 1)
+    assert (first.validation_groups, second.validation_groups) == (4, 0) and len(model.card["videos"]["train"]) == 10
+    assert experiment.evaluate_checkpoint(tmp_path, choices.data)[0].video.count == 6
+
+
+def test_refit_waits_for_a_choice_that_was_stopped(choices, tmp_path):
+    monitor = SimpleNamespace(stop=False, on_epoch=lambda record: setattr(monitor, "stop", True))
+    monitor.on_batch = lambda done, total, loss: None
+    experiment.run_training(replace(choices, refit=True), tmp_path, monitor=monitor)
+    assert not (tmp_path / "best.safetensors").exists() and (tmp_path / "choosing" / "best.safetensors").exists()
+
+
+def test_a_checkpoint_that_does_not_say_what_it_has_seen_is_refused(choices, tmp_path):
+    model, _ = experiment.run_training(choices, None)
+    model.card.pop("videos")
+    path = experiment.load_backend("torch").weights.save_model(tmp_path / "old.safetensors", model)
+    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it anew"):
+        experiment.evaluate_checkpoint(path, choices.data)
+    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it anew"):
+        experiment.run_training(replace(choices, weights=str(path)), None)
 
 
 def test_what_should_be_frozen_but_has_no_weights_is_trained_with_a_warning():

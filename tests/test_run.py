@@ -94,7 +94,7 @@ def test_curves_are_those_of_the_history(tmp_path):
         ([1.0, 1.0], [9, 9], 0, 1),  # of equals the first
         ([float("nan"), 5.0], [1, 2], 1, 0),  # NaN is worse than any number
         ([float("nan")] * 2, [1, 2], 0, 1),
-        ([None, None, None], [3, 2, 1], 2, 0),  # no validation: the training loss decides
+        ([None, None, None], [3, 1, 2], 2, 0),  # no validation: the last
     ],
 )
 def test_the_best_epoch(val_loss, loss, best, since):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlib.dataset import assign_subsets, check_leakage, list_videos, split_hash
+from actlib.dataset import assign_subsets, check_leakage, list_groups, list_videos, split_hash
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 CLASSES = ("Basketball", "BasketballDunk", "Diving")
@@ -40,7 +40,7 @@ def videos(tmp_path):
 
 def test_validation_takes_whole_groups_out_of_training(videos, tmp_path):
     videos.attrs["classes"] = CLASSES
-    table = assign_subsets(videos, tmp_path, validation_groups=4, seed=0)
+    table = assign_subsets(videos, tmp_path, validation_groups=4, split_seed=0)
     groups = table.groupby("subset")["group"].unique().map(set)
     assert groups["test"] == set(range(1, 8)) and len(groups["validation"]) == 4
     assert groups["train"] | groups["validation"] == set(range(8, 26))
@@ -50,7 +50,7 @@ def test_validation_takes_whole_groups_out_of_training(videos, tmp_path):
 
 
 def test_the_groups_that_validate_are_those_of_earlier_versions(videos, tmp_path):
-    table = assign_subsets(videos, tmp_path, validation_groups=4, seed=0)
+    table = assign_subsets(videos, tmp_path, validation_groups=4, split_seed=0)
     assert sorted(table.loc[table["subset"] == "validation", "group"].unique()) == [10, 14, 17, 25]
 
 
@@ -62,7 +62,7 @@ def test_validation_may_be_empty_but_not_everything(videos, tmp_path):
 
 def test_a_class_does_not_lose_its_last_training_group(videos, tmp_path):
     for seed in range(20):
-        table = assign_subsets(videos, tmp_path, validation_groups=17, seed=seed)
+        table = assign_subsets(videos, tmp_path, validation_groups=17, split_seed=seed)
         assert table.loc[table["class_name"] == "Diving", "subset"].tolist() == ["train"]
 
 
@@ -84,8 +84,22 @@ def test_shared_groups_are_refused_unless_allowed(videos):
     with pytest.raises(ValueError, match="4 shared .Basketball g11, Basketball g12, BasketballDunk g11 ...."):
         check_leakage(train, test)
     shared = check_leakage(train, test[test["group"] < 12], allow=True)
-    assert shared.to_dict("list") == {"class_name": ["Basketball", "BasketballDunk"], "group": [11, 11]}
+    assert shared == ["Basketball g11", "BasketballDunk g11"]
     assert len(check_leakage(train, test[test["group"] > 12])) == 0
+
+
+def test_a_group_is_shared_by_its_name_or_by_the_content_of_a_video(videos):
+    train = videos[videos["group"] == 8].assign(hash="same")
+    copy = videos[videos["group"] == 3].iloc[:1].assign(hash="same")  # under another name
+    assert check_leakage(train, copy, allow=True) == ["Basketball g03"]
+    assert check_leakage(list_groups(train), copy.assign(hash="another"), allow=True) == []
+    assert list_groups(train.iloc[:1]) == {"Basketball g08": "same"}
+    people = videos.copy()
+    people.attrs["groups_span_classes"] = True  # a number is a person, whatever the class
+    parts = [
+        people[(people["class_name"] == name) & (people["group"] == 8)] for name in ("Basketball", "BasketballDunk")
+    ]
+    assert check_leakage(*parts, allow=True) == ["g08"]
 
 
 def test_the_hash_names_the_split_whatever_the_order(videos, tmp_path):
@@ -109,9 +123,9 @@ def test_any_split_is_clean_complete_and_drawn_by_its_seed_alone(rows, num_group
     num_groups = min(num_groups, in_training["group"].nunique() - 1)
     with tempfile.TemporaryDirectory() as folder:
         write_lists(folder, videos, tested=tested)
-        table = assign_subsets(videos, folder, validation_groups=num_groups, seed=seed)
+        table = assign_subsets(videos, folder, validation_groups=num_groups, split_seed=seed)
         other = videos.loc[data.draw(st.permutations(range(len(videos))))]
-        again = assign_subsets(other, folder, validation_groups=num_groups, seed=seed)
+        again = assign_subsets(other, folder, validation_groups=num_groups, split_seed=seed)
     assert sorted(table["name"]) == sorted(videos["name"])
     assert ((table["subset"] == "test") == (table["group"] <= table["class_name"].map(TESTED))).all()
     train, validation, test = (table[table["subset"] == subset] for subset in ("train", "validation", "test"))
@@ -124,7 +138,7 @@ def test_any_split_is_clean_complete_and_drawn_by_its_seed_alone(rows, num_group
 
 
 def test_another_seed_draws_other_groups(videos, tmp_path):
-    assert len({split_hash(assign_subsets(videos, tmp_path, seed=seed)) for seed in range(4)}) > 1
+    assert len({split_hash(assign_subsets(videos, tmp_path, split_seed=seed)) for seed in range(4)}) > 1
 
 
 @pytest.mark.skipif(not REAL, reason="ACTLIB_REAL_DATA names no folder of real clips")

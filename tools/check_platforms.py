@@ -26,7 +26,17 @@ MACOS = "14.0"  # the oldest macOS that PyAV's wheels run on
 
 def resolve(platform, python, *, tested=False):
     """Resolve all dependencies for one machine: (number of packages, None), or (0, what stands in the way)."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--no-header", "--no-annotate"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--quiet",
+        "--no-header",
+        "--no-annotate",
+    ]
     command += ["--extra", "cpu", "--extra", "dev", "--only-binary", ":all:"]
     command += ["--python-platform", platform, "--python-version", python]
     command += ["--constraint", "constraints.txt"] if tested else []

@@ -12,5 +12,5 @@ from actlib.dataset.augmentation import augment_clip
 from actlib.dataset.batches import ClipBatches
 from actlib.dataset.cache import FeatureCache, FrameCache
 from actlib.dataset.loading import count_bytes, load_arrays
-from actlib.dataset.splits import assign_subsets, check_leakage, split_hash
+from actlib.dataset.splits import assign_subsets, check_leakage, list_groups, split_hash
 from actlib.dataset.ucf101 import Split, list_videos, read_split

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from actlib.dataset.augmentation import augment_clip
+from actlib.specs import CONTROLS
 
 
 @dataclass
@@ -24,7 +25,9 @@ class ClipBatches:
         shuffle: put the clips of each epoch in another order.
         seed: of all that is random: sampling, order, augmentation.
         augment: False, True for `augment_clip` at the frames' own size, or `function(clip, *, rng)`; for frames only.
-        shuffle_frames: put the frames of each clip in random order (the control: what is order worth?).
+        control: what stands in place of each clip's frames, to see what a model reads from them; None for the frames:
+            "shuffled" (in random order), "reversed", "first" (that one at every step), or "first_last" (the first for
+            half of the steps, then the last).
         kind: "frames" or "features"; None asks a cache for its own, and takes a list for frames.
 
     Example:
@@ -43,7 +46,7 @@ class ClipBatches:
     shuffle: bool = False
     seed: int = 0
     augment: object = False
-    shuffle_frames: bool = False
+    control: str | None = None
     kind: str | None = None
 
     def __post_init__(self):
@@ -53,6 +56,8 @@ class ClipBatches:
                 f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
                 f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
             )
+        if self.control not in (None, *CONTROLS):
+            raise ValueError(f"Expected control to be None or one of {CONTROLS}. Received: {self.control!r}.")
         self.kind = self.kind or getattr(self.source, "kind", "frames")
         self._lengths, self._epochs = None, {}
 
@@ -83,7 +88,7 @@ class ClipBatches:
 
     def clips(self, number=0):
         """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""
-        key = (number, self.sampler, self.seed, self.shuffle, self.shuffle_frames)
+        key = (number, self.sampler, self.seed, self.shuffle, self.control)
         if (clips := self._epochs.get(key)) is None:
             clips = self._draw_epoch(number)
             self._epochs = dict([*self._epochs.items()][-1:]) | {key: clips}  # two at most: len asks for epoch 0
@@ -112,6 +117,13 @@ class ClipBatches:
                     f"Expected clips of {len(clips[0][1])} frames in 0..{self._lengths[video] - 1}. "
                     f"Received: {indices.tolist()} for video {video}. Correct the sampler."
                 )
-        if self.shuffle_frames:
-            clips = [(video, frames.permutation(indices)) for video, indices in clips]
+        if self.control:
+            clips = [(video, _replace_frames(indices, self.control, frames)) for video, indices in clips]
         return [clips[row] for row in order.permutation(len(clips))] if self.shuffle else clips
+
+
+def _replace_frames(indices, control, rng):
+    """What a control shows in place of a clip's frames, int (T,)."""
+    halves = np.where(np.arange(len(indices)) < len(indices) / 2, indices[0], indices[-1])
+    others = {"first": np.full_like(indices, indices[0]), "first_last": halves, "reversed": indices[::-1]}
+    return rng.permutation(indices) if control == "shuffled" else others[control]

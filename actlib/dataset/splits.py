@@ -8,7 +8,7 @@ import pandas as pd
 from actlib.dataset.ucf101 import read_split
 
 
-def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0) -> pd.DataFrame:
+def assign_subsets(videos, folder, *, split=1, validation_groups=4, split_seed=0) -> pd.DataFrame:
     """Mark each video as training, validation or test, by an official split; whole groups validate.
 
     Args:
@@ -16,8 +16,8 @@ def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0) -> p
         folder: as for `read_split`.
         split: official split, 1 to 3.
         validation_groups: how many group numbers leave training for validation, the same ones in every class; a class
-            that has no others keeps its last one for training.
-        seed: draws those groups.
+            that has no others keeps its last one for training. 0: none.
+        split_seed: draws those groups.
 
     Returns:
         The listed videos with a column `subset`: "train", "validation" or "test"; a warning names what is in no list,
@@ -30,7 +30,7 @@ def assign_subsets(videos, folder, *, split=1, validation_groups=4, seed=0) -> p
     subset_of = {name.lower(): subset for subset, names in lists._asdict().items() for name in names}
     subsets = videos["name"].str.lower().map(subset_of)
     table = videos.assign(subset=subsets)[subsets.notna()].reset_index(drop=True)
-    table.loc[_choose_validation(table, validation_groups, seed), "subset"] = "validation"
+    table.loc[_choose_validation(table, validation_groups, split_seed), "subset"] = "validation"
     table.attrs.update(videos.attrs, split=split)
     if num_unlisted := len(videos) - len(table):
         warnings.warn(f"{num_unlisted} videos are in no list of split {split}: left out.", stacklevel=2)
@@ -56,29 +56,56 @@ def _choose_validation(table, num_groups, seed):
     return training & (rank < num_groups) & (rank < last)
 
 
-def check_leakage(train, test, *, allow=False) -> pd.DataFrame:
+def list_groups(videos) -> dict[str, str]:
+    """List the groups that videos are of, and what is in their files: what a checkpoint's card keeps of them.
+
+    Args:
+        videos: table with columns `class_name` and `group`, of `list_videos` or with its `hash`.
+
+    Returns:
+        Name -> content hashes with spaces between. A group is named by its class and number, "Diving g08", or by the
+        number alone where the table's `attrs` say `groups_span_classes`.
+    """
+    numbers = videos["group"].map("g{:02d}".format)
+    names = numbers if videos.attrs.get("groups_span_classes") else videos["class_name"] + " " + numbers
+    hashes = videos["hash"] if "hash" in videos else numbers.map(lambda number: "")
+    return hashes.groupby(names).agg(lambda group: " ".join(sorted(group))).to_dict()
+
+
+def check_leakage(train, test, *, allow=False) -> list[str]:
     """Find groups (clips of one recording: same people, same place) that stand on both sides of a split.
 
     Args:
-        train, test: tables with columns `class_name` and `group`.
-        allow: return shared groups rather than raise a ValueError that names them.
+        train: table with columns `class_name` and `group`, or what `list_groups` made of one.
+        test: likewise; a group is shared if its name is, or the content (`hash`) of one of its videos.
+        allow: return shared groups rather than raise.
 
     Returns:
-        DataFrame of the shared groups, with both columns; empty when the split is clean.
+        The names of the test groups that are shared, sorted; none when the split is clean.
+
+    Raises:
+        ValueError: There are some; it names the first.
     """
-    keys = ["class_name", "group"]
-    shared = train[keys].drop_duplicates().merge(test[keys].drop_duplicates()).sort_values(keys, ignore_index=True)
-    if len(shared) and not allow:
-        first = ", ".join(f"{row.class_name} g{row.group:02d}" for row in shared.head(3).itertuples())
-        first += " ..." * (len(shared) > 3)
+    train, test = (each if isinstance(each, dict) else list_groups(each) for each in (train, test))
+    known = set(" ".join(train.values()).split())
+    shared = sorted(name for name, hashes in test.items() if name in train or known & set(hashes.split()))
+    if shared and not allow:
         raise ValueError(
-            f"Expected no group on both sides. Received: {len(shared)} shared ({first}). "
-            "Use an official split, or pass allow=True to see what a split with siblings pretends."
+            f"Expected no group on both sides. Received: {len(shared)} shared ({', '.join(shared[:3])}"
+            f"{' ...' * (len(shared) > 3)}). Use an official split, the one that the weights were trained on, or "
+            "allow it (allow=True, --allow-leakage) to see what siblings pretend."
         )
     return shared
 
 
 def split_hash(videos) -> str:
-    """Name a split by which videos (`name`) stand in which `subset`: 12 hexadecimal digits, whatever their order."""
+    """Name a split by which videos stand in which subset.
+
+    Args:
+        videos: table with columns `name` and `subset`, in any order.
+
+    Returns:
+        12 hexadecimal digits.
+    """
     lines = sorted(f"{name} {subset}\n" for name, subset in zip(videos["name"], videos["subset"], strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]

@@ -4,7 +4,7 @@ metrics      softmax; steps pooled into clips, clips into videos
 intervals    the 95 % interval of an accuracy: a bootstrap over groups
 evaluate     logits and labels -> Results
 results      what one evaluation found, as numbers, tables and JSON
-comparison   two models on the same videos; several in one table; the control with shuffled frames
+comparison   two models on the same videos; several in one table; controls such as shuffled frames
 baseline     logistic regression on averaged features
 calibration  temperature scaling, reliability, "none of these"
 neighbours   which clips lie close to each other in feature space
@@ -12,7 +12,7 @@ neighbours   which clips lie close to each other in feature space
 
 from actlib.evaluation.baseline import global_average_pool, logistic_baseline
 from actlib.evaluation.calibration import NONE_OF_THESE, apply_temperature, calibrate, reliability_table
-from actlib.evaluation.comparison import compare, format_p, paired_test, shuffle_control
+from actlib.evaluation.comparison import average_splits, compare, compare_controls, format_p, paired_test
 from actlib.evaluation.evaluate import evaluate
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax

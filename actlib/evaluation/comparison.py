@@ -1,4 +1,4 @@
-"""Two models on the same videos, several in one table, and the same model without the order of the frames."""
+"""Two models on the same videos, several in one table, and one model with other frames in place of the clips'."""
 
 from typing import NamedTuple
 
@@ -67,19 +67,43 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def shuffle_control(ordered: Results, shuffled: Results) -> pd.DataFrame:
-    """Show what a model loses when the frames of every clip are shuffled: what it had read from their order.
+def average_splits(results: dict[str, Results]) -> pd.DataFrame:
+    """Put the results on several official splits, by name, in one table, with the mean that papers report.
 
-    ``shuffled`` are the same model's results on the same clips from ``ClipBatches(..., shuffle_frames=True)``. There is
-    one row a class and a last row "all": videos, the accuracy in both cases, and lost, their difference.
+    Args:
+        results: name of a split -> its results.
+
+    Returns:
+        A row a split and a last row "mean"; columns: the accuracy of each level as text.
     """
-    left, right = _align(ordered, shuffled)
+    columns = {}
+    for level in LEVELS:
+        found = {name: getattr(each, level) for name, each in results.items()}
+        mean = np.mean([accuracy.value for accuracy in found.values()])
+        columns[f"{level} accuracy"] = {name: str(each) for name, each in found.items()} | {
+            "mean": f"{100 * mean:.1f} %"
+        }
+    return pd.DataFrame(columns)
+
+
+def compare_controls(ordered: Results, *controls: Results) -> pd.DataFrame:
+    """Show what a model still gets right where something else stands in place of each clip's frames.
+
+    Args:
+        ordered: results on the clips as they are.
+        *controls: the same model's results on the same videos from ``ClipBatches(..., control=...)``.
+
+    Returns:
+        One row a class and a last row "all": videos, the accuracy (0..1) as ordered, then one column a control by its
+        name; what is lost there had been read from order ("shuffled", "reversed") or from more than the frames left.
+    """
     names = ordered.predictions["class_name"].to_numpy()
-    table = pd.DataFrame({"class_name": names, "videos": 1, "ordered": left, "shuffled": right})
+    columns = {"ordered": ordered.predictions["correct"].to_numpy()}
+    columns |= {results.control: _align(ordered, results)[1] for results in controls}
+    table = pd.DataFrame({"class_name": names, "videos": 1, **columns})
     table = pd.concat([table, table.assign(class_name="all")])
     rows = [*(name for name in ordered.classes if name in names), "all"]
-    table = table.groupby("class_name").agg({"videos": "sum", "ordered": "mean", "shuffled": "mean"}).loc[rows]
-    return table.assign(lost=table["ordered"] - table["shuffled"])
+    return table.groupby("class_name").agg({"videos": "sum", **dict.fromkeys(columns, "mean")}).loc[rows]
 
 
 def _align(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,8 @@ class Results:
     predictions: pd.DataFrame  # one row a video: true and predicted label and class, whether correct, probabilities
     readout: str  # how a clip's steps were pooled
     groups_span_classes: bool = False  # whether a group is the same people and place in every class
+    control: str | None = None  # what stood in place of the clips' frames, see ``dataset.ClipBatches``
+    leakage: tuple[str, ...] = ()  # groups that the model has seen and should not have
 
     @property
     def groups(self) -> np.ndarray:
@@ -86,6 +88,8 @@ class Results:
             rows.append((f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"))
         table = pd.DataFrame(rows, pd.Index(LEVELS, name="level"), ["accuracy", "95 % interval", "number"])
         note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
+        note += f"; control: {self.control}" * bool(self.control)
+        note += f"; LEAKAGE: seen in training: {', '.join(self.leakage)}" * bool(self.leakage)
         return table, note
 
     def __repr__(self) -> str:
@@ -105,6 +109,8 @@ class Results:
             **{f"{level}_accuracy": asdict(getattr(self, level)) for level in LEVELS},
             "num_groups": self.num_groups,
             "groups_span_classes": self.groups_span_classes,
+            "control": self.control,
+            "leakage": list(self.leakage),
             "classes": list(self.classes),
             "readout": self.readout,
             "per_class": per_class.to_dict(orient="index"),
@@ -122,4 +128,5 @@ class Results:
         probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
         levels = [Accuracy(**record[f"{level}_accuracy"]) for level in LEVELS]
-        return cls(classes, *levels, table, record["readout"], record.get("groups_span_classes", False))
+        options = [record.get("groups_span_classes", False), record.get("control"), tuple(record.get("leakage", ()))]
+        return cls(classes, *levels, table, record["readout"], *options)

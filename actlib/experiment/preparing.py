@@ -1,7 +1,7 @@
 """The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
 
 import importlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,17 +24,19 @@ class Experiment:
     weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
     split: int = 1
     classes: tuple[str, ...] | None = None  # None: all that are there
-    seed: int = 0
+    seed: int = 0  # of weights, batches and dropout
+    split_seed: int = 0  # chooses the groups held out for validation: the same in every run, unless told
+    validation_groups: int = 4  # how many; 0: train on the whole list for a fixed number of epochs
+    refit: bool = False  # choose the number of epochs on validation, then train on its groups too for that many
+    allow_leakage: bool = False  # start from weights that have seen videos of this experiment's validation or test
     protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
     limit: int | None = None  # at most this many videos of a class in each subset: for a quick try
-    stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
-        for name, known in (("protocol", PROTOCOLS), ("stream", specs.STREAMS)):
-            if (received := getattr(self, name)) not in known:
-                raise ValueError(f"Expected {name} to be one of {(*known,)}. Received: {received!r}.")
-        preset = replace(self.preset, model=specs.use_stream(self.preset.model, self.stream))
-        object.__setattr__(self, "preset", preset)
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"Expected protocol to be one of {(*PROTOCOLS,)}. Received: {self.protocol!r}.")
+        if self.refit and not self.validation_groups:
+            raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
 
 
 def choose_preset(model, folder):
@@ -68,20 +70,22 @@ def load_backend(framework):
     return importlib.import_module(f"actlib.{framework}")
 
 
-def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
+def prepare_videos(folder, *, split=1, classes=None, split_seed=0, validation_groups=4, limit=None):
     """List the videos of an official split, whole groups of the training list held out for validation.
 
     Args:
         folder: The data folder.
         split: 1, 2 or 3.
         classes: Exact class names, or None for all that are there.
-        seed: Chooses the groups held out.
+        split_seed: Chooses the groups held out.
+        validation_groups: How many group numbers are held out, 0 for none.
         limit: At most this many videos of a class in each subset, spread over its groups; None for all.
 
     Returns:
         The table of ``list_videos`` with a column ``subset``: "train", "validation" or "test".
     """
-    table = dataset.assign_subsets(dataset.list_videos(folder, classes=classes), folder, split=split, seed=seed)
+    options = {"split": split, "split_seed": split_seed, "validation_groups": validation_groups}
+    table = dataset.assign_subsets(dataset.list_videos(folder, classes=classes), folder, **options)
     dataset.check_leakage(table[table.subset != "test"], table[table.subset == "test"])
     if limit is None:
         return table
@@ -91,15 +95,14 @@ def prepare_videos(folder, *, split=1, classes=None, seed=0, limit=None):
 
 def prepare_table(experiment):
     """List the videos of an experiment, see ``prepare_videos``."""
-    e = experiment
-    return prepare_videos(e.data, split=e.split, classes=e.classes, seed=e.seed, limit=e.limit)
+    names = ("split", "classes", "split_seed", "validation_groups", "limit")
+    return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
 
 
 def cache_frames(table, experiment):
-    """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for."""
-    num_frames, vgg = experiment.preset.num_frames, experiment.preset.model.vgg
-    num_frames = None if experiment.protocol == "paper" else num_frames
-    return dataset.FrameCache(table, num_frames=num_frames, size=vgg.size, flow=vgg.flow)
+    """Open a ``FrameCache`` of videos: the frames that the protocol asks for, at the size of the model."""
+    num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
+    return dataset.FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
 
 
 def cache_features(frames, model):
@@ -118,7 +121,7 @@ def cache_inputs(table, model, experiment):
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
 
 
-def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
+def make_batches(cache, table, experiment, *, train, control=None):
     """Draw clips from the videos of a subset and put them into batches.
 
     Args:
@@ -126,11 +129,9 @@ def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
         table: The videos.
         experiment: The ``Experiment``: how clips are drawn, how many make a batch.
         train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
-        shuffle_frames: Put each clip's frames in random order: the control for what order is worth.
+        control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
     """
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
-    flow = preset.model.vgg.flow
-    augment = partial(dataset.augment_clip, flow=flow) if flow else True
     stride = max(1, preset.clip_frames // 2) if name == "windows" else None
     return dataset.ClipBatches(
         cache,
@@ -139,6 +140,6 @@ def make_batches(cache, table, experiment, *, train, shuffle_frames=False):
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and preset.augment and cache.kind == "frames" and augment,
-        shuffle_frames=shuffle_frames,
+        augment=train and preset.augment and cache.kind == "frames",
+        control=control,
     )

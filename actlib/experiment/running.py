@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from actlib import checkpoints, evaluation, paths, sample
-from actlib.dataset import check_leakage, split_hash
-from actlib.experiment.predictor import load_initial_weights, load_model
+from actlib.dataset import check_leakage, list_groups, split_hash
+from actlib.experiment.predictor import find_checkpoint, load_initial_weights, load_model
 from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
-from actlib.run import package_versions
+from actlib.run import best_epoch, epochs_since_best, package_versions
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
@@ -21,20 +21,43 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
     Args:
         model: A model of the experiment's framework.
         train_batches: What it learns from, of ``make_batches``; features train its head alone.
-        validation_batches: What chooses the best epoch.
+        validation_batches: What chooses the best epoch; None: the last epoch is kept, and none stops it early.
         experiment: The ``Experiment``; together with the table it goes into the checkpoint's card.
         table: All videos of the experiment.
         run: Folder for best.safetensors, its card, history and the state to resume from; None writes nothing.
         monitor: Told of each batch and epoch; None shows a progress bar.
     """
-    model.card = model.card | _make_card(experiment, table)
+    model.card = model.card | _describe_choices(experiment, table) | _describe_videos(experiment, table)
     options = {"run": run, "seed": experiment.seed, "monitor": monitor}
-    batches = train_batches, validation_batches
-    return load_backend(model).training.train(model, *batches, experiment.preset.training, **options)
+    batches, training = (train_batches, validation_batches), experiment.preset.training
+    training = replace(training, patience=None if validation_batches is None else training.patience)
+    return load_backend(model).training.train(model, *batches, training, **options)
 
 
 def run_training(experiment, run, *, monitor=None):
-    """Go from a folder of videos to (model, history), as ``python -m actlib train`` does; see ``train_model``."""
+    """Go from a folder of videos to (model, history), as ``python -m actlib train`` does; see ``train_model``.
+
+    Args:
+        experiment: The ``Experiment``. With ``refit``, the epoch is chosen by a training in the folder "choosing" of
+            the run; then another one takes all videos but those of the test for that many epochs.
+        run: The run's folder, or None.
+        monitor: As for ``train_model``.
+
+    Raises:
+        ValueError: The weights to start from have seen videos of the validation or test subset.
+    """
+    if not experiment.refit:
+        return _train_once(experiment, run, monitor)
+    model, history = _train_once(experiment, run and Path(run) / "choosing", monitor)
+    training = experiment.preset.training
+    if len(history["loss"]) < training.num_epochs and epochs_since_best(history) != training.patience:
+        return model, history  # it was stopped
+    training = replace(training, num_epochs=best_epoch(history) + 1)
+    preset = replace(experiment.preset, training=training)
+    return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor)
+
+
+def _train_once(experiment, run, monitor):
     table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
     experiment = _train_what_has_no_weights(experiment, weights)
     build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
@@ -44,8 +67,8 @@ def run_training(experiment, run, *, monitor=None):
         rows = table[table.subset == subset]
         return make_batches(cache_inputs(rows, model, experiment), rows, experiment, train=subset == "train")
 
-    options = {"table": table, "run": run, "monitor": monitor}
-    return model, train_model(model, batches("train"), batches("validation"), experiment, **options)
+    validation = batches("validation") if experiment.validation_groups else None
+    return model, train_model(model, batches("train"), validation, experiment, table=table, run=run, monitor=monitor)
 
 
 def _train_what_has_no_weights(experiment, weights):
@@ -66,10 +89,11 @@ def evaluate_model(model, batches, table):
     """Evaluate a model on videos, rows of a table, and batches of their clips: ``make_batches(..., train=False)``."""
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
-    return evaluation.evaluate(logits, batches.videos(), table, readout=readout, classes=table.attrs["classes"])
+    results = evaluation.evaluate(logits, batches.videos(), table, readout=readout, classes=table.attrs["classes"])
+    return replace(results, control=batches.control)
 
 
-def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle_frames=False, limit=None):
+def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control=None, limit=None, allow_leakage=False):
     """Evaluate a checkpoint on the test videos of an official split, as ``python -m actlib evaluate`` does.
 
     Args:
@@ -77,14 +101,16 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle
         data: The data folder.
         framework: The framework that computes; None for the one that trained.
         split: 1, 2 or 3; None for the run's own.
-        shuffle_frames: Put each clip's frames in random order: the control for what order is worth.
+        control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
         limit: At most this many videos of a class; None for the run's own limit.
+        allow_leakage: Go on if it has seen recordings of these test videos; the results then say so.
 
     Returns:
         (results, metadata): ``evaluation.Results``, and what they depend on, as ``describe_run`` gives it.
 
     Raises:
-        ValueError: If it was trained on recordings of these test videos; see also ``load_model``.
+        ValueError: If it, or what it started from, has seen recordings of these test videos, in training or validation;
+            see also ``load_model``.
     """
     begin = time.perf_counter()
     model, card = load_model(checkpoint, framework=framework)
@@ -92,19 +118,18 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, shuffle
     experiment = replace(trained, split=split or trained.split, limit=limit or trained.limit)
     table = prepare_table(experiment)
     test = table[table.subset == "test"].reset_index(drop=True)
-    if experiment.split != trained.split:
-        known = prepare_table(trained)
-        check_leakage(known[known.subset != "test"], test)
-    cache = cache_inputs(test, model, experiment)
-    batches = make_batches(cache, test, experiment, train=False, shuffle_frames=shuffle_frames)
-    return evaluate_model(model, batches, test), describe_run(experiment, table, seconds=time.perf_counter() - begin)
+    seen = checkpoints.read_card(find_checkpoint(checkpoint), "videos")["videos"]
+    leakage = {*card["leakage"], *check_leakage(_merge(*seen.values()), test, allow=allow_leakage)}
+    batches = make_batches(cache_inputs(test, model, experiment), test, experiment, train=False, control=control)
+    results = replace(evaluate_model(model, batches, test), leakage=tuple(sorted(leakage)))
+    return results, describe_run(experiment, table, seconds=time.perf_counter() - begin)
 
 
 _ELSEWHERE = ("data", "preset", "classes")  # choices that have their own place in a card
 
 
-def _make_card(experiment, table):
-    """Describe what a checkpoint is trained on and how; ``read_experiment`` reads it."""
+def _describe_choices(experiment, table):
+    """Describe what a run is made of, for a card and for results.json; ``read_experiment`` reads it."""
     training = table[table["subset"] == "train"]
     frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
     folder = "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name
@@ -118,6 +143,28 @@ def _make_card(experiment, table):
     }
 
 
+def _describe_videos(experiment, table):
+    """List, for a card, all groups that a model will have seen, those of the weights that it starts from included."""
+    seen, leakage = {"train": {}, "validation": {}}, []
+    if experiment.weights not in ("imagenet", "none"):
+        path = find_checkpoint(experiment.weights)
+        card = checkpoints.read_card(path) if path.suffix == ".safetensors" else {}
+        if "classes" in card:  # training wrote it
+            card = checkpoints.read_card(path, "videos", "leakage")
+            seen, leakage = card["videos"], card["leakage"]
+    validation, test = (table[table["subset"] == subset] for subset in ("validation", "test"))
+    for known, rows in ((seen["train"], validation), (_merge(*seen.values()), test)):
+        leakage = leakage + check_leakage(known, rows, allow=experiment.allow_leakage)
+    videos = {subset: _merge(seen[subset], list_groups(table[table["subset"] == subset])) for subset in seen}
+    return {"videos": videos, "leakage": sorted(set(leakage))}
+
+
+def _merge(first, second):
+    """What ``list_groups`` would make of two tables together."""
+    parts = {name: {*first.get(name, "").split(), *second.get(name, "").split()} for name in first | second}
+    return {name: " ".join(sorted(parts[name])) for name in sorted(parts)}
+
+
 def read_experiment(card, data, *, framework=None):
     """Make the ``Experiment`` behind a card of ``load_model``; its data folder and its framework may be others now."""
     choices = card["experiment"] | ({"framework": framework} if framework else {})
@@ -126,13 +173,20 @@ def read_experiment(card, data, *, framework=None):
 
 def describe_run(experiment, table, *, seconds=None):
     """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json."""
-    return _make_card(experiment, table) | {
+    return _describe_choices(experiment, table) | {
         "framework": experiment.framework,
         "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},
         "seconds": None if seconds is None else round(seconds, 1),
     }
 
 
-def write_results(run, results, metadata, *, name=paths.RESULTS):
-    """Write results and what they depend on as JSON into a run's folder; return the path."""
+def write_results(run, results, metadata):
+    """Write results and what they depend on as JSON, and return the path.
+
+    Args:
+        run: The folder: results.json goes there, or results_shuffled.json and the like for a control.
+        results: ``evaluation.Results``.
+        metadata: A dict that JSON can hold, as ``describe_run`` gives it.
+    """
+    name = f"results_{results.control}.json" if results.control else paths.RESULTS
     return write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())

@@ -116,7 +116,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
     Args:
         model: A `FrameClassifier` or an `LRCN`; its `card` goes into its checkpoints.
         batches: A `ClipBatches` of frames, to train all but the frozen parts, or of features, to train the head.
-        validation: A `ClipBatches` that chooses the best epoch; None: the training loss does.
+        validation: A `ClipBatches` that chooses the best epoch; None: the last is kept.
         training: A `TrainSpec`.
         run: Folder for checkpoints and curves; a training that was stopped or killed there is resumed. None: nowhere.
         seed: Of dropout; batches have their own.
