@@ -3,12 +3,13 @@
 Keras and PyTorch build from the same frozen dataclasses, so a difference between them can only be a bug.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
 """The classes of the original study: the first three look alike, the last four do not."""
 
 READOUTS = ("last", "mean", "steps")
+POOLING = ("flatten", "mean", "max")
 FROZEN_PARTS = ("convolutions", "hidden")
 CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipBatches`
 
@@ -39,6 +40,11 @@ class FlowSpec:
 FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
 
 
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")
+
+
 @dataclass(frozen=True)
 class VGGSpec:
     """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each ended by a 2x2 max-pool.
@@ -52,16 +58,23 @@ class VGGSpec:
     mean: tuple[float, float, float] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
     batch_norm: bool = False  # after each convolution, before its ReLU
+    pooling: str = "flatten"  # a frame's features are all positions of the last maps, or their "mean" or "max"
+    normalize: bool = (
+        False  # divide a frame's features by their L2 norm: ImageNet's differ most in scale, which is noise
+    )
+
+    def __post_init__(self):
+        _check_choice("pooling", self.pooling, POOLING)
 
     @property
     def feature_shape(self) -> tuple[int, int, int]:
-        """(h, w, channels) of what the last pool gives."""
-        side = self.size // 2 ** len(self.blocks)
+        """(h, w, channels) of one frame's features; pooled ones have one position."""
+        side = self.size // 2 ** len(self.blocks) if self.pooling == "flatten" else 1
         return side, side, self.blocks[-1][1]
 
     @property
     def num_features(self) -> int:
-        """D, the length of one frame's flattened features."""
+        """D, the length of one frame's features."""
         height, width, channels = self.feature_shape
         return height * width * channels
 
@@ -76,18 +89,12 @@ class VGGSpec:
 
 @dataclass(frozen=True)
 class FrameSpec:
-    """A single-frame classifier: convolutions -> flatten or average -> hidden ReLU layers with dropout -> logits."""
+    """A single-frame classifier: convolutions -> features -> hidden ReLU layers with dropout -> logits."""
 
     name: str
     vgg: VGGSpec
     hidden: tuple[int, ...] = (256,)
     dropout: float = 0.5  # after each hidden layer
-    average: bool = False  # the head averages each channel over its h x w positions first, instead of flattening them
-
-    @property
-    def num_inputs(self) -> int:
-        """How many numbers the head's first layer reads of a frame."""
-        return self.vgg.feature_shape[-1] if self.average else self.vgg.num_features
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,7 @@ class LRCNSpec:
     num_frames: int = 16  # T
 
     def __post_init__(self):
-        if self.readout not in READOUTS:
-            raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {self.readout!r}.")
+        _check_choice("readout", self.readout, READOUTS)
 
     @property
     def vgg(self) -> VGGSpec:
@@ -146,6 +152,7 @@ class Preset:
 
 
 VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
+VGG16_MAX = replace(VGG16, pooling="max", normalize=True)
 VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 VGG_SCRATCH = VGGSpec("vgg_scratch", ((2, 32), (3, 64)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 
@@ -154,7 +161,7 @@ STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), drop
 STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
 STUDY_SCRATCH = FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512))
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
-VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16, dropout=0.9, average=True)
+VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX, dropout=0.9)
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
 STUDY_LRCN = LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8)
@@ -191,7 +198,7 @@ _PRESETS = (
     Preset("study_torch", TORCH_LRCN, ADAM, num_frames=16, clip_frames=16),
     # The paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps.
     Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=16, clip_frames=16),
-    # For real clips: frozen VGG-16, each channel averaged over the frame, 256 ReLU, dropout .9.
+    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU, dropout .9.
     Preset("vgg16_frames", VGG16_FRAMES, FAST_ADAM, num_frames=16, clip_frames=8),
     # For real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps.
     Preset("vgg16_lrcn", VGG16_LRCN, FAST_ADAM, num_frames=16, clip_frames=16),

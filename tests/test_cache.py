@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,23 @@ def test_features_of_one_precision_are_not_served_to_another(videos, tmp_path, m
         monkeypatch.setattr(precision, "feature_precision", lambda model, name=name: name)
         paths.append(experiment.cache_features(frames, model).path(0))
     assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("torch", "vgg-slim", "bfloat16", "16x16"))
+
+
+def test_features_of_one_pooling_are_not_served_to_another(videos, tmp_path, monkeypatch):
+    from actlib import experiment
+    from actlib.torch import training
+
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path))
+    frames, paths = open_frames(videos, tmp_path, size=64, num_frames=2), set()
+    for pooling in specs.POOLING:
+        for normalize in (False, True):
+            vgg = replace(specs.VGG_SLIM, pooling=pooling, normalize=normalize)
+            model = training.build_model(replace(specs.SLIM_FRAMES, vgg=vgg), 2)
+            cache = experiment.cache_features(frames, model)
+            paths.add(cache.path(0))
+            assert cache[0].shape == (2, 768 if pooling == "flatten" else 48)
+            assert np.allclose(np.linalg.norm(cache[0].astype(float), axis=1), 1, atol=1e-3) == normalize
+    assert len(paths) == 6 and any("max-l2" in str(path) for path in paths)
 
 
 def test_changed_content_is_made_again_and_a_moved_video_is_not(videos, tmp_path, decoded):

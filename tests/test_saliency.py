@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from actlib import saliency
-from actlib.specs import PRESETS, VGG16, FrameSpec, LRCNSpec, VGGSpec
+from actlib.specs import POOLING, PRESETS, VGG16, FrameSpec, LRCNSpec, VGGSpec
 
 pytest.importorskip("torch")
 TINY = VGGSpec("tiny", ((1, 4), (2, 6)), size=32, std=(64.0, 64.0, 64.0))
@@ -20,6 +20,7 @@ FRAMES = FrameSpec("tiny_frames", TINY, hidden=(8,), dropout=0.5)
 SPECS = {
     "frames": FRAMES,
     "normalised": replace(FRAMES, vgg=replace(TINY, batch_norm=True)),
+    "pooled": replace(FRAMES, vgg=replace(TINY, pooling="max", normalize=True)),
     **{
         readout: LRCNSpec(f"tiny_{readout}", FRAMES, lstm=(7, 5), readout=readout, num_frames=5)
         for readout in ("last", "mean", "steps")
@@ -119,8 +120,9 @@ def answer(framework, model, clips):
 
 
 @BACKENDS
-def test_grad_cam_finds_where_the_evidence_is(framework):
-    saliency, model = make_red(framework)
+@pytest.mark.parametrize("pooling", POOLING)
+def test_grad_cam_finds_where_the_evidence_is(framework, pooling):
+    saliency, model = make_red(framework, spec=replace(SEEING_RED, vgg=replace(SEEING_RED.vgg, pooling=pooling)))
     frames = np.zeros((2, 16, 16, 3), np.uint8)
     frames[0, 2:6, 2:6, 0] = 250  # a red square at the upper left
     frames[0, 10:14, 10:14, 2] = 200  # a blue one at the lower right
@@ -230,9 +232,11 @@ import numpy as np, sys
 sys.path.insert(0, sys.argv[2])
 from test_saliency import SPECS, random_clip
 from actlib.keras import saliency, training
-for name in ("normalised", "mean"):
+from keras import ops
+for name in ("normalised", "pooled", "mean"):
     model = training.build_model(SPECS[name], 7)
-    np.save(f"{sys.argv[1]}/{name}.npy", saliency.grad_cam(model, random_clip(), label=2))
+    logits = ops.convert_to_numpy(model(random_clip()[None]))
+    np.savez(f"{sys.argv[1]}/{name}.npz", heat=saliency.grad_cam(model, random_clip(), label=2), logits=logits)
 """
 
 
@@ -244,9 +248,10 @@ def test_keras_half_runs_on_other_backends(tmp_path, backend):
     command = [sys.executable, "-c", OTHER_BACKEND, tmp_path, Path(__file__).parent]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     twin = load_backend("torch")
-    for name in ("normalised", "mean"):
-        heat = twin.saliency.grad_cam(twin.training.build_model(SPECS[name], 7), random_clip(), label=2)
-        assert np.abs(heat - np.load(tmp_path / f"{name}.npy")).max() < 1e-4
+    for name in ("normalised", "pooled", "mean"):
+        model, other = twin.training.build_model(SPECS[name], 7), np.load(tmp_path / f"{name}.npz")
+        assert np.abs(twin.saliency.grad_cam(model, random_clip(), label=2) - other["heat"]).max() < 1e-4
+        assert np.abs(answer("torch", model, random_clip()[None]) - other["logits"]).max() < 1e-4
 
 
 def test_real_vgg16_looks_at_the_same_in_both():

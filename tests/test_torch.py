@@ -124,6 +124,40 @@ def test_convolutions_agree_with_numpy(batch_norm):
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("pooling", specs.POOLING)
+@pytest.mark.parametrize("normalize", [False, True])
+def test_pooled_and_normalized_features_agree_with_numpy(pooling, normalize):
+    spec = dataclasses.replace(TINY, pooling=pooling, normalize=normalize)
+    model, weights = make(dataclasses.replace(FRAMES, vgg=spec))
+    frames = random_frames(2, 3)
+    frames[1, 2] = 0
+    maps = convolve_in_numpy(weights, TINY, frames.reshape(6, 8, 8, 3)).reshape(6, 2 * 2, 6)  # (n, h * w, channels)
+    expected = {"flatten": maps.reshape(6, -1), "mean": maps.mean(1), "max": maps.max(1)}[pooling]
+    expected = expected / np.linalg.norm(expected, axis=1, keepdims=True) if normalize else expected
+    assert spec.num_features == expected.shape[1] == np.prod(spec.feature_shape)
+    with torch.no_grad():
+        features = model.convolutions(torch.from_numpy(frames))  # (2, 3, D)
+    np.testing.assert_allclose(features, expected.reshape(2, 3, -1), rtol=1e-4, atol=1e-4)
+    exact = extract_features(model, frames[0], mixed_precision=False)
+    np.testing.assert_allclose(exact, expected[:3], rtol=1e-3, atol=1e-3)
+    half = extract_features(model, frames[0]).astype(float)  # in bfloat16 where that is faster
+    assert np.linalg.norm(half - expected[:3]) < 0.02 * np.linalg.norm(expected[:3])
+    assert not normalize or np.allclose(np.linalg.norm(half, axis=1), 1, atol=1e-3)
+
+
+def test_a_frame_without_features_stays_finite_when_it_is_normalized():
+    model = make(dataclasses.replace(FRAMES, vgg=dataclasses.replace(TINY, pooling="max", normalize=True)))[0]
+    set_weights(model, {"block2_conv2/kernel": np.zeros((3, 3, 6, 6)), "block2_conv2/bias": -np.ones(6)}, partial=True)
+    assert np.array_equal(extract_features(model, random_frames(2)), np.zeros((2, 6)))
+
+
+def test_other_pooling_and_readouts_are_refused():
+    with pytest.raises(ValueError, match="Expected pooling to be one of.*flatten.*Received: 'median'"):
+        dataclasses.replace(TINY, pooling="median")
+    with pytest.raises(ValueError, match="Expected readout to be one of.*Received: 'middle'"):
+        dataclasses.replace(CLIPS, readout="middle")
+
+
 def test_frame_scores_agree_with_numpy():
     model, weights = make(FRAMES)
     features = np.random.default_rng(1).normal(size=(2, 5, TINY.num_features))

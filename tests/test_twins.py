@@ -35,7 +35,9 @@ TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
 NORMED = replace(TINY, batch_norm=True)
 MODELS = {
     "frames": specs.FrameSpec("frames", TINY, hidden=(10, 8), dropout=0.3),
-    "averaged": specs.FrameSpec("averaged", TINY, hidden=(10,), average=True),
+    "pooled": specs.FrameSpec("pooled", replace(TINY, pooling="mean"), hidden=(10,)),
+    "normalized": specs.FrameSpec("normalized", replace(NORMED, pooling="max", normalize=True), hidden=(10,)),
+    "sequence": specs.LRCNSpec("s", specs.FrameSpec("f", replace(TINY, normalize=True), hidden=(10,)), lstm=(5,)),
     "normed": specs.FrameSpec("normed", NORMED, hidden=(10,)),
     **{
         readout: specs.LRCNSpec(readout, specs.FrameSpec("f", TINY, hidden=(10,)), lstm=(5, 4), readout=readout)
@@ -107,6 +109,7 @@ def test_a_checkpoint_of_keras_gives_the_same_scores_in_pytorch(pair, clips):
         expected = theirs.eval()(torch.from_numpy(clips)).numpy()
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(clips)), expected, atol=1e-4)
     assert theirs.card["classes"] == ["a", "b", "c"] and theirs.card["framework"] == "keras"
+    assert theirs.spec == ours.spec
 
 
 def test_a_checkpoint_of_pytorch_gives_the_same_scores_in_keras(pair, clips, tmp_path):

@@ -110,8 +110,9 @@ def cache_features(frames, model):
     backend = load_backend(model)
     weights = backend.weights.get_weights(model)
     convolutions = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
-    names = backend.__name__.removeprefix("actlib."), model.spec.vgg.name, checkpoints.weights_key(convolutions)
-    key = "-".join([*names, backend.precision.feature_precision(model)])
+    vgg = model.spec.vgg
+    names = [backend.__name__.removeprefix("actlib."), vgg.name, vgg.pooling, *["l2"] * vgg.normalize]
+    key = "-".join([*names, checkpoints.weights_key(convolutions), backend.precision.feature_precision(model)])
     return dataset.FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
 
 

@@ -89,5 +89,6 @@ def _make_bf16_twin(spec):
 
 
 def _computing_layers(*parts):
-    layers = [layer for part in parts for layer in part.layers if layer.name not in ("preprocess", "logits")]
+    exact = ("preprocess", "pooling", "normalize", "logits")
+    layers = [layer for part in parts for layer in part.layers if layer.name not in exact]
     return layers + [layer.cell for layer in layers if hasattr(layer, "cell")]  # an LSTM computes in its cell

@@ -30,7 +30,9 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
     maps = _apply_layers(model.convolutions.stack[:-1], frames)  # (n, h, w, c)
 
     def compute_logits(values):
-        features = ops.reshape(model.convolutions.stack[-1](values), (len(frames), -1))  # (n, D)
+        features = values
+        for layer in (model.convolutions.stack[-1], *model.convolutions.pooling):
+            features = layer(features)  # (n, D) at the end
         return _clip_logits(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
 
     labels = saliency.choose_labels(ops.convert_to_numpy(compute_logits(maps)), label)[:, None]

@@ -39,8 +39,8 @@ class Preprocess(layers.Layer):
 class VGG(keras.Model):
     """The convolutions of a VGG-style network: frames in, one row of features a frame out.
 
-    Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D), each
-    frame's last pool flattened in the order (h, w, channel).
+    Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D): each
+    frame's last maps, flattened in the order (h, w, channel) or pooled over (h, w), and normalized if the spec says so.
 
     Args:
         spec: A `VGGSpec`.
@@ -58,15 +58,16 @@ class VGG(keras.Model):
         super().__init__(name="convolutions")
         self.spec = spec
         self.stack = [Preprocess(spec), *_make_blocks(spec)]
-        build_layers(self.stack, (spec.size, spec.size, 3))
+        self.pooling = [*_pooling_layers(spec)]
+        build_layers([*self.stack, *self.pooling], (spec.size, spec.size, 3))
         self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
         shape = ops.shape(frames)  # (..., H, W, C)
         x = ops.reshape(frames, (-1, *shape[-3:]))  # (n, H, W, C)
-        for layer in self.stack:
-            x = layer(x)  # (n, h, w, channels) at the end
-        return ops.cast(ops.reshape(x, (-1, *shape[1:-3], self.spec.num_features)), "float32")  # (..., D)
+        for layer in (*self.stack, *self.pooling):
+            x = layer(x)  # (n, h, w, channels), then (n, D)
+        return ops.reshape(x, (-1, *shape[1:-3], self.spec.num_features))  # (..., D)
 
 
 class FrameHead(keras.Model):
@@ -130,24 +131,6 @@ class FrameClassifier(keras.Model):
         return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
 
 
-class AveragePositions(layers.Layer):
-    """Averages each channel over the positions of a frame: what is there, not where.
-
-    Called with features (..., D); gives (..., channels).
-
-    Args:
-        feature_shape: (h, w, channels).
-    """
-
-    def __init__(self, feature_shape):
-        super().__init__(name="average")
-        self.feature_shape = feature_shape
-
-    def call(self, features):
-        positions = ops.reshape(features, (*ops.shape(features)[:-1], *self.feature_shape))  # (..., h, w, channels)
-        return ops.mean(positions, axis=(-3, -2))
-
-
 def hidden_layers(spec):
     """Make the hidden layers of a head: hidden1, dropout1, hidden2, ..., for features (..., D).
 
@@ -157,7 +140,7 @@ def hidden_layers(spec):
     Returns:
         The layers, to be called one after another.
     """
-    stack = [AveragePositions(spec.vgg.feature_shape)] if spec.average else []
+    stack = []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
         stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see TrainingCallback
@@ -187,3 +170,11 @@ def _make_blocks(spec):
                 yield layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")
                 yield layers.ReLU(name=f"{name}_relu")
         yield layers.MaxPooling2D(2, name=f"block{block}_pool")
+
+
+def _pooling_layers(spec):
+    """The layers that turn the last maps into features, in float32."""
+    kinds = {"flatten": layers.Flatten, "mean": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+    yield kinds[spec.pooling](name="pooling", dtype="float32")
+    if spec.normalize:
+        yield layers.UnitNormalization(name="normalize", dtype="float32")

@@ -25,7 +25,7 @@ class LRCNHead(nn.Module):
         super().__init__()
         self.readout = spec.readout
         self.hidden = hidden_layers(spec.frames)
-        widths = ((spec.frames.num_inputs, *spec.frames.hidden)[-1], *spec.lstm)
+        widths = ((spec.vgg.num_features, *spec.frames.hidden)[-1], *spec.lstm)
         self.lstms = nn.ModuleDict()
         for number, (num_inputs, units) in enumerate(zip(widths, widths[1:], strict=False), start=1):
             self.lstms[f"lstm{number}"] = _LSTM(num_inputs, units)

@@ -94,4 +94,4 @@ def _convolve_by_block(convolutions, frames):
             per_frame = block[0].out_channels * x.shape[2] * x.shape[3]
             apply, block = nn.Sequential(*block), []
             x = torch.cat([apply(part) for part in x.split(max(1, _MAPS_AT_ONCE // per_frame))])
-    return x.permute(0, 2, 3, 1).flatten(1).float()  # (n, D)
+    return convolutions.pool(x)  # (n, D)

@@ -31,7 +31,7 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
         maps = _apply_layers(model, layers[:-1], frames)  # (n, c, h, w)
         with torch.enable_grad():
             maps.requires_grad_(True)
-            features = layers[-1](maps).permute(0, 2, 3, 1).flatten(1)  # (n, D)
+            features = model.convolutions.pool(layers[-1](maps))  # (n, D)
             logits = _clip_logits(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
             labels = saliency.choose_labels(logits.detach().cpu().numpy(), label)
             asked = logits[torch.arange(len(labels)), torch.from_numpy(labels).to(logits.device)]

@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 class Preprocess(nn.Module):
@@ -33,8 +34,8 @@ class Preprocess(nn.Module):
 class VGG(nn.Module):
     """The convolutions of a VGG-style network: frames in, one row of features a frame out.
 
-    Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D), each
-    frame's last pool flattened in the order (h, w, channel).
+    Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D): each
+    frame's last maps, flattened in the order (h, w, channel) or pooled over (h, w), and normalized if the spec says so.
 
     Args:
         spec: A `VGGSpec`.
@@ -56,8 +57,19 @@ class VGG(nn.Module):
     def forward(self, frames):
         x = self.preprocess(frames).reshape(-1, *frames.shape[-3:])  # (n, H, W, C)
         x = self.layers(x.permute(0, 3, 1, 2))  # (n, C, H, W), yet C still lies innermost in memory: channels_last
-        x = x.permute(0, 2, 3, 1).flatten(1)  # (n, D)
-        return x.float().reshape(*frames.shape[:-3], -1)
+        return self.pool(x).reshape(*frames.shape[:-3], -1)  # (..., D)
+
+    def pool(self, maps):
+        """Turn the last maps, (n, channels, h, w), into features, float32 (n, D)."""
+        maps = maps.float()
+        match self.spec.pooling:
+            case "flatten":
+                features = maps.permute(0, 2, 3, 1).flatten(1)  # in the order (h, w, channel)
+            case "mean":
+                features = maps.mean((2, 3))
+            case "max":
+                features = maps.amax((2, 3))
+        return F.normalize(features) if self.spec.normalize else features
 
 
 class FrameHead(nn.Module):
@@ -73,7 +85,7 @@ class FrameHead(nn.Module):
     def __init__(self, spec, num_classes):
         super().__init__()
         self.hidden = hidden_layers(spec)
-        self.logits = nn.Linear((spec.num_inputs, *spec.hidden)[-1], num_classes)
+        self.logits = nn.Linear((spec.vgg.num_features, *spec.hidden)[-1], num_classes)
 
     def forward(self, features):
         return self.logits(self.hidden(features.float()))
@@ -106,23 +118,6 @@ class FrameClassifier(nn.Module):
         return self.head(features)  # (..., K)
 
 
-class AveragePositions(nn.Module):
-    """Averages each channel over the positions of a frame: what is there, not where.
-
-    Called with features (..., D); gives (..., channels).
-
-    Args:
-        feature_shape: (h, w, channels).
-    """
-
-    def __init__(self, feature_shape):
-        super().__init__()
-        self.feature_shape = feature_shape
-
-    def forward(self, features):
-        return features.unflatten(-1, self.feature_shape).mean((-3, -2))
-
-
 def hidden_layers(spec):
     """Make the hidden layers of a head: hidden1, dropout1, hidden2, ..., for features (..., D).
 
@@ -132,8 +127,7 @@ def hidden_layers(spec):
     Returns:
         The layers, to be called one after another.
     """
-    layers = OrderedDict(average=AveragePositions(spec.vgg.feature_shape)) if spec.average else OrderedDict()
-    widths = (spec.num_inputs, *spec.hidden)
+    layers, widths = OrderedDict(), (spec.vgg.num_features, *spec.hidden)
     for number, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         layers[f"hidden{number}"] = nn.Linear(num_inputs, num_outputs)
         layers[f"relu{number}"] = nn.ReLU()
