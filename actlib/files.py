@@ -44,6 +44,11 @@ def _remove(path):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def count_free_bytes(folder) -> int:
+    """Count the free bytes on the disk of a folder, which need not exist yet."""
+    return shutil.disk_usage(next(path for path in (Path(folder).resolve() / "x").parents if path.exists())).free
+
+
 @contextmanager
 def open_whole(path):
     """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one."""

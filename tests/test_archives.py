@@ -241,7 +241,7 @@ def test_a_member_longer_than_announced_is_not_read_to_its_end(tmp_path):
 
 
 def test_too_little_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("U", (), {"free": 10}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": 10}))
     with pytest.raises(DownloadError, match="Expected 8.0 kB free in"):
         take(write_zip(tmp_path / "a.zip", FILES), tmp_path / "out")
     assert not (tmp_path / "out").exists()

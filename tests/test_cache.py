@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -239,6 +240,30 @@ def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
     assert [name for name in list_files(folder) if not name.endswith(".lock")] == whole
     monkeypatch.setattr(np.lib.format, "write_array", real_write)
     assert len(list_files(cache.fill().folder)) == 5  # goes on where it was, and no lock is in the way
+
+
+def test_a_disk_that_is_too_small_is_noticed_before_anything_is_made(videos, tmp_path, monkeypatch, decoded):
+    frames = open_frames(videos, tmp_path / "new" / "cache")
+    features = FeatureCache(frames, lambda x: x.mean((1, 2)), key="mean", num_features=3, folder=tmp_path / "features")
+    every = open_frames(videos, tmp_path / "every", num_frames=None)
+    needed = {frames: 5 * 8 * 16 * 16 * 3, features: 5 * 8 * 3 * 2, every: 110 * 16 * 16 * 3}
+    for cache, num_bytes in needed.items():
+        monkeypatch.setattr("shutil.disk_usage", lambda _, n=num_bytes: SimpleNamespace(free=n - 1))
+        with pytest.raises(OSError, match=f"Expected {files.format_size(num_bytes)} free.* 5 videos.*ACTLIB_CACHE"):
+            cache.fill()
+        assert not cache.folder.exists() and not decoded
+    for cache, num_bytes in needed.items():
+        monkeypatch.setattr("shutil.disk_usage", lambda _, n=num_bytes: SimpleNamespace(free=n))
+        cache.fill()
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+        cache.fill()  # nothing is missing
+        decoded.clear()
+
+
+def test_the_bar_says_how_much_disk_is_needed(videos, tmp_path, monkeypatch, capfd):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    FrameCache(videos, num_frames=1000, size=16, folder=tmp_path).fill()
+    assert f"decoding ({files.format_size(5 * 1000 * 16 * 16 * 3)})" in capfd.readouterr().err
 
 
 def test_damaged_files_are_made_again(videos, tmp_path, decoded):

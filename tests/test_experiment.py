@@ -62,6 +62,25 @@ def test_test_clips_of_a_protocol(protocol, train, clips):
         assert (rows // 2 == [0, 1, 2, 3]).all() and len(starts) > 8
 
 
+@pytest.mark.parametrize("preset", specs.PRESETS.values(), ids=lambda preset: preset.name)
+def test_training_clips_differ_from_epoch_to_epoch(preset):
+    assert preset.num_frames >= 2 * preset.clip_frames
+    batches = experiment.make_batches(
+        _Cache([np.zeros((preset.num_frames, 1))]), pd.DataFrame({"label": [0]}), Experiment("data", preset), train=True
+    )
+    assert len({tuple(batches.clips(epoch)[0][1].tolist()) for epoch in range(8)}) == 8
+
+
+@pytest.mark.parametrize(("pooling", "num_bytes"), [("flatten", 2 * 4 * 4 * 48), ("max", 2 * 48)])
+def test_features_know_the_disk_that_they_will_take(choices, pooling, num_bytes):
+    table = experiment.prepare_table(choices)
+    model = experiment.load_backend("torch").training.build_model(
+        replace(SLIM.model, vgg=replace(SLIM.model.vgg, pooling=pooling)), 2
+    )
+    cache = experiment.cache_features(experiment.cache_frames(table, choices), model)
+    assert cache.row_bytes == num_bytes == cache[0][0].nbytes
+
+
 class _Cache(list):
     kind = "frames"
 

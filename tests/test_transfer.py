@@ -141,7 +141,7 @@ def test_an_endless_answer_ends(server, tmp_path):
 
 def test_an_endless_answer_leaves_the_disk_its_room(server, tmp_path, monkeypatch):
     url = server.put("/a.bin", CONTENT, ranges=False, chunked=True, endless=True)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("U", (), {"free": 100_000}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": 100_000}))
     with pytest.raises(DownloadError, match="Expected less than 100.0 kB"):
         download(url, tmp_path, most=MOST)
 
@@ -226,7 +226,7 @@ def test_certificates_are_checked_and_https_stays_https(server, tmp_path, monkey
 @pytest.mark.parametrize("free", [1000, int(1.5 * len(CONTENT))])
 def test_too_little_disk_is_said_before_anything_comes(server, tmp_path, monkeypatch, free):
     url = server.put("/a.bin", CONTENT)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("U", (), {"free": free}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": free}))
     with pytest.raises(DownloadError, match=r"Expected 2.1 MB free in .* Received: .*--to"):
         fetch(url, tmp_path)
     assert server.asked("/a.bin") == []

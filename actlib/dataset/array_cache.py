@@ -23,7 +23,7 @@ LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while
 class ArrayCache:
     """One array a video, made when first asked for, from then on memory-mapped from disk.
 
-    A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `count(index)`, `file_name(index)`,
+    A subclass has `kind`, `verb`, `num_readers` and `row_bytes` (of a frame's row; 0: unknown), and says how arrays are made: `count(index)`, `file_name(index)`,
     `_read(index)`, which runs ahead in threads, and `_convert(what was read)`, which runs in the caller's own.
     """
 
@@ -59,11 +59,13 @@ class ArrayCache:
 
         Raises:
             VideoError: all videos that cannot be used, when the others are done.
-            OSError: the disk is full; what is complete stays.
+            OSError: the disk has not the bytes that will be needed, or is full; what is complete stays.
         """
         files.remove_partials(self.folder)
         self.broken = {}
-        self._make([index for index in range(len(self)) if self._is_missing(index)])
+        missing = [index for index in range(len(self)) if self._is_missing(index)]
+        self._check_disk(missing)
+        self._make(missing)
         report_broken(self.broken.values(), len(self))
         return self
 
@@ -74,10 +76,23 @@ class ArrayCache:
             self.broken[index] = str(error)
             return False
 
+    def _count_bytes(self, indices):
+        return self.row_bytes * sum(self.count(index) for index in indices)
+
+    def _check_disk(self, indices):
+        needed, free = self._count_bytes(indices), files.count_free_bytes(self.folder)
+        if needed > free:
+            raise OSError(
+                f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(indices)} "
+                f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name a "
+                "folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
+            )
+
     def _make(self, indices):
         """Make arrays, and note in `broken` what is wrong with videos that cannot be used."""
         silent = not self.progress or len(indices) < 2 or not show_progress()
-        with tqdm(total=len(indices), desc=self.verb, unit="video", disable=silent) as bar:
+        work = f"{self.verb} ({files.format_size(self._count_bytes(indices))})" if self.row_bytes else self.verb
+        with tqdm(total=len(indices), desc=work, unit="video", disable=silent) as bar:
             for index in self._make_free(indices, bar):
                 self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
 

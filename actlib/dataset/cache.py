@@ -45,7 +45,7 @@ class FrameCache(ArrayCache):
     def __init__(self, videos, *, num_frames=16, size=64, folder=None, progress=True, save=True, flow=None):
         self.num_frames, self.size, self.save = num_frames, (size, size) if np.ndim(size) == 0 else tuple(size), save
         self.name = f"{num_frames or 'all'}-frames-{self.size[0]}x{self.size[1]}-{READER}"
-        self.flow, self.channels = flow, flow.num_channels if flow else 3
+        self.flow, self.row_bytes = flow, self.size[0] * self.size[1] * (flow.num_channels if flow else 3)
         if flow:
             self.verb = "measuring flow"
             self.name += f"-{flow.method}-flow-{flow.bound:g}-{flow.length}-{'uvm' if flow.magnitude else 'uv'}"
@@ -66,7 +66,7 @@ class FrameCache(ArrayCache):
     def num_readers(self):
         """Threads that decode ahead, fewer where a video's frames take much memory."""
         longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=1)
-        room = int(MAX_READ_BYTES / (longest * self.size[0] * self.size[1] * self.channels))
+        room = int(MAX_READ_BYTES / (longest * self.row_bytes))
         return max(1, min(MAX_READERS, os.cpu_count() or 1, room))
 
     def count(self, index):
@@ -100,12 +100,14 @@ class FeatureCache(ArrayCache):
         frames: `FrameCache`.
         extract: function, uint8 (n, H, W, 3) -> float (n, D), such as a twin's `extract_features` with its model.
         key: a name for all that they depend on beside the frames; other features need another key.
+        num_features: D, to know how much disk they will take before they are extracted.
         folder: where arrays are written, or None for `features` in the cache folder.
     """
 
     kind, verb = "features", "extracting"
 
-    def __init__(self, frames, extract, *, key, folder=None):
+    def __init__(self, frames, extract, *, key, num_features=0, folder=None):
+        self.row_bytes = 2 * num_features
         self.frames, self.extract, self.key = frames, extract, f"{key}-{frames.name}"
         self.num_readers, self.count, self.file_name = frames.num_readers, frames.count, frames.file_name
         name = f"{re.sub('[^A-Za-z0-9]+', '-', self.key)[:100]}-{zlib.crc32(self.key.encode()):08x}"

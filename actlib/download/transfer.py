@@ -5,7 +5,6 @@ Until that rename the bytes lie in `<name>.<version>.part`. Certificates are alw
 
 import hashlib
 import re
-import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from actlib.files import format_size, partial_file
+from actlib.files import count_free_bytes, format_size, partial_file
 
 TIMEOUT = 30.0  # seconds that a server may be silent
 ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
@@ -107,8 +106,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
 
 def check_disk(folder, needed) -> int:
     """Return the free bytes on the disk of a folder, which need not exist yet; raise DownloadError if too few."""
-    place = next(path for path in (Path(folder).resolve() / "x").parents if path.exists())
-    free = shutil.disk_usage(place).free
+    free = count_free_bytes(folder)
     if needed > free:
         raise DownloadError(
             f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}. "

@@ -113,7 +113,8 @@ def cache_features(frames, model):
     vgg = model.spec.vgg
     names = [backend.__name__.removeprefix("actlib."), vgg.name, vgg.pooling, *["l2"] * vgg.normalize]
     key = "-".join([*names, checkpoints.weights_key(convolutions), backend.precision.feature_precision(model)])
-    return dataset.FeatureCache(frames, partial(backend.training.extract_features, model), key=key)
+    extract = partial(backend.training.extract_features, model)
+    return dataset.FeatureCache(frames, extract, key=key, num_features=vgg.num_features)
 
 
 def cache_inputs(table, model, experiment):
