@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from loopback import serve
 from tiny_rar import HARD_LINK, SYMLINK, block, number, write_rar, write_tool
 
-from actlib.download import transfer
 from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.transfer import DownloadError, ask_server
 

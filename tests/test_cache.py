@@ -247,16 +247,16 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_is_made(videos, tmp
     features = FeatureCache(frames, lambda x: x.mean((1, 2)), key="mean", num_features=3, folder=tmp_path / "features")
     every = open_frames(videos, tmp_path / "every", num_frames=None)
     needed = {frames: 5 * 8 * 16 * 16 * 3, features: 5 * 8 * 3 * 2, every: 110 * 16 * 16 * 3}
-    for cache, num_bytes in needed.items():
+    for each, num_bytes in needed.items():
         monkeypatch.setattr("shutil.disk_usage", lambda _, n=num_bytes: SimpleNamespace(free=n - 1))
         with pytest.raises(OSError, match=f"Expected {files.format_size(num_bytes)} free.* 5 videos.*ACTLIB_CACHE"):
-            cache.fill()
-        assert not cache.folder.exists() and not decoded
-    for cache, num_bytes in needed.items():
+            each.fill()
+        assert not each.folder.exists() and not decoded
+    for each, num_bytes in needed.items():
         monkeypatch.setattr("shutil.disk_usage", lambda _, n=num_bytes: SimpleNamespace(free=n))
-        cache.fill()
+        each.fill()
         monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-        cache.fill()  # nothing is missing
+        each.fill()  # nothing is missing
         decoded.clear()
 
 

@@ -23,8 +23,9 @@ LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while
 class ArrayCache:
     """One array a video, made when first asked for, from then on memory-mapped from disk.
 
-    A subclass has `kind`, `verb`, `num_readers` and `row_bytes` (of a frame's row; 0: unknown), and says how arrays are made: `count(index)`, `file_name(index)`,
-    `_read(index)`, which runs ahead in threads, and `_convert(what was read)`, which runs in the caller's own.
+    A subclass has `kind`, `verb`, `num_readers` and `row_bytes` (of a frame's row; 0: unknown), and says how arrays are
+    made: `count(index)`, `file_name(index)`, `_read(index)`, which runs ahead in threads, and `_convert(what was
+    read)`, which runs in the caller's own.
     """
 
     def __init__(self, videos, folder, *, progress):
@@ -84,8 +85,8 @@ class ArrayCache:
         if needed > free:
             raise OSError(
                 f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(indices)} "
-                f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name a "
-                "folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
+                f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name "
+                "a folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
             )
 
     def _make(self, indices):
