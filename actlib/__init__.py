@@ -15,7 +15,7 @@ The core, what a reader reads::
     run.py          a training's initial weights, state, history and progress
     keras/          vgg, lrcn, weights, training, saliency
     torch/          the same files, names and arguments
-    evaluation/     metrics, intervals, comparison, calibration, neighbours
+    evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours
 
 The show, what draws, fetches and plays::
 
@@ -27,7 +27,7 @@ The show, what draws, fetches and plays::
     widgets/        players and explorers for JupyterLab
     download/       UCF-101 and ImageNet's weights
     doctor.py       what is there, what is missing
-    __main__.py     train | evaluate | annotate | fetch | doctor
+    __main__.py     train | evaluate | fuse | annotate | fetch | doctor
 
 The letters for axes, everywhere in code, comments and docstrings:
 

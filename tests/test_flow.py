@@ -61,6 +61,7 @@ def test_a_picture_holds_flow_in_sixteenths_of_a_pixel():
     assert encode_flow(vectors, STACK)[0].tolist() == [[128, 128], [147, 102], [179, 77]]  # 6.4 a pixel, no magnitude
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, (4, 6, 2), elements=st.floats(-7.75, 7.75, width=32)))
 def test_what_is_encoded_is_read_again(vectors):
     assert np.abs(decode_flow(encode_flow(vectors)) - vectors).max() <= 1 / 32 + 1e-6
@@ -72,7 +73,7 @@ def test_flow_is_scaled_with_its_vectors():
     assert encode_flow(vectors, size=32).shape == (32, 32, 3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(arrays(np.uint8, (2, 3, 5, 3)), arrays(np.uint8, (2, 3, 5, 10)))
 def test_a_mirrored_picture_goes_the_other_way(pictures, stacks):
     for each, step, spec in ((pictures, 3, FlowSpec()), (stacks, 2, STACK)):

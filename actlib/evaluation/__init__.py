@@ -5,6 +5,7 @@ intervals    the 95 % interval of an accuracy: a bootstrap over groups
 evaluate     logits and labels -> Results
 results      what one evaluation found, as numbers, tables and JSON
 comparison   two models on the same videos; several in one table; controls such as shuffled frames
+fusion       two streams, such as frames and optical flow, as one prediction
 baseline     logistic regression on averaged features
 calibration  temperature scaling, reliability, "none of these"
 neighbours   which clips lie close to each other in feature space
@@ -14,6 +15,7 @@ from actlib.evaluation.baseline import global_average_pool, logistic_baseline
 from actlib.evaluation.calibration import NONE_OF_THESE, apply_temperature, calibrate, reliability_table
 from actlib.evaluation.comparison import average_splits, compare, compare_controls, format_p, paired_test
 from actlib.evaluation.evaluate import evaluate
+from actlib.evaluation.fusion import choose_fusion_weights, fuse
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax
 from actlib.evaluation.neighbours import embed_clips, find_neighbours, neighbour_accuracy, project_clips

@@ -58,7 +58,7 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
     """Put several models, by name, in one table: a row each, with the p-value of ``paired_test`` against the first."""
     first, rows = next(iter(results.values())), {}
     for name, model in results.items():
-        rows[name] = {f"{level} accuracy": str(getattr(model, level)) for level in LEVELS}
+        rows[name] = {f"{level} accuracy": str(getattr(model, level) or "–") for level in LEVELS}
         rows[name] |= {"videos": model.video.count, "groups": model.num_groups}
         try:
             rows[name]["against the first"] = "–" if model is first else format_p(paired_test(model, first).p_value)

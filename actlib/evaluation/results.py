@@ -33,8 +33,8 @@ class Results:
     """What one evaluation found about one model; shows itself as a table in a notebook and in print."""
 
     classes: tuple[str, ...]
-    frame: Accuracy  # of every step of every clip alone
-    clip: Accuracy
+    frame: Accuracy | None  # of every step of every clip alone; None where two models are fused
+    clip: Accuracy | None  # likewise
     video: Accuracy  # the mean of a video's clips: the level at which papers report
     predictions: pd.DataFrame  # one row a video: true and predicted label and class, whether correct, probabilities
     readout: str  # how a clip's steps were pooled
@@ -81,12 +81,13 @@ class Results:
 
     def _summarize(self) -> tuple[pd.DataFrame, str]:
         """Each level's accuracy and interval as text, and what they rest on."""
-        rows = []
+        rows = {}
         for level in LEVELS:
-            found = getattr(self, level)
-            interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
-            rows.append((f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"))
-        table = pd.DataFrame(rows, pd.Index(LEVELS, name="level"), ["accuracy", "95 % interval", "number"])
+            if found := getattr(self, level):
+                interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
+                rows[level] = f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"
+        table = pd.DataFrame.from_dict(rows, "index", columns=("accuracy", "95 % interval", "number"))
+        table = table.rename_axis("level")
         note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
         note += f"; control: {self.control}" * bool(self.control)
         note += f"; LEAKAGE: seen in training: {', '.join(self.leakage)}" * bool(self.leakage)
@@ -106,7 +107,7 @@ class Results:
         columns = self.predictions[["name", "label", "group", "predicted"]].to_dict(orient="list")
         probabilities = np.round(self.probabilities.astype(np.float64), 5).tolist()
         return {
-            **{f"{level}_accuracy": asdict(getattr(self, level)) for level in LEVELS},
+            **{f"{level}_accuracy": (found := getattr(self, level)) and asdict(found) for level in LEVELS},
             "num_groups": self.num_groups,
             "groups_span_classes": self.groups_span_classes,
             "control": self.control,
@@ -127,6 +128,6 @@ class Results:
         columns, classes = dict(record["predictions"]), tuple(record["classes"])
         probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
-        levels = [Accuracy(**record[f"{level}_accuracy"]) for level in LEVELS]
+        levels = [(found := record[f"{level}_accuracy"]) and Accuracy(**found) for level in LEVELS]
         options = [record.get("groups_span_classes", False), record.get("control"), tuple(record.get("leakage", ()))]
         return cls(classes, *levels, table, record["readout"], *options)

@@ -23,6 +23,7 @@ from actlib.experiment.running import (
     describe_run,
     evaluate_checkpoint,
     evaluate_model,
+    fuse_checkpoints,
     read_experiment,
     run_training,
     train_model,

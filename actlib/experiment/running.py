@@ -117,12 +117,52 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control
     trained = read_experiment(card, data, framework=framework)
     experiment = replace(trained, split=split or trained.split, limit=limit or trained.limit)
     table = prepare_table(experiment)
-    test = table[table.subset == "test"].reset_index(drop=True)
     seen = checkpoints.read_card(find_checkpoint(checkpoint), "videos")["videos"]
+    test = table[table.subset == "test"]
     leakage = {*card["leakage"], *check_leakage(_merge(*seen.values()), test, allow=allow_leakage)}
-    batches = make_batches(cache_inputs(test, model, experiment), test, experiment, train=False, control=control)
-    results = replace(evaluate_model(model, batches, test), leakage=tuple(sorted(leakage)))
+    results = replace(_evaluate_rows(model, test, experiment, control), leakage=tuple(sorted(leakage)))
     return results, describe_run(experiment, table, seconds=time.perf_counter() - begin)
+
+
+def _evaluate_rows(model, rows, experiment, control=None):
+    rows = rows.reset_index(drop=True)
+    cache = cache_inputs(rows, model, experiment)
+    return evaluate_model(model, make_batches(cache, rows, experiment, train=False, control=control), rows)
+
+
+def fuse_checkpoints(runs, data, *, weights=None, choose=False, framework=None):
+    """Fuse two checkpoints, such as of frames and of flow, on test videos, as ``python -m actlib fuse`` does.
+
+    Args:
+        runs: Two of ``evaluate_checkpoint``'s checkpoints.
+        data: The data folder.
+        weights: Two numbers; 1 to 1 and 1 to 2 are always there.
+        choose: Choose weights on the validation videos, too; of a run that was refitted, with what chose its epoch.
+        framework: As in ``evaluate_checkpoint``.
+
+    Returns:
+        (name -> results, metadata): each run's, then of each pair of weights; the last is the one that was asked for.
+
+    Raises:
+        ValueError: If the runs are of other classes or splits, or held out other groups for validation.
+    """
+    found = [evaluate_checkpoint(run, data, framework=framework) for run in runs]
+    singles, metadata = zip(*found, strict=True)
+    results = {f"{facts['experiment']['stream']}, {run}": each for run, (each, facts) in zip(runs, found, strict=True)}
+    ways = {"": [(1, 2), (1, 1), *([weights] if weights else [])]}
+    if choose:
+        validation = [_evaluate_validation(Path(run), data, framework) for run in runs]
+        ways[", chosen on validation"] = [evaluation.choose_fusion_weights(*validation)]
+    for note, pairs in ways.items():
+        results |= {"fused {:g} to {:g}".format(*pair) + note: evaluation.fuse(*singles, pair) for pair in pairs}
+    return results, {"fused": metadata}
+
+
+def _evaluate_validation(run, data, framework):
+    model, card = load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=framework)
+    experiment = read_experiment(card, data, framework=framework)
+    table = prepare_table(experiment)
+    return _evaluate_rows(model, table[table.subset == "validation"], experiment)
 
 
 _ELSEWHERE = ("data", "preset", "classes")  # choices that have their own place in a card

@@ -103,7 +103,9 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Figure:
     figure = Figure(1.25 + 0.3 * len(results), alt=alt, title=title)
     chance, colors = 1 / len(results[best].classes), sns.color_palette(CLASS_COLORS, len(results))
     for axis, level in zip(figure.subplots(1, 3, sharey=True, sharex=True), LEVELS, strict=True):
-        table = pd.DataFrame([getattr(model, level) for model in results.values()], list(results))
+        found = [vars(getattr(model, level) or results[best].video) for model in results.values()]
+        table = pd.DataFrame(found, list(results))
+        table.loc[[getattr(model, level) is None for model in results.values()]] = np.nan  # fused: videos alone
         axis.hlines(table.index, table["low"], table["high"], color=colors, linewidth=3, alpha=0.45)
         dots = {"x": table["value"], "y": table.index, "hue": table.index, "palette": colors, "legend": False}
         sns.scatterplot(s=60, zorder=3, ax=axis, **dots)

@@ -1,0 +1,49 @@
+"""Two models on the same videos, such as of frames and of optical flow -> one prediction: late fusion."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from actlib.evaluation.intervals import bootstrap_groups
+from actlib.evaluation.results import Results, tabulate_predictions
+
+
+def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
+    """Average the probabilities that two models give each video, the mean over its clips, with these weights.
+
+    Returns:
+        Results of the videos alone, without frames and clips, in the order of the first's.
+
+    Raises:
+        ValueError: the models are of other classes or were evaluated on other videos, or a weight is below 0.
+
+    Source: Donahue et al., arXiv 1411.4389, section 4.1, with the weights 1 to 1 and 1 to 2 for RGB and flow.
+    """
+    videos, left = first.predictions, float(weights[0]) / (sum(weights) or 1)
+    places = pd.Index(second.predictions["name"]).get_indexer(videos["name"])
+    if first.classes != second.classes or len(places) != len(second.predictions) or (places < 0).any():
+        raise ValueError(
+            f"Expected two models on the same videos and classes. Received: {len(places)} videos of {first.classes}, "
+            f"and {len(second.predictions)} of {second.classes}, {(places >= 0).sum()} in both. Take two of one split."
+        )
+    if min(weights) < 0 or not sum(weights):
+        raise ValueError(f"Expected weights from 0, not both 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
+    probabilities = left * first.probabilities + (1 - left) * second.probabilities[places]  # (V, K)
+    predicted, labels = probabilities.argmax(axis=1), videos["label"].to_numpy()
+    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=first.classes)
+    accuracy = bootstrap_groups(predicted == labels, first.groups, labels)
+    facts = {"readout": f"fused {left:.2f} to {1 - left:.2f}", "leakage": (*{*first.leakage, *second.leakage},)}
+    return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **facts)
+
+
+def choose_fusion_weights(first: Results, second: Results) -> tuple[float, float]:
+    """Choose the weights with which most validation videos are correct; of equals, the lowest log loss decides."""
+
+    def judge(weight):
+        fused = fuse(first, second, (weight, 1 - weight))
+        true = fused.probabilities[np.arange(len(fused.predictions)), fused.predictions["label"]]
+        return fused.video.value, np.log(np.maximum(true, 1e-12)).mean()
+
+    weight = max(np.linspace(0, 1, 21).round(2).tolist(), key=judge)
+    return weight, round(1 - weight, 2)
