@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from actlib import paths, specs
 
 Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
-Control = Literal[*specs.CONTROLS]
+Control, Stream = Literal[*specs.CONTROLS], Literal[*specs.STREAMS]
 Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, in folders of its own; and their mean.")]
@@ -63,6 +63,7 @@ class TrainOptions:
     epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
     protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
+    stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Nothing here can run code from a file: no pickles. The neutral names, and how th
 ====================================  =======================  ======================================================
 name                                  shape                    meaning
 ====================================  =======================  ======================================================
-preprocess/mean, preprocess/std       (3,)                     RGB, in 0..255: (frame - mean) / std comes first
-block1_conv1/kernel, /bias            (3, 3, in, out), (out,)  rows, columns, in (RGB at the first layer), out
+preprocess/mean, preprocess/std       (C,)                     RGB, in 0..255: (frame - mean) / std comes first
+block1_conv1/kernel, /bias            (3, 3, in, out), (out,)  rows, columns, in (RGB at the first layer, or C), out
 block1_conv1/gamma, /beta,            (out,) each              batch normalisation after that convolution, if any
 /moving_mean, /moving_variance
 hidden1/kernel, /bias                 (in, out), (out,)        features come flattened in the order (h, w, channel)
@@ -31,7 +31,7 @@ from actlib.files import write_whole
 FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB; what Keras' VGG-16 weights want subtracted
 _SPECS = {spec.__name__: spec for spec in (specs.VGGSpec, specs.FrameSpec, specs.LRCNSpec, specs.TrainSpec)}
-_SPECS["Preset"] = specs.Preset
+_SPECS |= {"Preset": specs.Preset, "FlowSpec": specs.FlowSpec}
 
 
 def read_weights(path) -> dict[str, np.ndarray]:
@@ -121,8 +121,20 @@ def check_weights(shapes, weights, *, partial=False) -> None:
         )
 
 
-def select_transferable(shapes, weights) -> dict[str, np.ndarray]:
-    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none."""
+def select_transferable(shapes, weights, vgg) -> dict[str, np.ndarray]:
+    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none.
+
+    Where its `VGGSpec` is for flow, weights that are for RGB keep their kernels, averaged over the colors and repeated
+    if it has other channels, and get the mean of flow.
+
+    Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2, cross modality initialization.
+    """
+    if vgg.flow and (kernel := weights.get("block1_conv1/kernel")) is not None:
+        channels = vgg.num_channels
+        repeated = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
+        std = np.full(channels, np.mean(weights.get("preprocess/std", vgg.std)))
+        weights = weights | {"preprocess/mean": np.array(vgg.mean), "preprocess/std": std}
+        weights["block1_conv1/kernel"] = kernel if kernel.shape[2] == channels else repeated
     taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
     if not taken:
         raise ValueError(

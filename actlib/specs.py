@@ -55,16 +55,22 @@ class VGGSpec:
     name: str
     blocks: tuple[tuple[int, int], ...]  # (number of convolutions, their width), one pair a block
     size: int  # frames are size x size pixels
-    mean: tuple[float, float, float] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
+    mean: tuple[float, ...] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
     batch_norm: bool = False  # after each convolution, before its ReLU
     pooling: str = "flatten"  # a frame's features are all positions of the last maps, or their "mean" or "max"
     normalize: bool = (
         False  # divide a frame's features by their L2 norm: ImageNet's differ most in scale, which is noise
     )
+    flow: FlowSpec | None = None  # frames are flow pictures
 
     def __post_init__(self):
         _check_choice("pooling", self.pooling, POOLING)
+
+    @property
+    def num_channels(self) -> int:
+        """C, 3 unless frames are flow pictures of another depth."""
+        return self.flow.num_channels if self.flow else 3
 
     @property
     def feature_shape(self) -> tuple[int, int, int]:
@@ -79,10 +85,10 @@ class VGGSpec:
         return height * width * channels
 
     def check_frames(self, shape) -> None:
-        """Raise ValueError unless frames of a shape are (..., size, size, 3)."""
-        if tuple(shape[-3:]) != (self.size, self.size, 3):
+        """Raise ValueError unless frames of a shape are (..., size, size, C)."""
+        if tuple(shape[-3:]) != (expected := (self.size, self.size, self.num_channels)):
             raise ValueError(
-                f"Expected frames (..., {self.size}, {self.size}, 3) for {self.name}. Received: {tuple(shape)}. "
+                f"Expected frames (..., {', '.join(map(str, expected))}) for {self.name}. Received: {tuple(shape)}. "
                 "Read them at that size."
             )
 
@@ -170,6 +176,24 @@ TORCH_LRCN = LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4)
 PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
 VGG16_LRCN = LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), readout="mean")
 SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3)
+
+STREAMS = {"rgb": None, "flow": FlowSpec()}
+STREAMS |= {f"stack{n}": FlowSpec(bound=20.0, magnitude=False, length=n) for n in (5, 10)}
+
+
+def use_stream(model, stream):
+    """Return a `FrameSpec` or an `LRCNSpec` whose frames are those of a stream: one of STREAMS.
+
+    Flow has the mean 128 and, for networks that see less than 224 pixels, a bound smaller by as much: the same picture.
+    """
+    if (flow := STREAMS[stream]) is None:
+        return model
+    if isinstance(model, LRCNSpec):
+        return replace(model, frames=use_stream(model.frames, stream))
+    values = {"mean": (128.0,) * flow.num_channels, "std": model.vgg.std[:1] * flow.num_channels}
+    flow = replace(flow, bound=flow.bound * model.vgg.size / VGG16.size)
+    return replace(model, vgg=replace(model.vgg, flow=flow, **values))
+
 
 ADAM = TrainSpec()
 FAST_ADAM = TrainSpec(learning_rate=1e-3)

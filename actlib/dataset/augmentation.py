@@ -3,18 +3,21 @@
 import numpy as np
 from PIL import Image
 
+from actlib.video.flow import mirror_flow
+
 SCALES = (1.0, 0.875, 0.75, 0.66)  # of the shorter side
 CROPS = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]  # of height and width
 POSITIONS = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))  # corners and centre: (y, x), shares of what is cut off
 
 
-def augment_clip(clip, *, rng, size=None):
+def augment_clip(clip, *, rng, size=None, flow=None):
     """Crop a clip at a random scale in a corner or the centre, and mirror it half of the time: all frames alike.
 
     Args:
-        clip: uint8 (T, H, W, 3), RGB.
+        clip: uint8 (T, H, W, C), RGB or flow pictures.
         rng: NumPy random generator.
         size: height and width of the result in pixels, or None for the clip's own.
+        flow: the `FlowSpec` of flow pictures, which are mirrored by `mirror_flow`; vectors keep their length in a crop.
 
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times
     the shorter one, height and width at most one step apart, at a corner or the centre.
@@ -34,6 +37,9 @@ def augment_clip(clip, *, rng, size=None):
     top, left = round((clip.shape[1] - height) * y), round((clip.shape[2] - width) * x)
     rows, columns = clip.shape[1:3] if size is None else np.broadcast_to(size, 2).tolist()
     box = (left, top, left + width, top + height)
-    resized = [Image.fromarray(frame).resize((columns, rows), Image.Resampling.BILINEAR, box) for frame in clip]
-    augmented = np.stack([np.asarray(frame) for frame in resized])  # (T, height, width, 3)
-    return augmented[:, :, ::-1] if rng.random() < 0.5 else augmented
+    planes = [Image.fromarray(plane) for plane in np.moveaxis(clip, 3, 1).reshape(-1, *clip.shape[1:3])]  # T x C
+    resized = [plane.resize((columns, rows), Image.Resampling.BILINEAR, box) for plane in planes]
+    augmented = np.moveaxis(np.reshape(resized, (len(clip), -1, rows, columns)), 1, 3)  # (T, height, width, C)
+    if rng.random() >= 0.5:
+        return augmented
+    return mirror_flow(augmented, flow) if flow else augmented[:, :, ::-1]

@@ -1,7 +1,7 @@
 """The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +31,16 @@ class Experiment:
     allow_leakage: bool = False  # start from weights that have seen videos of this experiment's validation or test
     protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
     limit: int | None = None  # at most this many videos of a class in each subset: for a quick try
+    stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
-        if self.protocol not in PROTOCOLS:
-            raise ValueError(f"Expected protocol to be one of {(*PROTOCOLS,)}. Received: {self.protocol!r}.")
+        for name, known in (("protocol", PROTOCOLS), ("stream", specs.STREAMS)):
+            if (received := getattr(self, name)) not in known:
+                raise ValueError(f"Expected {name} to be one of {(*known,)}. Received: {received!r}.")
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
+        preset = replace(self.preset, model=specs.use_stream(self.preset.model, self.stream))
+        object.__setattr__(self, "preset", preset)
 
 
 def choose_preset(model, folder):
@@ -100,9 +104,10 @@ def prepare_table(experiment):
 
 
 def cache_frames(table, experiment):
-    """Open a ``FrameCache`` of videos: the frames that the protocol asks for, at the size of the model."""
-    num_frames = None if experiment.protocol == "paper" else experiment.preset.num_frames
-    return dataset.FrameCache(table, num_frames=num_frames, size=experiment.preset.model.vgg.size)
+    """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for."""
+    num_frames, vgg = experiment.preset.num_frames, experiment.preset.model.vgg
+    num_frames = None if experiment.protocol == "paper" else num_frames
+    return dataset.FrameCache(table, num_frames=num_frames, size=vgg.size, flow=vgg.flow)
 
 
 def cache_features(frames, model):
@@ -134,6 +139,8 @@ def make_batches(cache, table, experiment, *, train, control=None):
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
     """
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
+    flow = preset.model.vgg.flow
+    augment = partial(dataset.augment_clip, flow=flow) if flow else True
     stride = max(1, preset.clip_frames // 2) if name == "windows" else None
     return dataset.ClipBatches(
         cache,
@@ -142,6 +149,6 @@ def make_batches(cache, table, experiment, *, train, control=None):
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and preset.augment and cache.kind == "frames",
+        augment=train and preset.augment and cache.kind == "frames" and augment,
         control=control,
     )

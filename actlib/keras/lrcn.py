@@ -73,8 +73,8 @@ class LRCN(keras.Model):
         self.spec, self.num_classes, self.card = spec, num_classes, {}
         self.convolutions = VGG(spec.vgg)
         self.head = LRCNHead(spec, num_classes)
-        size = spec.vgg.size
-        self.head(self.convolutions(keras.Input((spec.num_frames, size, size, 3))))  # tells `summary` their shapes
+        shape = spec.num_frames, spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
+        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
         self.built = True
 
     def call(self, clips, readout=None, training=None):

@@ -10,13 +10,13 @@ from actlib import checkpoints
 
 
 class Preprocess(layers.Layer):
-    """The first layer: (frames - mean) / std, one number a color, in float32; both belong to the weights.
+    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights.
 
     Args:
         spec: A `VGGSpec`.
 
     Raises:
-        ValueError: Called with frames that are not (..., size, size, 3).
+        ValueError: Called with frames that are not (..., size, size, C).
     """
 
     def __init__(self, spec):
@@ -33,7 +33,7 @@ class Preprocess(layers.Layer):
         def initialize(shape, dtype=None):
             return ops.convert_to_tensor(values, dtype=dtype)
 
-        return self.add_weight(name=name, shape=(3,), initializer=initialize, trainable=False)
+        return self.add_weight(name=name, shape=(len(values),), initializer=initialize, trainable=False)
 
 
 class VGG(keras.Model):
@@ -59,7 +59,7 @@ class VGG(keras.Model):
         self.spec = spec
         self.stack = [Preprocess(spec), *_make_blocks(spec)]
         self.pooling = [*_pooling_layers(spec)]
-        build_layers([*self.stack, *self.pooling], (spec.size, spec.size, 3))
+        build_layers([*self.stack, *self.pooling], (spec.size, spec.size, spec.num_channels))
         self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
@@ -116,7 +116,8 @@ class FrameClassifier(keras.Model):
         self.spec, self.num_classes, self.card = spec, num_classes, {}
         self.convolutions = VGG(spec.vgg)
         self.head = FrameHead(spec, num_classes)
-        self.head(self.convolutions(keras.Input((spec.vgg.size, spec.vgg.size, 3))))  # tells `summary` their shapes
+        shape = spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
+        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
         self.built = True
 
     def call(self, frames, training=None):

@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 
 class Preprocess(nn.Module):
-    """The first layer: (frames - mean) / std, one number a color, in float32; both belong to the weights.
+    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights.
 
     Args:
         spec: A `VGGSpec`.
 
     Raises:
-        ValueError: Called with frames that are not (..., size, size, 3).
+        ValueError: Called with frames that are not (..., size, size, C).
     """
 
     def __init__(self, spec):
@@ -137,7 +137,7 @@ def hidden_layers(spec):
 
 def _make_blocks(spec):
     """(name, layer) pairs of all blocks, in order."""
-    num_inputs = 3
+    num_inputs = spec.num_channels
     for block, (num_convolutions, width) in enumerate(spec.blocks, start=1):
         for number in range(1, num_convolutions + 1):
             name = f"block{block}_conv{number}"

@@ -66,7 +66,7 @@ def transfer_weights(model, weights) -> list[str]:
     Raises:
         ValueError: Nothing fits by name, or a shape differs.
     """
-    taken = checkpoints.select_transferable(get_shapes(model), weights)
+    taken = checkpoints.select_transferable(get_shapes(model), weights, model.spec.vgg)
     set_weights(model, taken, partial=True)
     return list(taken)
 
