@@ -59,9 +59,7 @@ class VGGSpec:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
     batch_norm: bool = False  # after each convolution, before its ReLU
     pooling: str = "flatten"  # a frame's features are all positions of the last maps, or their "mean" or "max"
-    normalize: bool = (
-        False  # divide a frame's features by their L2 norm: ImageNet's differ most in scale, which is noise
-    )
+    normalize: bool = False  # divide a frame's features by their L2 norm: ImageNet's differ in scale, which is noise
     flow: FlowSpec | None = None  # frames are flow pictures
 
     def __post_init__(self):

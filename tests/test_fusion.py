@@ -127,7 +127,7 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
     train = ("train", "--data", data, "--weights", "none", "--epochs", 1, "--preset", "slim_frames")
     runs = {"rgb": ["--stream", "rgb"], "flow": ["--stream", "flow"], "other split": ["--split", 2]}
-    runs |= {"other seed": ["--seed", 2], "other classes": ["--classes", "Dark,Bright"]}
+    runs |= {"other groups": ["--split-seed", 2], "other classes": ["--classes", "Dark,Bright"]}
     for name, options in runs.items():
         assert call(*train, *options, "--out", tmp_path / name).exit_code == 0
     rgb, flow = tmp_path / "rgb", tmp_path / "flow"
@@ -156,6 +156,6 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     for name in ("other split", "other classes"):
         refused = call(*fuse_words, tmp_path / name)
         assert refused.exit_code == 1 and "ValueError: Expected two models on the same videos" in refused.output
-    other = call(*fuse_words, tmp_path / "other seed", "--out", tmp_path)
+    other = call(*fuse_words, tmp_path / "other groups", "--out", tmp_path)
     assert other.exit_code == 0 and (tmp_path / "results.json").exists()
-    assert call(*fuse_words, tmp_path / "other seed", "--choose-on", "validation").exit_code == 1
+    assert call(*fuse_words, tmp_path / "other groups", "--choose-on", "validation").exit_code == 1
