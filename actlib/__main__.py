@@ -139,18 +139,17 @@ def fuse(
     data: Data = None,
     weights: Annotated[tuple[float, float] | None, typer.Option(help="Besides 1 1 and 1 2.")] = None,
     choose_on: Annotated[Literal["validation"] | None, typer.Option(help="Choose weights, too.")] = None,
-    framework: Annotated[Framework | None, typer.Option(help="Without it, the ones that trained.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where results.json goes; else fused/ in the second's folder.")
     ] = None,
 ):
     """Fuse two models' predictions of each test video, with weights side by side."""
-    experiments, options = _load("experiment"), {"weights": weights, "choose": choose_on, "framework": framework}
-    found, metadata = experiments.fuse_checkpoints(runs, data or _load("sample").data_folder(), **options)
-    evaluation, (*_, (name, fused)) = _load("evaluation"), found.items()
+    experiments, evaluation, folder = _load("experiment"), _load("evaluation"), data or _load("sample").data_folder()
+    found, metadata = experiments.fuse_checkpoints(runs, folder, weights=weights, choose=choose_on is not None)
     typer.echo(evaluation.compare(found)[["video accuracy", "videos", "groups", "against the first"]].to_string())
-    for run, single in [*found.items()][:2]:
-        typer.echo(f"{name} against {run}: {evaluation.paired_test(fused, single)}")
+    (first, second, *_, name), fused = found, [*found.values()][-1]
+    for run in (first, second):
+        typer.echo(f"{name} against {run}: {evaluation.paired_test(fused, found[run])}")
     folder = out or (runs[1] if runs[1].is_dir() else runs[1].parent) / "fused"
     path = experiments.write_results(folder, fused, metadata)
     typer.echo(f"{fused}\n{fused.most_confused(5).to_string()}\nWritten to {path}")

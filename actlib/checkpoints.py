@@ -130,11 +130,10 @@ def select_transferable(shapes, weights, vgg) -> dict[str, np.ndarray]:
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2, cross modality initialization.
     """
     if vgg.flow and (kernel := weights.get("block1_conv1/kernel")) is not None:
-        channels = vgg.num_channels
-        repeated = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
+        if kernel.shape[2] != (channels := vgg.num_channels):
+            kernel = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
         std = np.full(channels, np.mean(weights.get("preprocess/std", vgg.std)))
-        weights = weights | {"preprocess/mean": np.array(vgg.mean), "preprocess/std": std}
-        weights["block1_conv1/kernel"] = kernel if kernel.shape[2] == channels else repeated
+        weights = weights | {"preprocess/mean": vgg.mean, "preprocess/std": std, "block1_conv1/kernel": kernel}
     taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
     if not taken:
         raise ValueError(

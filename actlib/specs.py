@@ -28,8 +28,7 @@ class FlowSpec:
     length: int = 1  # L, pairs of frames behind each other in the channels
 
     def __post_init__(self):
-        if self.method not in FLOW_METHODS or self.bound <= 0 or self.length < 1:
-            raise ValueError(f"Expected one of {FLOW_METHODS}, bound above 0, length from 1. Received: {self}.")
+        check_choice("method", self.method, FLOW_METHODS)
 
     @property
     def num_channels(self) -> int:
@@ -40,7 +39,8 @@ class FlowSpec:
 FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
 
 
-def _check_choice(name, value, choices):
+def check_choice(name, value, choices):
+    """Raise ValueError unless a value is one of its choices."""
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")
 
@@ -63,7 +63,7 @@ class VGGSpec:
     flow: FlowSpec | None = None  # frames are flow pictures
 
     def __post_init__(self):
-        _check_choice("pooling", self.pooling, POOLING)
+        check_choice("pooling", self.pooling, POOLING)
 
     @property
     def num_channels(self) -> int:
@@ -116,7 +116,7 @@ class LRCNSpec:
     num_frames: int = 16  # T
 
     def __post_init__(self):
-        _check_choice("readout", self.readout, READOUTS)
+        check_choice("readout", self.readout, READOUTS)
 
     @property
     def vgg(self) -> VGGSpec:

@@ -146,7 +146,7 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     record = json.loads((flow / "fused" / "results.json").read_text())
     assert record["video_accuracy"]["count"] == 6 and record["clip_accuracy"] is None
     assert [each["experiment"]["stream"] for each in record["fused"]] == ["rgb", "flow"]
-    validation = [running._evaluate_validation(run, data, None) for run in (rgb, flow)]
+    validation = [running._evaluate_validation(run, data) for run in (rgb, flow)]
     chosen = choose_fusion_weights(*validation)
     assert "fused {:g} to {:g}, chosen".format(*chosen) in done.output
     assert not {*validation[0].predictions["group"]} & {1, 2, 3}

@@ -34,9 +34,8 @@ class Experiment:
     stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
-        for name, known in (("protocol", PROTOCOLS), ("stream", specs.STREAMS)):
-            if (received := getattr(self, name)) not in known:
-                raise ValueError(f"Expected {name} to be one of {(*known,)}. Received: {received!r}.")
+        specs.check_choice("protocol", self.protocol, (*PROTOCOLS,))
+        specs.check_choice("stream", self.stream, (*specs.STREAMS,))
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
         preset = replace(self.preset, model=specs.use_stream(self.preset.model, self.stream))

@@ -130,7 +130,7 @@ def _evaluate_rows(model, rows, experiment, control=None):
     return evaluate_model(model, make_batches(cache, rows, experiment, train=False, control=control), rows)
 
 
-def fuse_checkpoints(runs, data, *, weights=None, choose=False, framework=None):
+def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     """Fuse two checkpoints, such as of frames and of flow, on test videos, as ``python -m actlib fuse`` does.
 
     Args:
@@ -138,7 +138,6 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False, framework=None):
         data: The data folder.
         weights: Two numbers; 1 to 1 and 1 to 2 are always there.
         choose: Choose weights on the validation videos, too; of a run that was refitted, with what chose its epoch.
-        framework: As in ``evaluate_checkpoint``.
 
     Returns:
         (name -> results, metadata): each run's, then of each pair of weights; the last is the one that was asked for.
@@ -146,21 +145,21 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False, framework=None):
     Raises:
         ValueError: If the runs are of other classes or splits, or held out other groups for validation.
     """
-    found = [evaluate_checkpoint(run, data, framework=framework) for run in runs]
+    found = [evaluate_checkpoint(run, data) for run in runs]
     singles, metadata = zip(*found, strict=True)
     results = {f"{facts['experiment']['stream']}, {run}": each for run, (each, facts) in zip(runs, found, strict=True)}
     ways = {"": [(1, 2), (1, 1), *([weights] if weights else [])]}
     if choose:
-        validation = [_evaluate_validation(Path(run), data, framework) for run in runs]
+        validation = [_evaluate_validation(Path(run), data) for run in runs]
         ways[", chosen on validation"] = [evaluation.choose_fusion_weights(*validation)]
     for note, pairs in ways.items():
         results |= {"fused {:g} to {:g}".format(*pair) + note: evaluation.fuse(*singles, pair) for pair in pairs}
     return results, {"fused": metadata}
 
 
-def _evaluate_validation(run, data, framework):
-    model, card = load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=framework)
-    experiment = read_experiment(card, data, framework=framework)
+def _evaluate_validation(run, data):
+    model, card = load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=None)
+    experiment = read_experiment(card, data)
     table = prepare_table(experiment)
     return _evaluate_rows(model, table[table.subset == "validation"], experiment)
 

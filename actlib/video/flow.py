@@ -15,7 +15,6 @@ from actlib.video.reader import missing_frames, read_clip, read_frames
 FLOW = FlowSpec()
 MAX_BYTES = 1e8  # of frames in memory; of longer requests two are, while the whole video is decoded
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
-DIS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
 
 
 def read_flow(path, indices, *, size=None, spec=FLOW):
@@ -45,9 +44,10 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
         raise missing_frames(path, indices.max() + 1, info.frames)
     pairs = indices[:, None] + np.arange(spec.length)  # (T, L)
     wanted, order = np.unique(np.minimum(pairs, max(0, info.frames - 2)), return_inverse=True)
-    numbers = np.unique(np.minimum([wanted, wanted + 1], info.frames - 1))
+    numbers = np.unique([wanted, wanted + 1])
     few = len(numbers) * 3 * info.width * info.height <= MAX_BYTES
-    frames = zip(numbers, read_clip(path, numbers), strict=True) if few else enumerate(read_frames(path))
+    frames = read_clip(path, np.minimum(numbers, info.frames - 1)) if few else read_frames(path)
+    frames = zip(numbers, frames, strict=True) if few else enumerate(frames)
     flows = list(_encode_pairs(frames, {*wanted.tolist()}, size, spec))
     flows = np.stack([flows[min(place, len(flows) - 1)] for place in order.ravel()])  # the header may promise too much
     flows = flows.reshape(*pairs.shape, *flows.shape[1:])  # (T, L, H, W, 2 or 3)
@@ -58,14 +58,14 @@ def measure_flow(before, after, *, method="fast"):
     """Measure how far each pixel of a frame moves to the next one: float32 (H, W, 2), pixels to the right and down.
 
     Args:
-        before, after: uint8 (H, W, 3), RGB, or (H, W), gray; at least 16 pixels a side.
+        before, after: uint8 (H, W, 3), RGB, at least 12 pixels a side.
         method: one of `specs.FLOW_METHODS`.
 
     Example:
-        >>> measure_flow(np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint8)).max().item()
+        >>> measure_flow(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)).max().item()
         0.0
     """
-    return _make_method(method)(_to_gray(before), _to_gray(after))
+    return _make_method(method)(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)))
 
 
 def encode_flow(flow, spec=FLOW, *, size=None):
@@ -87,31 +87,24 @@ def mirror_flow(pictures, spec=FLOW):
 
     No movement, 128, so becomes 127: one step of 256, a sixteenth of a pixel at ±8, as in the paper and in TSN.
     """
-    mirrored = np.ascontiguousarray(np.asarray(pictures)[..., ::-1, :])
-    mirrored[..., :: spec.num_channels // spec.length] = 255 - mirrored[..., :: spec.num_channels // spec.length]
+    mirrored, step = np.array(pictures[..., ::-1, :]), spec.num_channels // spec.length
+    mirrored[..., ::step] = 255 - mirrored[..., ::step]
     return mirrored
 
 
 def _encode_pairs(frames, wanted, size, spec):
-    """Give the picture of each wanted pair, from (number, frame) in order; of a single frame that of no movement."""
-    method, before, found = _make_method(spec.method), None, False
+    """Give the picture of each wanted pair, from (number, frame) in order."""
+    method, before = _make_method(spec.method), None
     for number, frame in frames:
-        gray = _to_gray(frame)
+        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if number - 1 in wanted:
             yield encode_flow(method(before, gray), spec, size=size)
-            found = True
         before = gray
-    if not found:
-        yield encode_flow(np.zeros((*before.shape, 2), np.float32), spec, size=size)
-
-
-def _to_gray(frame):
-    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) if frame.ndim == 3 else frame
 
 
 def _make_method(name):
     """A function (gray, gray) -> flow; one for each thread, as it keeps its buffers."""
     if name == "farneback":
         return lambda before, after: cv2.calcOpticalFlowFarneback(before, after, None, **FARNEBACK)
-    dis = cv2.DISOpticalFlow_create(DIS[name])
+    dis = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}"))
     return lambda before, after: dis.calc(before, after, None)
