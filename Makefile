@@ -7,6 +7,7 @@ PYTHON ?= python3.11
 EXTRAS ?= cpu,dev
 RUN := .venv/bin/python
 STAMP := .venv/.ready
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root) # in a container
 
 .PHONY: setup tour lab test test-browser bench lint lessons clean
 .DELETE_ON_ERROR:
@@ -22,7 +23,8 @@ tour: $(STAMP)
 	$(RUN) tools/tour.py --out runs/tour
 
 lab: $(STAMP)
-	$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
+	OMP_WAIT_POLICY=PASSIVE $(RUN) -m jupyterlab --ServerApp.root_dir=. $(AS_ROOT) \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: $(STAMP)
 	$(RUN) -m pytest
