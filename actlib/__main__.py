@@ -21,6 +21,9 @@ Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos
 Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, in folders of its own; and their mean.")]
 Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with videos that weights have seen, and say so.")]
 
+SET_HELP = "Another value for any field of the preset, such as training.learning_rate=3e-4; may be repeated."
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET_HELP)]
+
 
 class Commands(TyperGroup):
     """Commands that answer a mistake with a line, not with a traceback."""
@@ -60,7 +63,10 @@ class TrainOptions:
     validation_groups: Annotated[int, typer.Option(min=0, help="How many; 0: all train, for --epochs epochs.")] = 4
     refit: Annotated[bool, typer.Option("--refit", help="Choose the epoch, then train on validation too.")] = False
     allow_leakage: Leakage = False
-    epochs: Annotated[int | None, typer.Option(min=1, help="Another number of epochs than the preset's.")] = None
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's; more than a run has go on.")] = (
+        None
+    )
+    set: Settings = None
     protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
     stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"
@@ -99,8 +105,8 @@ def train(**options):
     options, experiments = TrainOptions(**options), _load("experiment")
     folder = options.data or _load("sample").data_folder()
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
-    if options.epochs:
-        preset = replace(preset, training=replace(preset.training, num_epochs=options.epochs))
+    epochs = [f"training.num_epochs={options.epochs}"] if options.epochs else []
+    preset = experiments.change_preset(preset, [*(options.set or []), *epochs])
     choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)

@@ -72,8 +72,22 @@ def test_a_stopped_training_keeps_its_epochs_and_the_same_line_ends_it(data, num
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
     assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0  # finished: no epoch wrote anew
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == before
-    changed = call("train", "--data", data, "--preset", "slim_frames", "--weights", "none", "--out", tmp_path)
-    assert changed.exit_code == 1 and "training.num_epochs: 4 then, 12 now" in changed.output
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_more_epochs_go_on_and_are_what_one_training_would_have_been(data, framework, tmp_path):
+    def epochs(number, out, *words):
+        line = ("train", "--data", data, "--framework", framework, "--preset", "slim_frames", "--weights", "none")
+        return call(*line, "--set", "num_frames=8", *words, "--epochs", number, "--out", tmp_path / out)
+
+    for number, out in ((2, "two"), (3, "two"), (3, "three")):
+        assert epochs(number, out).exit_code == 0
+    histories = [json.loads((tmp_path / out / "history.json").read_text()) for out in ("two", "three")]
+    assert histories[0]["epoch"] == [1, 2, 3]
+    np.testing.assert_allclose(*(each["val_loss"] for each in histories), rtol=1e-5)
+    assert "training.num_epochs: 3 then, 2 now" in epochs(2, "two").output
+    changed = epochs(9, "two", "--set", "training.learning_rate=0.5").output
+    assert "training.learning_rate: 0.001 then, 0.5 now" in changed and "num_epochs" not in changed
 
 
 def test_a_training_that_is_stopped_while_videos_are_read_says_so(monkeypatch, data, tmp_path):
@@ -172,6 +186,8 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (TRAIN + "--validation-groups 5", "Expected validation_groups below 5"),
         (TRAIN + "--validation-groups 0 --refit", "Expected validation groups for refit"),
         (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
+        (TRAIN + "--set training.rate=1", "one of name, "),
+        (TRAIN + "--set training.learning_rate=fast", "training.learning_rate to be float. Received: 'fast'"),
         (TRAIN + "--limit 0", "Invalid value for '--limit'"),
         (TRAIN + "--speed 2", "No such option: --speed"),
         (TRAIN + "extra", "unexpected extra argument"),

@@ -1,5 +1,6 @@
 """From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
+settings     other values in a preset's fields
 preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
 predictor    a checkpoint -> weights to start from, a model, or one that scores any clips
 running      a model and batches at hand -> a trained model, results; the whole way in one call
@@ -29,3 +30,4 @@ from actlib.experiment.running import (
     train_model,
     write_results,
 )
+from actlib.experiment.settings import change_preset

@@ -43,7 +43,11 @@ class Experiment:
 
 
 def choose_preset(model, folder):
-    """Return the preset that trains a model, "frames" or "lrcn", well: slim for the sample set, VGG-16 for real clips.
+    """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
+
+    Args:
+        model: "frames" or "lrcn".
+        folder: The data folder.
 
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
@@ -53,17 +57,32 @@ def choose_preset(model, folder):
 
 
 def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
+
+    Args:
+        folder: The data folder.
+    """
     return "none" if sample.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
+
+    Args:
+        folder: The data folder.
+    """
     return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).name)
 
 
 def load_backend(framework):
-    """Import one framework's half of the library: "torch", "keras", or that of a model."""
+    """Import one framework's half of the library.
+
+    Args:
+        framework: "torch" or "keras", or a model of one of them.
+
+    Returns:
+        ``actlib.torch`` or ``actlib.keras``, with its modules ``training``, ``weights`` and ``precision``.
+    """
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     if framework not in BACKENDS:
@@ -103,14 +122,31 @@ def prepare_table(experiment):
 
 
 def cache_frames(table, experiment):
-    """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for."""
+    """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for.
+
+    Args:
+        table: The videos, rows of ``prepare_table``.
+        experiment: The ``Experiment``.
+
+    Returns:
+        The cache; ``cache[row]`` is uint8 (F, H, W, C).
+    """
     num_frames, vgg = experiment.preset.num_frames, experiment.preset.model.vgg
     num_frames = None if experiment.protocol == "paper" else num_frames
     return dataset.FrameCache(table, num_frames=num_frames, size=vgg.size, flow=vgg.flow)
 
 
 def cache_features(frames, model):
-    """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on."""
+    """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on.
+
+    Args:
+        frames: The ``FrameCache``.
+        model: A model of either framework, its convolutions frozen.
+
+    Returns:
+        The cache; ``cache[row]`` is float16 (F, D). The convolutions' weights, their pooling and their precision are
+        in the name of its folder.
+    """
     backend = load_backend(model)
     weights = backend.weights.get_weights(model)
     convolutions = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
@@ -122,7 +158,16 @@ def cache_features(frames, model):
 
 
 def cache_inputs(table, model, experiment):
-    """Open what a model reads of videos: frames where training changes its convolutions, else their features."""
+    """Open what a model reads of videos: frames where training changes its convolutions, else their features.
+
+    Args:
+        table: The videos, rows of ``prepare_table``.
+        model: A model of either framework.
+        experiment: The ``Experiment``.
+
+    Returns:
+        A ``FrameCache`` or a ``FeatureCache``.
+    """
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
 

@@ -1,0 +1,92 @@
+"""Fields of presets from text: any of them, each with a value of its own type, or a line that says what is wrong."""
+
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actlib.experiment import change_preset
+from actlib.specs import PRESETS
+
+FRAMES, LRCN = PRESETS["slim_frames"], PRESETS["slim_lrcn"]
+
+
+def list_fields(spec, path=""):
+    """(dotted path, value) of all fields of a spec and of the specs in it."""
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        yield from list_fields(value, f"{path}{field.name}.") if is_dataclass(value) else [(path + field.name, value)]
+
+
+def write(value):
+    """A value as somebody types it."""
+    if isinstance(value, tuple):
+        return ",".join(f"[{write(each)}]" if isinstance(each, tuple) else write(each) for each in value)
+    return str(value)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_field_takes_its_own_value_back(preset):
+    every = list(list_fields(preset))
+    assert ("training.learning_rate", preset.training.learning_rate) in every and len(every) > 20
+    assert change_preset(preset, [f"{name}={write(value)}" for name, value in every]) == preset
+
+
+@given(rate=st.floats(1e-9, 1e3), patience=st.none() | st.integers(0, 99), hidden=st.lists(st.integers(1, 999)))
+def test_values_arrive(rate, patience, hidden):
+    settings = [f"training.learning_rate={rate}", f"training.patience={patience}"]
+    changed = change_preset(LRCN, [*settings, f"model.frames.hidden={write(tuple(hidden))}"])
+    assert changed.training == replace(LRCN.training, learning_rate=rate, patience=patience)
+    assert changed.model == replace(LRCN.model, frames=replace(LRCN.model.frames, hidden=tuple(hidden)))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("training.learning_rate=3e-4", 3e-4),
+        ("training.learning_rate=1", 1),
+        ("training.frozen=convolutions, hidden", ("convolutions", "hidden")),
+        ("training.frozen=hidden", ("hidden",)),
+        ("training.frozen=", ()),
+        ("training.mixed_precision=True", True),
+        ("training.clip_norm=none", None),
+        ("training.optimizer=sgd", "sgd"),
+        ("model.vgg.blocks=[1,8],[2,16]", ((1, 8), (2, 16))),
+        ("model.vgg.mean=1,2.5,3", (1, 2.5, 3)),
+        ("name=5", "5"),
+    ],
+)
+def test_values_of_each_kind(text, value):
+    name = text.split("=")[0]
+    assert dict(list_fields(change_preset(FRAMES, [text])))[name] == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "training.rate=1",
+            "Expected FIELD=VALUE with one of name.*training.learning_rate.*'training.rate=1'",
+        ),
+        ("training=5", "Expected FIELD=VALUE"),
+        ("training.learning_rate.x=5", "Expected FIELD=VALUE"),
+        ("model.type=LRCNSpec", "Expected FIELD=VALUE"),
+        ("training.learning_rate", "training.learning_rate to be float. Received: ''"),
+        ("training.learning_rate=fast", "to be float. Received: 'fast'"),
+        ("training.learning_rate=true", "to be float"),
+        ("training.learning_rate=none", "to be float"),
+        ("training.learning_rate=1,2", "to be float"),
+        ("training.batch_size=1.5", "to be int. Received: '1.5'"),
+        ("training.batch_size=true", "to be int"),
+        ("training.mixed_precision=1", "to be bool"),
+        ("training.patience=soon", r"to be int \| None. Received: 'soon'"),
+        ("model.hidden=256,many", r"to be tuple\[int, ...\]"),
+        ("model.vgg.mean=1,2", r"to be tuple\[float, float, float\]"),
+        ("model.vgg.blocks=1,8", "to be tuple"),
+        ("model.vgg.pooling=median", "Expected pooling to be one of"),
+    ],
+)
+def test_what_does_not_fit_is_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        change_preset(FRAMES, [setting])
