@@ -82,7 +82,7 @@ def test_values_of_each_kind(text, value):
         ("training.mixed_precision=1", "to be bool"),
         ("training.patience=soon", r"to be int \| None. Received: 'soon'"),
         ("model.hidden=256,many", r"to be tuple\[int, ...\]"),
-        ("model.vgg.mean=1,2", r"to be tuple\[float, float, float\]"),
+        ("model.vgg.blocks=[1,8,9]", r"to be tuple\[tuple\[int, int\], ...\]"),
         ("model.vgg.blocks=1,8", "to be tuple"),
         ("model.vgg.pooling=median", "Expected pooling to be one of"),
     ],
