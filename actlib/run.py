@@ -79,7 +79,7 @@ class Run:
         return epochs_since_best(self.history) == 0
 
     def describe(self):
-        """Return facts for a checkpoint's card: how it was trained, and the numbers of its best epoch."""
+        """Return metadata for a checkpoint's card: how it was trained, and the numbers of its best epoch."""
         best = best_epoch(self.history)
         metrics = {name: values[best] for name, values in self.history.items() if best is not None}
         return {"training": self.settings["training"], "seed": self.settings["seed"], "metrics": metrics}

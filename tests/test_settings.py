@@ -22,7 +22,7 @@ def list_fields(spec, path=""):
 def write(value):
     """A value as somebody types it."""
     if isinstance(value, tuple):
-        return ",".join(f"[{write(each)}]" if isinstance(each, tuple) else write(each) for each in value)
+        return (";" if isinstance(value[:1] and value[0], tuple) else ",").join(map(write, value))
     return str(value)
 
 
@@ -52,7 +52,7 @@ def test_values_arrive(rate, patience, hidden):
         ("training.mixed_precision=True", True),
         ("training.clip_norm=none", None),
         ("training.optimizer=sgd", "sgd"),
-        ("model.vgg.blocks=[1,8],[2,16]", ((1, 8), (2, 16))),
+        ("model.vgg.blocks=1,8; 2,16", ((1, 8), (2, 16))),
         ("model.vgg.mean=1,2.5,3", (1, 2.5, 3)),
         ("name=5", "5"),
     ],
@@ -82,8 +82,8 @@ def test_values_of_each_kind(text, value):
         ("training.mixed_precision=1", "to be bool"),
         ("training.patience=soon", r"to be int \| None. Received: 'soon'"),
         ("model.hidden=256,many", r"to be tuple\[int, ...\]"),
-        ("model.vgg.blocks=[1,8,9]", r"to be tuple\[tuple\[int, int\], ...\]"),
-        ("model.vgg.blocks=1,8", "to be tuple"),
+        ("model.vgg.blocks=1,8,9", r"to be tuple\[tuple\[int, int\], ...\]"),
+        ("model.vgg.blocks=1", "to be tuple"),
         ("model.vgg.pooling=median", "Expected pooling to be one of"),
     ],
 )

@@ -52,7 +52,7 @@ class FrameCache(ArrayCache):
         columns = getattr(videos, "columns", ())
         self.paths = [str(path) for path in (videos["path"] if "path" in columns else videos)]
         known = zip(videos["hash"], videos["frames"].tolist(), strict=True) if "hash" in columns else ()
-        self._facts = dict(enumerate(known))  # index of a video -> its hash and number of frames
+        self._metadata = dict(enumerate(known))  # index of a video -> its hash and number of frames
         super().__init__(videos, Path(folder or cache_folder() / "frames") / self.name, progress=progress)
 
     def __getitem__(self, index):
@@ -65,7 +65,7 @@ class FrameCache(ArrayCache):
     @property
     def num_readers(self):
         """Threads that decode ahead, fewer where a video's frames take much memory."""
-        longest = self.num_frames or max((frames for _, frames in self._facts.values()), default=1)
+        longest = self.num_frames or max((frames for _, frames in self._metadata.values()), default=1)
         room = int(MAX_READ_BYTES / (longest * self.row_bytes))
         return max(1, min(MAX_READERS, os.cpu_count() or 1, room))
 
@@ -78,10 +78,10 @@ class FrameCache(ArrayCache):
         return "{}-{}.npy".format(*self._ask(index))
 
     def _ask(self, index):
-        if index not in self._facts:
+        if index not in self._metadata:
             frames = probe_video(self.paths[index]).frames
-            self._facts[index] = files.content_hash(self.paths[index]), frames
-        return self._facts[index]
+            self._metadata[index] = files.content_hash(self.paths[index]), frames
+        return self._metadata[index]
 
     def _read(self, index):
         total = self._ask(index)[1]

@@ -94,5 +94,5 @@ class Predictor:
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     """Load a checkpoint as a model that scores any clips: a ``Predictor``, in either framework; see ``load_model``."""
     model, card = load_model(checkpoint, framework=framework)
-    facts = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
-    return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **facts)
+    window = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
+    return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **window)

@@ -85,8 +85,7 @@ def load_backend(framework):
     """
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
-    if framework not in BACKENDS:
-        raise ValueError(f"Expected framework to be one of {BACKENDS}. Received: {framework!r}. Choose one of them.")
+    specs.check_choice("framework", framework, BACKENDS)
     for name in ("training", "weights", "precision"):
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")

@@ -1,7 +1,5 @@
 """Other values in a preset's fields, from text: what the command line's --set does."""
 
-import json
-from contextlib import suppress
 from functools import reduce
 from operator import getitem
 from types import UnionType
@@ -35,28 +33,24 @@ def change_preset(preset, settings):
             raise ValueError(f"Expected FIELD=VALUE with one of {', '.join(fields)}. Received: {setting!r}.")
         *path, name = field.split(".")
         hint = get_type_hints(type(reduce(getattr, path, preset)))[name]
-        reduce(getitem, path, data)[name] = _read_value(field, text, hint)
+        try:
+            reduce(getitem, path, data)[name] = _read_value(text.strip(), hint)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}. "
+                "Write several values with commas between."
+            ) from None
         preset = checkpoints.spec_from_json(data, field)
     return preset
 
 
-def _read_value(field, text, hint):
-    """Read a value of a type from text, for JSON: numbers, true, none, words, or several with commas between."""
-    word = text.strip().lower().replace("none", "null")
-    words = [part.strip() for part in text.split(",") if part.strip()]
-    for read in (lambda: json.loads(word), lambda: json.loads(f"[{word}]"), text.strip, lambda: words):
-        with suppress(ValueError):
-            if _has_type(value := read(), hint):
-                return value
-    kind = hint.__name__ if type(hint) is type else hint
-    raise ValueError(f"Expected {field} to be {kind}. Received: {text!r}. Write several values with commas between.")
-
-
-def _has_type(value, hint):
+def _read_value(text, hint):
+    """Read a value of a type from text, for JSON; a ValueError or TypeError where it does not fit."""
     kinds = get_args(hint)
     if isinstance(hint, UnionType):
-        return any(_has_type(value, kind) for kind in kinds)
+        return None if text.lower() == "none" else _read_value(text, kinds[0])
     if get_origin(hint) is tuple:
-        kinds = kinds[:1] * len(value) if isinstance(value, list) and kinds[-1] is ... else kinds
-        return isinstance(value, list) and len(kinds) == len(value) and all(map(_has_type, value, kinds))
-    return type(value) in ((int, float) if hint is float else (hint,))
+        parts = [part.strip() for part in text.split(";" if get_origin(kinds[0]) is tuple else ",") if part.strip()]
+        kinds = kinds[:1] * len(parts) if kinds[-1] is ... else kinds
+        return [_read_value(*each) for each in zip(parts, kinds, strict=True)]
+    return bool(("false", "true").index(text.lower())) if hint is bool else hint(text)

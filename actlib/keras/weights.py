@@ -86,7 +86,7 @@ def save_model(path, model, *, card=None):
     Args:
         path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
         model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
-        card: More facts for the card.
+        card: More for the card.
 
     Returns:
         The path.
@@ -94,14 +94,10 @@ def save_model(path, model, *, card=None):
     Raises:
         ValueError: The path has another ending.
     """
-    facts = {
-        "kind": "lrcn" if isinstance(model, LRCN) else "frames",
-        "spec": checkpoints.spec_to_json(model.spec),
-        "num_classes": model.num_classes,
-        "framework": "keras",
-        "versions": run.package_versions("actlib", "keras", keras.backend.backend(), "numpy"),
-    }
-    return checkpoints.save_checkpoint(path, get_weights(model), model.card | facts | (card or {}))
+    versions = run.package_versions("actlib", "keras", keras.backend.backend(), "numpy")
+    metadata = {"spec": checkpoints.spec_to_json(model.spec), "num_classes": model.num_classes, "versions": versions}
+    metadata |= {"framework": "keras", **(card or {})}
+    return checkpoints.save_checkpoint(path, get_weights(model), model.card | metadata)
 
 
 def load_model(path, *, device=None):
