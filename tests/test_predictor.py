@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actlib import checkpoints, specs
-from actlib.experiment import load_predictor
+from actlib.experiment import Experiment, load_predictor
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
 
@@ -58,3 +58,9 @@ def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     weights.set_weights(predictor.model, {"logits/bias": np.ones(7)}, partial=True)
     np.testing.assert_allclose(predictor(CLIPS), before + 1, atol=1e-5)
     assert training._answer_every_step.cache_info().misses == made
+
+
+def test_a_model_of_flow_is_no_predictor_of_frames(tmp_path):
+    save(tmp_path / "best.safetensors", Experiment("data", specs.PRESETS["slim_frames"], stream="flow").preset)
+    with pytest.raises(ValueError, match="Expected a model of frames. Received: .*, of optical flow"):
+        load_predictor(tmp_path)

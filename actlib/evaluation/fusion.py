@@ -38,12 +38,9 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
 
 
 def choose_fusion_weights(first: Results, second: Results) -> tuple[float, float]:
-    """Choose the weights with which most validation videos are correct; of equals, the lowest log loss decides."""
-
-    def judge(weight):
-        fused = fuse(first, second, (weight, 1 - weight))
-        true = fused.probabilities[np.arange(len(fused.predictions)), fused.predictions["label"]]
-        return fused.video.value, np.log(np.maximum(true, 1e-12)).mean()
-
-    weight = max(np.linspace(0, 1, 21).round(2).tolist(), key=judge)
+    """Choose weights on validation videos: of all with which most are correct, the middle ones; in steps of 0.05."""
+    steps = np.linspace(0, 1, 21).round(2).tolist()
+    values = [fuse(first, second, (weight, 1 - weight)).video.value for weight in steps]
+    best = [weight for weight, value in zip(steps, values, strict=True) if value == max(values)]
+    weight = best[len(best) // 2]
     return weight, round(1 - weight, 2)

@@ -94,5 +94,7 @@ class Predictor:
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     """Load a checkpoint as a model that scores any clips: a ``Predictor``, in either framework; see ``load_model``."""
     model, card = load_model(checkpoint, framework=framework)
+    if model.spec.vgg.flow:
+        raise ValueError(f"Expected a model of frames. Received: {checkpoint}, of optical flow. Name one of frames.")
     window = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
     return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **window)
