@@ -94,10 +94,8 @@ def test_weights_are_the_middle_ones_of_the_best():
     right[np.arange(12), labels] = 0.9
     wrong[np.arange(12), (labels + 1) % 3] = 0.4
     good, bad = make_results(right), make_results(wrong)
-    assert choose_fusion_weights(good, bad) == (0.6, 0.4) and choose_fusion_weights(bad, good) == (
-        0.4,
-        0.6,
-    )  # of 0.15 to 1
+    assert choose_fusion_weights(good, bad) == (0.575, 0.425)  # 0.15 to 1
+    assert choose_fusion_weights(bad, good) == (0.425, 0.575) and choose_fusion_weights(good, good) == (0.5, 0.5)
     half, rest = right.copy(), right.copy()  # each sure of one half, and mildly wrong about the other
     half[6:], rest[:6] = np.roll(right[6:], 1, axis=1) * 0.5 + 1 / 6, np.roll(right[:6], 1, axis=1) * 0.5 + 1 / 6
     assert choose_fusion_weights(make_results(half), make_results(rest)) == (0.5, 0.5)
