@@ -54,10 +54,10 @@ class Run:
             return False
         card = read_card(path, "settings", "keys", "history", "metadata", "finished")
         old, new = (pd.json_normalize(each).to_dict("records")[0] for each in (card["settings"], self.settings))
-        length = "training.num_epochs"
-        longer = new[length] > old[length]  # goes on, unless its patience ended it
+        most = old.get("training.num_epochs", 0)
+        if longer := new.get("training.num_epochs", 0) > most:  # goes on, unless its patience ended it
+            del old["training.num_epochs"], new["training.num_epochs"]
         names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
-        names = [name for name in names if name != length or not longer]
         changed = [f"{name}: {old.get(name, 'unset')} then, {new.get(name, 'unset')} now" for name in names]
         changed += ["starting weights: others"] * (self._keys["start"] not in card["keys"].values())
         if changed:
@@ -66,7 +66,7 @@ class Run:
                 "Choose another folder, or delete this one to train anew."
             )
         self.history, self.metadata, self._keys = card["history"], card["metadata"], card["keys"]
-        self.finished = card["finished"] and not (longer and self.history["epoch"][-1] >= old[length])
+        self.finished = card["finished"] and not (longer and self.history["epoch"][-1] >= most)
         for name, array in read_weights(path).items():
             part, _, name = name.partition("/")
             getattr(self, part)[name] = array  # weights or optimizer

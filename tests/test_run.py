@@ -38,6 +38,18 @@ def test_a_run_resumes_with_all_that_it_saved(tmp_path):
     assert table[0] == ",".join(run.COLUMNS) and table[2] == "2,1.0,0.5,1.0,0.25,0.1,2.5"
 
 
+@pytest.mark.parametrize(("most", "now", "finished"), [(2, 3, False), (2, 2, True), (5, 9, True)])
+def test_a_finished_run_goes_on_for_more_epochs_unless_its_patience_ended_it(tmp_path, most, now, finished):
+    settings = [SETTINGS | {"training": SETTINGS["training"] | {"num_epochs": number}} for number in (most, now)]
+    first, second = (run.Run(tmp_path, each) for each in settings)
+    first.resume(WEIGHTS)
+    for loss in (2.0, 1.0):
+        add_epoch(first, loss)
+    first.finished = True
+    first.save_state(WEIGHTS, OPTIMIZER, {})
+    assert second.resume(WEIGHTS) and second.finished == finished
+
+
 def test_a_run_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = run.Run(None, SETTINGS)
