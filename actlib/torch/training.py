@@ -9,8 +9,15 @@ from actlib.run import ProgressBar, init_weights
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
-from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of
-from actlib.torch.precision import fast_kernels, to_numpy
+from actlib.torch.precision import (
+    FRAMES_AT_ONCE,
+    at_rest,
+    compute_in_bf16,
+    convolve_in_parts,
+    device_of,
+    fast_kernels,
+    to_numpy,
+)
 from actlib.torch.trainer import Trainer
 from actlib.torch.weights import get_shapes, make_network, set_weights, transfer_weights
 
