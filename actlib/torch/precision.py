@@ -81,10 +81,10 @@ def to_numpy(values) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def fast_kernels(model, enabled=True):
+def fast_kernels(model):
     """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
-    if enabled and device_of(model).type == "cuda":
+    if device_of(model).type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
     try:

@@ -9,15 +9,7 @@ from actlib.run import ProgressBar, init_weights
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
-from actlib.torch.precision import (
-    FRAMES_AT_ONCE,
-    at_rest,
-    compute_in_bf16,
-    convolve_in_parts,
-    device_of,
-    fast_kernels,
-    to_numpy,
-)
+from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
 from actlib.torch.trainer import Trainer
 from actlib.torch.weights import get_shapes, make_network, set_weights, transfer_weights
 
@@ -95,7 +87,7 @@ def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precisio
         float16 (n, D).
     """
     frames = torch.tensor(np.asarray(frames), device=device_of(model))
-    with at_rest(model), compute_in_bf16(model, mixed_precision), fast_kernels(model, mixed_precision):
+    with at_rest(model), compute_in_bf16(model, mixed_precision):
         features = convolve_in_parts(model.convolutions, frames, batch_size=batch_size)
     return to_numpy(features.half())
 
