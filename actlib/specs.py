@@ -12,8 +12,7 @@ READOUTS = ("last", "mean", "steps")
 POOLING = ("flatten", "mean", "max")
 FROZEN_PARTS = ("convolutions", "hidden")
 LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("plateau", "step", "cosine")
+OPTIMIZERS, SCHEDULES = ("adam", "adamw", "sgd"), ("plateau", "step", "cosine")
 CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipBatches`
 
 
@@ -156,11 +155,10 @@ class TrainSpec:
     mixed_precision: bool = False  # bfloat16 inside, float32 weights
 
     def __post_init__(self):
-        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"Expected {name} to be one of {allowed}. Received: {getattr(self, name)!r}.")
-        if unknown := [start for start, _ in self.rates if not start.startswith(LAYERS)]:
-            raise ValueError(f"Expected rates of layers that begin with one of {LAYERS}. Received: {unknown}.")
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for start, _ in self.rates:
+            check_choice("a rate's layer", next(filter(start.startswith, LAYERS), start), LAYERS)
 
 
 @dataclass(frozen=True)
