@@ -1,39 +1,52 @@
 """Files that are whole or not there, locks between processes, and names that follow what is in a file."""
 
 import errno
+import functools
 import hashlib
 import os
+import platform
+import re
 import shutil
+import stat
 import time
 import uuid
 import warnings
+import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # the disk, or the user's share of it
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)  # disk, share of it, size of one file
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # this machine, in the names of partial files
+OWNER = re.compile(rf"\.{HOST}-(\d{{1,9}})-\w+(\.old)?\.partial$")
 OLD_SECONDS = 3600.0  # a partial file that nobody wrote to for so long was left by a process that is gone
+MAX_STEM_BYTES = 200  # of a name that something is added to: names have 255 bytes at most
 
 
 @contextmanager
 def partial_file(path):
     """Give a path beside `path` to write a file or folder to, which gets its name only when the block ends well.
 
+    What killed processes left half written in that folder is removed when a process first writes there.
+
     Raises:
         OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.partial")
+    owner = f"{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    partial = path.with_name(f"{shorten_name(path.name)}.{owner}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.exists()  # a name that is too long is said before the work
+        _remove_partials_once(path.parent)
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno not in FULL and Path(str(error.filename or path)) not in (partial, *path.parents):
+        if error.errno not in FULL and Path(str(error.filename)) not in (partial, path, *path.parents):
             raise  # it is about something else
         found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
-        advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else)"
+        advice = "Free some disk, or choose another name or folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else)"
         raise OSError(error.errno, f"{found} {advice}", str(path)) from error
     finally:
         _remove(partial)
@@ -64,11 +77,36 @@ def write_whole(path, content) -> Path:
 
 
 def remove_partials(folder) -> None:
-    """Remove from a folder what killed processes left half written an hour ago or earlier."""
+    """Remove from a folder what killed processes left half written: on this machine at once, else after an hour.
+
+    Args:
+        folder: where files were written; it need not be there.
+    """
     for partial in Path(folder).glob("*.partial"):
+        owner = OWNER.search(partial.name) if os.name == "posix" else None  # elsewhere, asking for it would end it
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > OLD_SECONDS:
+            if (owner and not _is_running(int(owner[1]))) or time.time() - partial.stat().st_mtime > OLD_SECONDS:
                 _remove(partial)
+
+
+_remove_partials_once = functools.cache(remove_partials)
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)  # asks, and does nothing
+    except OSError as error:
+        return error.errno != errno.ESRCH  # it is there, but another user's
+    return True
+
+
+def shorten_name(name) -> str:
+    """Cut the name of a file so that some 50 bytes can be added to it.
+
+    Args:
+        name: text; systems take up to 255 bytes, of which a letter may have four.
+    """
+    return name.encode(errors="ignore")[:MAX_STEM_BYTES].decode(errors="ignore")
 
 
 @contextmanager
@@ -96,8 +134,28 @@ def lock(path, *, timeout=-1.0):
         yield
 
 
+def require_file(path) -> os.stat_result:
+    """Return the status of a regular file; nothing else may be opened, as pipes and devices never end.
+
+    Args:
+        path: a file or a link to one.
+
+    Raises:
+        OSError: it is not there, or is something else.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file, but a directory, pipe, socket or device", str(path))
+    return status
+
+
 def content_hash(path) -> str:
-    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own."""
+    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own.
+
+    Args:
+        path: a regular file, see `require_file`.
+    """
+    require_file(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -79,6 +79,66 @@ def test_only_old_partial_files_are_removed(tmp_path):
     remove_partials(tmp_path / "no such folder")
 
 
+WRITE = """
+import sys
+from actlib.files import partial_file
+with partial_file(sys.argv[1]) as partial:
+    partial.mkdir() if sys.argv[2] == "folder" else partial.touch()
+    print(partial, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes can be asked for by number on POSIX alone")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_process_left_goes_with_the_next_write_and_a_running_one_keeps_its_own(tmp_path, kind):
+    def start(name):
+        command = [sys.executable, "-c", WRITE, str(tmp_path / name), kind]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return process, process.stdout.readline().strip()
+
+    (running, kept), (killed, _) = start("film.mp4"), start("best.safetensors")
+    with running, killed:
+        killed.kill()
+        killed.wait()
+        write_whole(tmp_path / "other.txt", b"")
+        assert {path.name for path in tmp_path.iterdir()} == {"other.txt", os.path.basename(kept)}
+        running.kill()
+
+
+def test_partials_of_other_machines_wait_for_an_hour(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_is_running", lambda process: False)
+    with files.partial_file(tmp_path / "a.npy") as partial:
+        partial.touch()
+        elsewhere = partial.with_name(partial.name.replace(files.HOST, "0123abcd"))
+        elsewhere.touch()
+        older = partial.rename(partial.with_suffix(".old.partial"))
+        remove_partials(tmp_path)
+        assert list(tmp_path.iterdir()) == [elsewhere] and not older.exists()
+        partial.touch()
+
+
+def test_this_process_is_running_and_others_users_are_not_taken_for_gone(monkeypatch):
+    assert files._is_running(os.getpid())
+    monkeypatch.setattr(os, "kill", lambda *_given: exec("raise PermissionError(1, 'not yours')"))
+    assert files._is_running(1)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENAMETOOLONG])
+def test_a_folder_that_refuses_the_name_says_so_before_the_work(tmp_path, monkeypatch, number):
+    def refuse(self, **_options):
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(files.Path, "mkdir", refuse)
+    with pytest.raises(OSError, match="notes.txt in a folder that can be written. Received: .*another name or folder"):
+        write_whole(tmp_path / "notes.txt", b"")
+
+
+def test_names_are_cut_between_letters():
+    assert files.shorten_name("a" * 300) == "a" * 200 and files.shorten_name("short.mp4") == "short.mp4"
+    assert files.shorten_name("映" * 100) == "映" * 66 and files.shorten_name("\udcff") == ""
+
+
 HOLD = """
 import sys
 from actlib.files import lock

@@ -19,8 +19,6 @@ FLOW = (
     ("dataset",),
     ("checkpoints",),
     ("saliency",),
-    ("machine",),
-    ("schedule",),
     ("run",),
     ("keras", "torch"),
     ("evaluation",),

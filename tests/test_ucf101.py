@@ -1,7 +1,14 @@
 """From a folder to a table: what is counted, which labels, which official lists, and what is refused."""
 
+import itertools
+import json
 import os
+import re
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import av
@@ -165,6 +172,109 @@ def test_broken_videos_are_listed_at_the_end_and_skipped_when_asked(folder):
     with pytest.warns(UserWarning, match="2 of 51"):
         table = list_quietly(folder, skip_broken=True)
     assert len(table) == 49
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such files on this system")
+def test_one_link_or_pipe_or_folder_does_not_stop_a_data_set(folder, monkeypatch):
+    bad = folder / "UCF-101/Basketball"
+    (bad / "v_Basketball_g01_c02.avi").symlink_to("nowhere.avi")
+    (bad / "v_Basketball_g01_c03.avi").symlink_to("v_Basketball_g01_c03.avi")
+    (bad / "v_Basketball_g01_c04.avi").mkdir()
+    os.mkfifo(bad / "v_Basketball_g01_c05.avi")
+    iterdir = Path.iterdir
+
+    def refuse(path):
+        if path.name == "HandstandPushups":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    names = [*(f"c0{number}.avi" for number in range(2, 6)), "HandstandPushups .Permission denied"]
+    for classes in (None, ["HandstandPushups", "Basketball", "BasketballDunk"]):
+        with pytest.raises(VideoError, match="5 of 54 videos cannot be used") as caught:
+            list_quietly(folder, classes=classes)
+        assert all(re.search(name, str(caught.value)) for name in names)
+        with pytest.warns(UserWarning, match="5 of 54"):
+            assert len(list_quietly(folder, classes=classes, skip_broken=True)) == 50
+
+
+def test_a_data_set_of_which_nothing_is_left_is_refused(folder):
+    for path in (folder / "UCF-101").rglob("*.avi"):
+        path.write_bytes(b"")
+    with pytest.raises(VideoError, match="51 of 51"):
+        list_quietly(folder, skip_broken=True)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_listing_that_is_cut_stops_and_goes_on_where_it_was(folder, monkeypatch, end):
+    asked = []
+
+    def probe(path):
+        asked.append(path)
+        time.sleep(0.05 * (len(asked) > 24))
+        return probe_video(path)
+
+    def cut(answers, *_given, **_options):
+        yield from itertools.islice(answers, 20)
+        raise end
+
+    monkeypatch.setattr("actlib.video.metadata.probe_video", probe)
+    with monkeypatch.context() as patch:
+        patch.setattr("actlib.video.metadata.tqdm", cut)
+        with pytest.raises(end):
+            list_quietly(folder)
+    assert len(asked) < 40  # the others are not read any more
+    asked.clear()
+    assert len(list_quietly(folder)) == 51 and len(asked) == 31
+
+
+LIST = """
+import os, signal, sys
+from actlib.dataset import list_videos
+from actlib.video import metadata
+metadata.SAVE_EVERY, metadata.THREADS = 10, 1
+probe, asked = metadata.probe_video, []
+def kill(path):
+    asked.append(path)
+    if len(asked) == 35:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return probe(path)
+metadata.probe_video = kill
+list_videos(sys.argv[1], progress=False)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process kills itself")
+def test_a_listing_that_is_killed_goes_on_where_it_was(folder, monkeypatch):
+    assert subprocess.run([sys.executable, "-c", LIST, str(folder)], check=False).returncode == -9
+    asked = []
+    monkeypatch.setattr("actlib.video.metadata.probe_video", lambda path: asked.append(path) or probe_video(path))
+    assert len(list_quietly(folder)) == 51 and 21 <= len(asked) <= 31  # 20 or 30 of the first 34 were kept
+
+
+def test_videos_are_looked_into_at_the_same_time(folder, monkeypatch):
+    meeting = threading.Barrier(2)
+    monkeypatch.setattr("actlib.video.metadata.THREADS", 2)
+    monkeypatch.setattr(
+        "actlib.video.metadata.probe_video", lambda path: meeting.wait(30) is not None and probe_video(path)
+    )
+    only = folder / "UCF-101/Basketball"
+    for path in [*(folder / "UCF-101").glob("*/*.avi")]:
+        if path.parent != only or path.name > "v_Basketball_g04":
+            path.unlink()
+    write_avi(only / "v_Basketball_g04_c01.avi")
+    assert len(list_quietly(folder)) == 4  # two by two
+
+
+@pytest.mark.parametrize("place", [2, 3, 6])
+def test_a_hostile_index_is_made_again(folder, place):
+    first = list_quietly(folder)
+    (index,) = (paths.cache_folder() / "index").iterdir()
+    entries = json.loads(index.read_text())
+    for entry in entries.values():
+        entry[place] = "../../../outside"
+    index.write_text(json.dumps(entries))
+    assert list_quietly(folder).equals(first)
 
 
 def test_lists_are_read_with_either_line_ending(folder):

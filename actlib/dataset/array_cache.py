@@ -62,12 +62,11 @@ class ArrayCache:
             VideoError: all videos that cannot be used, when the others are done.
             OSError: the disk has not the bytes that will be needed, or is full; what is complete stays.
         """
-        files.remove_partials(self.folder)
         self.broken = {}
         missing = [index for index in range(len(self)) if self._is_missing(index)]
         self._check_disk(missing)
         self._make(missing)
-        report_broken(self.broken.values(), len(self))
+        report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
         return self
 
     def _is_missing(self, index):
@@ -135,10 +134,14 @@ class ArrayCache:
 
 
 def open_array(path):
-    """Return a read-only memory map of a .npy file, or None where it is missing or damaged."""
+    """Return a read-only memory map of an array, or None where it is missing, damaged or closed to us.
+
+    Args:
+        path: .npy file.
+    """
     try:
         return np.load(path, mmap_mode="r")
-    except (FileNotFoundError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError):
         return None
 
 

@@ -34,7 +34,7 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     Args:
         folder: what holds `UCF-101/` and `ucfTrainTestlist/`, or the class folders themselves.
         classes: exact names of classes in the order of their labels, or None for all, sorted by name.
-        skip_broken: leave out videos that cannot be read, with one warning, rather than raise.
+        skip_broken: leave out videos and class folders that cannot be read, with one warning, rather than raise.
         progress: show a bar while files are looked at for the first time.
 
     Returns:
@@ -48,10 +48,10 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     """
     root = Path(folder).resolve()
     root = root / "UCF-101" if (root / "UCF-101").is_dir() else root
-    files = _find_files(root, classes)
+    files, unreadable = _find_files(root, classes)
     index_file = cache_folder() / "index" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
     infos, broken = probe_files(files, index_file=index_file, progress=progress)
-    report_broken(broken, len(files), skip_broken=skip_broken)
+    report_broken([*unreadable, *broken], len(files), skip_broken=skip_broken and bool(infos))
     names = tuple(classes) if classes is not None else tuple(sorted({path.parent.name for path in files}))
     table = pd.DataFrame([_row(path, info, names) for path, info in infos.items()], columns=COLUMNS)
     table = table.sort_values("name", ignore_index=True)
@@ -59,30 +59,42 @@ def list_videos(folder, *, classes=None, skip_broken=False, progress=True) -> pd
     return table
 
 
-def report_broken(messages, num_videos, *, skip_broken=False):
-    """Raise a VideoError that lists what is wrong with broken videos, or only warn of them."""
+def report_broken(messages, num_videos, *, skip_broken=False, advice="list_videos(..., skip_broken=True)"):
+    """Raise a VideoError that lists what is wrong with broken videos, or only warn of them.
+
+    Args:
+        messages: one for each broken video.
+        num_videos: of all, broken or not.
+        skip_broken: warn rather than raise.
+        advice: code that leaves them out.
+    """
     message = f"{len(messages)} of {num_videos} videos cannot be used:\n  " + "\n  ".join(messages)
     if messages and not skip_broken:
-        raise VideoError(message + "\nReplace or remove them, or leave them out: list_videos(..., skip_broken=True).")
+        raise VideoError(f"{message}\nReplace or remove them, or leave them out: {advice}.")
     if messages:
         warnings.warn(message, stacklevel=3)
 
 
 def _find_files(root, classes):
-    """Return the paths of videos named `*_gNN_cNN` in the class folders; a class that was asked for has some."""
+    """Return the paths of videos named `*_gNN_cNN` in the class folders, and a message for each unreadable folder."""
     present = sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
     wanted = present if classes is None else list(classes)
     if isinstance(classes, str) or len(set(wanted)) < len(wanted):
         raise ValueError(f"Expected a list of different class names. Received: {classes!r}. Give each class once.")
-    found = {name: _find_videos(root / name) for name in wanted if name in present}
-    empty = [name for name in wanted if not found.get(name)]
-    if (classes is not None and empty) or not any(found.values()):
+    found, broken = {}, []
+    for name in wanted:
+        try:
+            found[name] = _find_videos(root / name) if name in present else []
+        except OSError as error:
+            broken.append(f"Expected a folder of videos. Received: {root / name} ({error.strerror}).")
+    empty = [name for name, paths in found.items() if not paths]
+    if (classes is not None and empty) or not (any(found.values()) or broken):
         raise ValueError(
             f"Expected videos of {', '.join(empty) or 'some classes'}. Received: none in {root}, which holds "
             f"{', '.join(present[:8]) or 'no folders'}{' ...' if len(present) > 8 else ''}. "
             "Point to the folder that holds UCF-101/ (--data or ACTLIB_DATA), and spell classes as their folders are."
         )
-    return [path for paths in found.values() for path in paths]
+    return [path for paths in found.values() for path in paths], broken
 
 
 def _find_videos(folder):
@@ -91,9 +103,10 @@ def _find_videos(folder):
 
 
 def _row(path, info, classes):
+    class_name, file = path.parts[-2:]
     group, clip = map(int, NAME.search(path.stem).groups())
-    name, label = f"{path.parent.name}/{path.name}", classes.index(path.parent.name)
-    return str(path), name, path.parent.name, label, group, clip, *info[2:6], info.bytes, info.hash
+    place = str(path), f"{class_name}/{file}", class_name, classes.index(class_name)
+    return *place, group, clip, *info[2:6], info.bytes, info.hash
 
 
 def read_split(folder, *, split=1) -> Split:

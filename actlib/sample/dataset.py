@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from actlib.files import lock, partial_file, remove_partials
+from actlib.files import lock, partial_file
 from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
 from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
 from actlib.video import write_video
@@ -82,7 +82,6 @@ def write_sample(folder, *, progress=True) -> Path:
         found = f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files."
         raise FileExistsError(f"{found} Choose another folder, or point ACTLIB_DATA to your own videos.")
     with lock(folder):
-        remove_partials(folder.parent)
         if not is_sample(folder):
             with partial_file(folder) as fresh:
                 _draw(fresh, progress)

@@ -1,15 +1,23 @@
 """One video file -> its length, rate and size; many -> an index on disk, so that each is read once."""
 
 import json
+import os
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
-from actlib.files import content_hash, write_whole
+from actlib.files import content_hash, require_file, write_whole
 from actlib.paths import show_progress
-from actlib.video.reader import SMALL_PACKET, VideoError, missing_frames, open_stream, shown_size
+from actlib.video.reader import VideoError, decode_frames, open_stream, read_packets, shown_size
+
+SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
+SAVE_EVERY = 500  # new videos after which the index is written, so that a listing that is cut goes on from there
+THREADS = min(4, os.cpu_count() or 1)  # more of them wait for each other, as each packet takes Python's lock
+HASH = re.compile("[0-9a-f]{16}")
 
 
 class VideoInfo(NamedTuple):
@@ -36,6 +44,9 @@ class FileInfo(NamedTuple):
 def probe_video(path) -> VideoInfo:
     """Count the frames of one video and read its rate and size; where packets are frames, without decoding them.
 
+    Args:
+        path: video file.
+
     Returns:
         VideoInfo; `frames` is how many can be decoded, whatever the header promises.
 
@@ -43,57 +54,77 @@ def probe_video(path) -> VideoInfo:
         VideoError: the file is empty, no video, truncated, or has no frames.
     """
     with open_stream(path) as (container, stream):
-        sizes = [packet.size for packet in container.demux(stream) if packet.size and not packet.is_discard]
+        sizes = [packet.size for packet in read_packets(container, stream) if packet.size and not packet.is_discard]
         container.seek(0)
-        decoded, frames, promised = container.decode(stream), len(sizes), max(1, stream.frames)
-        first = next(decoded, None)
-        if first is None or frames < promised:
-            raise missing_frames(path, promised, frames if first else 0)
-        if min(sizes) < SMALL_PACKET:
+        decoded, frames = decode_frames(read_packets(container, stream), path), len(sizes)
+        height, width = shown_size(next(decoded), stream)
+        if min(sizes, default=0) < SMALL_PACKET:
             frames = 1 + sum(1 for _ in decoded)
-        height, width = shown_size(first, stream)
         return VideoInfo(frames, float(stream.average_rate or stream.base_rate or 25), width, height)
 
 
 def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     """Probe and hash many videos, reading only those that are new to the index or have changed (in size or time).
 
+    Args:
+        files: paths.
+        index_file: JSON in which the answers are kept; written as it grows.
+        progress: show a bar.
+
     Returns:
-        {path: FileInfo} of the good files, and a message for each broken one; the answers are kept in `index_file`.
+        {path: FileInfo} of the good files, and a message for each broken one.
     """
     index = _read_index(index_file)
-    states = {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
-    known = {path: index.get(_key(path)) for path in files}
-    new = [path for path, info in known.items() if info is None or info[:2] != states[path]]
+    infos = {path: info for path in files if (info := index.get(_key(path))) and info[:2] == _state(path)}
+    new, broken = [path for path in files if path not in infos], []
     silent = not (progress and new and show_progress())
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False))
-    for path, answer in zip(new, answers, strict=True):
-        known[path] = answer if isinstance(answer, str) else FileInfo(*states[path], *answer)
-    infos = {path: info for path, info in known.items() if isinstance(info, FileInfo)}
-    if new:
-        index |= {_key(path): info for path, info in infos.items()}
-        try:
-            write_whole(index_file, json.dumps(index).encode())
-        except OSError as error:
-            warnings.warn(f"The index of videos is not kept, so they are probed again: {error}.", stacklevel=3)
-    return infos, [info for info in known.values() if isinstance(info, str)]
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        answers = tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False)
+        for number, (path, answer) in enumerate(zip(new, answers, strict=True), 1):
+            if isinstance(answer, str):
+                broken.append(answer)
+            else:
+                infos[path] = index[_key(path)] = answer
+            if number % SAVE_EVERY == 0:
+                _save_index(index_file, index)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if new:
+            _save_index(index_file, index)
+    return infos, broken
 
 
 def _key(path):
-    return f"{path.parent.name}/{path.name}"
+    return "/".join(path.parts[-2:])
+
+
+def _state(path):
+    """Return a file's size and time on disk, or None where it cannot be read."""
+    with suppress(OSError):
+        status = require_file(path)
+        return status.st_size, status.st_mtime_ns
 
 
 def _try_probe(path):
+    state = _state(path)
     try:
-        return *probe_video(path), content_hash(path)  # read a second time, while the system still holds it
+        return FileInfo(*state or (), *probe_video(path), content_hash(path))  # read again, while the system holds it
     except (VideoError, OSError) as error:
         return str(error)
 
 
-def _read_index(path):
+def _save_index(path, index):
     try:
-        index = json.loads(path.read_text())
-        return {key: FileInfo(*info) for key, info in index.items() if len(info) == len(FileInfo._fields)}
+        write_whole(path, json.dumps(index).encode())
+    except OSError as error:
+        warnings.warn(f"The index of videos is not kept, so they are probed again: {error}.", stacklevel=4)
+
+
+def _read_index(path):
+    kinds = [*FileInfo.__annotations__.values()]
+    try:
+        infos = [(key, FileInfo(*info)) for key, info in json.loads(path.read_text()).items()]
+        return {key: info for key, info in infos if [*map(type, info)] == kinds and HASH.fullmatch(info.hash)}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # what is damaged or of an earlier form is made again

@@ -11,10 +11,14 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from actlib.files import require_file
+
 LARGE_FRAME = 640 * 480  # pixels; in smaller ones, decoding threads cost more than they gain
-SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
-IN_ORDER = ("mpeg4", "mjpeg")  # codecs that give a frame for each packet at once, unless they use B-frames
-NOT_VIDEOS = ("tty", "concat", "hls", "dash", "sdp", "rtsp")  # text, and lists that point to other files
+THREADED = ("h264", "hevc", "vp9", "libdav1d")  # codecs whose threads give the same pixels each time, damaged or not
+MAX_PIXELS = 8192 * 4320  # of a frame; decoding a larger one takes memory by the gigabyte
+CONTAINERS = "avi,mov,matroska,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,asf,flv,ogg,mxf,nut,rm,dv,mjpeg"
+CONTAINERS += ",gif,apng,yuv4mpegpipe,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"  # none points to other files
+TIMED = ("matroska", "flv", "mov")  # their header says how long a video is, where it does not count the frames
 ALPHA_GREY = 128  # under transparent pixels
 
 
@@ -24,26 +28,96 @@ class VideoError(ValueError):
 
 @contextmanager
 def open_stream(path):
-    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError."""
-    options = {"protocol_whitelist": "file"}  # a playlist named .avi cannot make us fetch anything over the network
+    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError.
+
+    Args:
+        path: a regular file in one of CONTAINERS, frames of up to MAX_PIXELS.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "max_pixels": str(MAX_PIXELS)}
     try:
+        require_file(path)
         with av.open(os.path.abspath(path), options=options, metadata_errors="replace") as container:
-            kind, cover = container.format.name.split(",")[0], av.stream.Disposition.attached_pic
+            cover = av.stream.Disposition.attached_pic
             streams = [stream for stream in container.streams.video if not stream.disposition & cover]
-            if not streams or kind in NOT_VIDEOS:
-                raise VideoError(f"Expected a video. Received: none in {path} ({kind}). Leave it out.")
-            if streams[0].width * streams[0].height > LARGE_FRAME:
-                streams[0].thread_type = "AUTO"
-            else:
-                streams[0].codec_context.thread_count = 1
+            if not streams or streams[0].codec_context is None:
+                found = "one without a decoder" if streams else "none"
+                raise VideoError(f"Expected a video. Received: {found} in {path}. Convert it, or leave it out.")
+            context = streams[0].codec_context
+            if not 0 < context.width * context.height <= MAX_PIXELS:  # 0: the decoder was not allowed to look
+                found = f"Expected frames of up to {MAX_PIXELS:,} pixels. Received: larger ones, or none, in {path}."
+                raise VideoError(f"{found} Export it smaller, or leave it out.")
+            context.options = {"max_pixels": options["max_pixels"]}
+            is_large = context.width * context.height > LARGE_FRAME and context.name in THREADED
+            context.thread_type, context.thread_count = "AUTO", 0 if is_large else 1  # 0: one for each core
             yield container, streams[0]
-    except av.error.FFmpegError as error:
-        message = f"Expected a video. Received: {path} ({error.strerror}). Copy the file again, or leave it out."
+    except (av.error.FFmpegError, OSError) as error:
+        reason = "no kind of video that is read here" if isinstance(error, av.error.ArgumentError) else error.strerror
+        message = f"Expected a video. Received: {path} ({reason}). Copy the file again, or leave it out."
         raise VideoError(message) from error
 
 
+def read_packets(container, stream):
+    """Read the packets of a video stream, and notice where the file ends before its header's promise.
+
+    Args:
+        container: of `open_stream`, nothing read from it yet.
+        stream: likewise.
+
+    Yields:
+        PyAV's packets; the last one is empty.
+
+    Raises:
+        VideoError: at the end, there were fewer frames, or less time in all streams, than the header says.
+    """
+    timed = not stream.frames and container.duration and container.format.name.split(",")[0] in TIMED
+    gap, count, seconds, is_cut = 1 / float(stream.average_rate or 25), 0, 0.0, False
+    for packet in container.demux() if timed else container.demux(stream):
+        is_cut |= packet.is_corrupt
+        if packet.size and not packet.is_corrupt:
+            count += packet.stream_index == stream.index
+            if timed and packet.pts is not None:
+                length = float(packet.duration * packet.time_base) if packet.duration else gap
+                seconds = max(seconds, float(packet.pts * packet.time_base) + length)
+        if packet.stream_index == stream.index:
+            yield packet
+    if count < stream.frames:
+        raise missing_frames(container.name, stream.frames, count)
+    if timed and (is_cut or seconds < container.duration / av.time_base - gap / 2):
+        promised = f"{container.duration / av.time_base:.2f} seconds"
+        found = f"Expected {promised}. Received: {seconds:.2f} in {container.name}."
+        raise VideoError(f"{found} The rest is cut off: copy or export the file again, or leave it out.")
+
+
+def decode_frames(packets, path):
+    """Decode all frames in a row, by index too, as what damage does to a frame depends on all that came before it.
+
+    Args:
+        packets: of `read_packets`.
+        path: of the file.
+
+    Yields:
+        PyAV's frames.
+
+    Raises:
+        VideoError: there are none, the first is damaged, or the file ends early.
+    """
+    number = -1
+    for number, frame in enumerate(frame for packet in packets for frame in packet.decode()):
+        if not number and frame.is_corrupt:  # what would show is whatever is in memory
+            raise VideoError(f"Expected a whole first frame. Received: a damaged one in {path}. Leave it out.")
+        yield frame
+    if number < 0:
+        raise missing_frames(path, 1, 0)
+
+
 def missing_frames(path, expected, received):
-    """Make the VideoError of a file that has fewer frames than expected."""
+    """Make the VideoError of a file that has fewer frames than expected.
+
+    Args:
+        path: of the file.
+        expected: number of frames.
+        received: likewise.
+    """
     advice = "Ask for fewer frames, copy or export the file again, or leave it out."
     return VideoError(f"Expected at least {expected} frames. Received: {received} in {path}. {advice}")
 
@@ -114,10 +188,19 @@ def read_clip(path, indices, *, size=None):
     if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu" or indices.min() < 0:
         raise ValueError(f"Expected indices (T,) of whole numbers from 0. Received: {indices}. See the sampling rules.")
     wanted, order = np.unique(indices, return_inverse=True)
-    try:
-        frames = list(_pick_frames(path, wanted.tolist(), size, decode=_decode_needed))
-    except _NotInOrder:
-        frames = list(_pick_frames(path, wanted.tolist(), size, decode=_decode_all))
+    frames = []
+    with open_stream(path) as (container, stream):
+        convert = FrameConverter(stream, size)
+        for number, frame in enumerate(decode_frames(read_packets(container, stream), path)):
+            if number == wanted[len(frames)]:
+                frames.append(convert(frame))
+                if len(frames) == len(wanted):
+                    break
+        else:
+            needed, promised = wanted[-1] + 1, stream.frames
+            if needed > promised or needed - number - 1 > max(2, promised // 100):
+                raise missing_frames(path, needed, number + 1)
+            frames += [convert(frame)] * (len(wanted) - len(frames))
     return np.stack([frames[place] for place in order])  # (T, H, W, 3)
 
 
@@ -132,56 +215,6 @@ def read_frames(path, *, size=None):
         uint8 (H, W, 3), RGB, upright.
     """
     with open_stream(path) as (container, stream):
-        convert, number = FrameConverter(stream, size), 0
-        for number, frame in enumerate(container.decode(stream), 1):  # noqa: B007 (the count is used below)
-            yield convert(frame)
-        if not number:
-            raise missing_frames(path, 1, 0)
-
-
-class _NotInOrder(Exception):
-    """A stream in which packet i does not simply hold frame i."""
-
-
-def _pick_frames(path, wanted, size, *, decode):
-    """Give the wanted frames (rising numbers) as arrays, and stop at the last of them."""
-    done, number = 0, -1
-    with open_stream(path) as (container, stream):
         convert = FrameConverter(stream, size)
-        for number, frame in decode(container, stream, wanted):
-            if number == wanted[done]:
-                yield convert(frame)
-                done += 1
-                if done == len(wanted):
-                    return
-        needed, promised = wanted[-1] + 1, stream.frames
-        if number < 0 or needed > promised or needed - number - 1 > max(2, promised // 100):
-            raise missing_frames(path, needed, number + 1)
-        yield from [convert(frame)] * (len(wanted) - done)
-
-
-def _decode_all(container, stream, _wanted):
-    return enumerate(container.decode(stream))
-
-
-def _decode_needed(container, stream, wanted):
-    """Decode only what the wanted frames build on, from the key frame before each: two thirds of UCF-101 for 16 frames.
-
-    Without B-frames packet i holds frame i; wherever that turns out otherwise the caller decodes everything.
-    """
-    context, wanted, waiting = stream.codec_context, set(wanted), []  # packets since the last key or wanted frame
-    if context.name not in IN_ORDER or context.has_b_frames:
-        raise _NotInOrder
-    for number, packet in enumerate(container.demux(stream)):
-        if packet.size < SMALL_PACKET:  # it may give no frame, or the file has ended
-            raise _NotInOrder
-        if packet.is_keyframe:
-            waiting.clear()
-        waiting.append(packet)
-        if number in wanted:
-            for place, needed in enumerate(waiting, number + 1 - len(waiting)):
-                frames = context.decode(needed)
-                if len(frames) != 1 or (needed.is_keyframe and not frames[0].key_frame):
-                    raise _NotInOrder
-                yield place, frames[0]
-            waiting.clear()
+        for frame in decode_frames(read_packets(container, stream), path):
+            yield convert(frame)

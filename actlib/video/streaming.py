@@ -14,10 +14,12 @@ from pathlib import Path
 
 import av
 
-from actlib.files import write_whole
+from actlib.files import shorten_name, write_whole
 from actlib.video import reader
-from actlib.video.reader import VideoError, missing_frames, open_stream
+from actlib.video.reader import VideoError, missing_frames, open_stream, read_packets
 
+MIN_FPS = 0.01  # of a steady stream; what is slower repeats its frames
+MAX_GAP = 60.0  # seconds that a frame counts where lengths are counted; what is above is taken for a broken clock
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
 
 
@@ -70,11 +72,9 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
     with open_stream(path) as (container, stream):
         _check_limit(path, limits, "max_megabytes", container.size / 1e6)
         _check_limit(path, limits, "max_side", max(stream.codec_context.width, stream.codec_context.height))
-        first = next(_decode_frames(container, stream, path), None)
-        if first is None:
-            raise missing_frames(path, 1, 0)
+        first = next(_decode_frames(container, stream, path))
         told = next((rate for rate in (stream.guessed_rate, stream.average_rate) if rate and rate <= 300), 25)
-        frame, fps = first[0], float(told) / math.ceil(told / max_fps - 1e-6)
+        frame, fps = first[0], max(MIN_FPS, float(told) / max(1, math.ceil(told / max_fps - 1e-6)))
         height, width = reader.shown_size(frame, stream)
         whole = Fraction(container.duration or 0, av.time_base)
         seconds = float(stream.duration * stream.time_base if stream.duration else whole)
@@ -109,14 +109,13 @@ def stream_frames(video, *, size=None, fps=None):
     count = 0
     with open_stream(video.path) as (container, stream):
         convert = reader.FrameConverter(stream, (video.height, video.width) if size is None else size)
-        for frame, times in resample_fps(_decode_frames(container, stream, video.path), fps or video.fps):
+        frames = _decode_frames(container, stream, video.path, video.seconds)
+        for frame, times in resample_fps(frames, fps or video.fps):
             image = convert(frame) if times else None
             for _ in range(times):
                 count += 1
                 _check_limit(video.path, video.limits, "max_frames", count)
                 yield image
-    if not count:
-        raise missing_frames(video.path, 1, 0)
 
 
 def resample_fps(frames, fps):
@@ -145,14 +144,14 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
     """
     _check_limit(name, limits, "max_megabytes", len(content) / 1e6)
     stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", str(name))[-1]).lstrip(".") or "upload"
-    return write_whole(Path(folder) / stem[-100:], content)
+    return write_whole(Path(folder) / shorten_name(stem[-100:]), content)
 
 
-def _decode_frames(container, stream, path):
+def _decode_frames(container, stream, path, seconds=math.inf):
     """Decode to (frame, seconds from the start, duration), passing over what is broken and putting the clock right.
 
     A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
-    joined end to end) the clock goes on from there.
+    joined end to end), or one past the end of the video, the clock goes on from there.
     """
     gap = 1 / float(stream.average_rate or 25)
     ordered = container.format.name == "avi"  # AVI caches an order, no times; what PyAV makes of it is jumbled
@@ -161,15 +160,19 @@ def _decode_frames(container, stream, path):
         ticks = frame.dts if ordered else frame.pts
         told = None if ticks is None else float(ticks * frame.time_base)
         start = told if start is None else start
-        if told is not None and told - start < now - 1:
+        if told is not None and not now - 1 <= told - start <= max(now + gap, seconds) + 1:
+            if told - start > now:
+                warnings.warn(f"Passed over {told - start - now:,.0f} seconds without frames in {path}.", stacklevel=4)
             start = told - (now + gap)
         now = told - start if told is not None and told - start > now else now + gap
-        yield frame, now, float((frame.duration or 0) * (frame.time_base or 0)) or gap
+        yield frame, now, min(float((frame.duration or 0) * (frame.time_base or 0)) or gap, max(seconds, gap))
+    if now < 0:
+        raise missing_frames(path, 1, 0)
 
 
 def _decode_packets(container, stream, path):
     """Decode all packets but the broken ones, of which one warning at the end tells."""
-    broken, packets, packet = 0, container.demux(stream), True
+    broken, packets, packet = 0, read_packets(container, stream), True
     while packet is not None:
         try:
             packet = next(packets, None)
@@ -178,19 +181,19 @@ def _decode_packets(container, stream, path):
             break
         except av.error.FFmpegError:
             broken += 1
+        except VideoError as error:  # it ends too early
+            warnings.warn(str(error), stacklevel=5)
     if broken:
         warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
 
 
 def _count_seconds(path, fps):
-    """Return the length by reading (not decoding) the whole file."""
-    first, last, count = math.inf, -math.inf, 0
+    """Return the length by reading (not decoding) the whole file; a gap between frames counts up to MAX_GAP."""
     with open_stream(path) as (container, stream):
-        for packet in container.demux(stream):
-            count += packet.size > 0
-            if packet.pts is not None:
-                first, last = min(first, packet.pts), max(last, packet.pts)
-        return float((last - first) * stream.time_base) + 1 / fps if last > first else count / fps
+        packets = [packet.pts for packet in container.demux(stream) if packet.size]
+        times = [float(ticks * stream.time_base) for ticks in sorted(set(packets) - {None})]
+        steps = sum(min(after - before, MAX_GAP) for before, after in itertools.pairwise(times))
+        return steps + 1 / fps if steps else len(packets) / fps
 
 
 def _check_limit(path, limits, name, value):

@@ -6,12 +6,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actlib.files import content_hash, partial_file, remove_partials
+from actlib.files import content_hash, partial_file, shorten_name
 from actlib.paths import cache_folder
 from actlib.video.metadata import probe_video
 from actlib.video.reader import read_frames
 
 H264 = {"preset": "veryfast", "crf": "20", "bf": "0", "g": "25"}  # no B-frames: frame i shows at i / fps
+FPS_RANGE = (0.01, 1000.0)  # frames a second that films can have
 
 
 def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
@@ -19,25 +20,28 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
 
     Args:
         path: file to write; its ending chooses the container (.mp4 for the browser).
-        frames: uint8 (H, W, 3), RGB, any iterable of at least one; an odd last row or column is cut off.
-        fps: frames a second.
+        frames: uint8 (H, W, 3), RGB, any iterable of at least one; an odd last row or column is cut off,
+            a side of 1 doubled.
+        fps: frames a second, in 0.01..1000.
         codec: encoder; "libx264" gives what every browser plays, "mpeg4" in .avi what UCF-101 has.
         options: the encoder's, a dict of strings.
 
     Raises:
-        ValueError: there are no frames, or they are not uint8 (H, W, 3).
+        ValueError: there are no frames, they are not uint8 (H, W, 3), or no film can be this slow or fast.
 
     Example:
         >>> import tempfile
         >>> write_video(tempfile.mkdtemp() + "/grey.mp4", np.full((5, 33, 48, 3), 128, np.uint8), fps=25).name
         'grey.mp4'
     """
+    if not FPS_RANGE[0] <= fps <= FPS_RANGE[1]:
+        raise ValueError(f"Expected {FPS_RANGE} frames a second. Received: {fps:g} for {path}. Choose another rate.")
     path, rate = Path(path), Fraction(fps).limit_denominator(1001)
     kind = {".mkv": "matroska"}.get(path.suffix, path.suffix[1:])
     front = {"movflags": "+faststart"} if kind == "mp4" else {}
     with partial_file(path) as partial, av.open(str(partial), "w", format=kind, options=front) as container:
         stream = None
-        for number, picture in enumerate(map(_cut_even, frames)):
+        for number, picture in enumerate(map(_make_even, frames)):
             if stream is None:
                 options = options or (H264 if codec == "libx264" else {})
                 stream = container.add_stream(codec, rate=rate, options=options)
@@ -55,19 +59,24 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
 
 
 def browser_copy(path, *, folder=None) -> Path:
-    """Make an H.264 copy of a video that every browser plays, once, and return its path; None: in the cache folder."""
-    copy = Path(folder or cache_folder() / "browser") / f"{Path(path).stem}-{content_hash(path)}.mp4"
+    """Make an H.264 copy of a video that every browser plays, once, and return its path.
+
+    Args:
+        path: video file.
+        folder: where the copy goes; None for `browser` in the cache folder.
+    """
+    copy = Path(folder or cache_folder() / "browser") / f"{shorten_name(Path(path).stem)}-{content_hash(path)}.mp4"
     if not copy.exists():
-        remove_partials(copy.parent)
-        write_video(copy, read_frames(path), fps=probe_video(path).fps)
+        write_video(copy, read_frames(path), fps=np.clip(probe_video(path).fps, *FPS_RANGE))
     return copy
 
 
-def _cut_even(picture):
-    """Cut a picture (H, W, 3) to even sides, which yuv420p needs."""
+def _make_even(picture):
+    """Cut a picture (H, W, 3) to even sides, which yuv420p needs, and widen one that is 1."""
     picture = np.asarray(picture)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape) < 2:
-        found = f"Expected frames uint8 (H, W, 3), sides of 2 or more. Received: {picture.dtype} {picture.shape}."
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        found = f"Expected frames uint8 (H, W, 3). Received: {picture.dtype} {picture.shape}."
         raise ValueError(f"{found} Convert them to RGB in 0..255.")
+    picture = np.pad(picture, [(0, side == 1) for side in picture.shape], mode="edge")
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     return np.ascontiguousarray(picture[:height, :width])
