@@ -12,6 +12,8 @@ The core, what a reader reads::
     dataset/        list of videos, splits, caches of frames and features, batches
     checkpoints.py  weights in safetensors, with a card in JSON
     saliency.py     the arithmetic that both frameworks share
+    machine.py      what a training runs on: processor, GPU, memory, versions of packages
+    schedule.py     the learning rate of each epoch and layer, the best epoch, the end
     run.py          a training's initial weights, state, history and progress
     keras/          vgg, lrcn, weights, training, saliency
     torch/          the same files, names and arguments

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from actlib.files import write_whole
 from actlib.plots.layout import tile
-from actlib.plots.style import INK, load_font
+from actlib.plots.style import INK, escape_name, load_font
 
 FORMATS = {".gif": "gif", ".png": "apng"}
 MAX_FRAMES = 3000  # two minutes at 25 a second
@@ -77,10 +77,8 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
         for number, frame in enumerate(frames):
             shape = shape or frame.shape
             if number == MAX_FRAMES or frame.shape != shape:
-                raise ValueError(
-                    f"Expected up to {MAX_FRAMES} frames of one size. Received: frame {number} of {frame.shape}, the "
-                    f"first of {shape}. Take a part, or write an .mp4."
-                )
+                found = f"frame {number} of {frame.shape}, the first of {shape}. Take a part, or write an .mp4."
+                raise ValueError(f"Expected up to {MAX_FRAMES} frames of one size. Received: {found}")
             file.write(np.ascontiguousarray(frame, np.uint8))
         if shape is None:
             raise ValueError(f"Expected at least 1 frame for {path}. Received: none. Check where they come from.")
@@ -99,10 +97,8 @@ def _encode_to_fit(film, path: Path, *, fps: float, max_bytes: int, reserved) ->
         content = _encode(pictures, palette, FORMATS[path.suffix.lower()], fps=fps / every, max_bytes=max_bytes)
         if content is not None:
             return content
-    raise ValueError(
-        f"Expected at most {max_bytes:,} bytes for {path}. Received: more, for {len(film)} frames at lowest quality. "
-        "Take fewer frames, raise max_bytes, or write an .mp4."
-    )
+    found = f"more, for {len(film)} frames at lowest quality. Take fewer, raise max_bytes, or write an .mp4."
+    raise ValueError(f"Expected at most {max_bytes:,} bytes for {path}. Received: {found}")
 
 
 def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, reserved=()) -> np.ndarray:
@@ -182,7 +178,7 @@ def _index(frames, palette, tolerance, scale):
 
 def _draw_title(name: str, frame: np.ndarray) -> np.ndarray:
     """uint8 (TITLE_HEIGHT, W, 3): a name on white, as small as it must be to fit above a frame."""
-    strip = Image.new("RGB", (frame.shape[1], TITLE_HEIGHT), "white")
+    name, strip = escape_name(name), Image.new("RGB", (frame.shape[1], TITLE_HEIGHT), "white")
     font = load_font(max(6, min(13, int(13 * strip.width / load_font(13).getlength(name)))))
     ImageDraw.Draw(strip).text((0, TITLE_HEIGHT - 4), name, font=font, fill=INK, anchor="ls")
     return np.asarray(strip)

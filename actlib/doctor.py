@@ -5,6 +5,7 @@ Other rooms are imported only where they are needed, so that the report comes ev
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,7 @@ FRAMEWORKS = {"Keras": ("keras",), "PyTorch": ("torch",), "TensorFlow": ("tensor
 MUST_EXIST = ("ACTLIB_DATA", "ACTLIB_WEIGHTS", "ACTLIB_REAL_DATA")  # other folders are made when they are needed
 RAR_TOOLS = ("unrar", "unar", "7z", "7zz", "bsdtar")
 ROOM = 2_000_000_000  # bytes: seven classes, ImageNet's weights and the features kept of them
-ASK_TORCH = (
-    "import torch; a = torch.accelerator; print(a.is_available() and a.current_accelerator() or 'none: CPU only')"
-)
+ASK_TORCH = "from torch import accelerator as a; print(a.is_available() and a.current_accelerator() or 'none')"
 
 
 class Finding(NamedTuple):
@@ -46,12 +45,17 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
     for state, about, found, fix in findings:
         lines.append(f"{'MISS' if state == 'missing' else state:4}  {about:{width}}  {found}")
         lines += [f"{'':{width + 8}}-> {fix}"] if fix else []
-    report = "\n".join([*lines, "", f"Next: {choose_next(findings)}"])
+    fix = next((finding.fix for finding in findings if finding.state == "missing" and finding.fix), "make lab")
+    report = "\n".join([*lines, "", f"Next: {fix}"])
     return report.replace(str(paths.home_folder()), ".") if short else report
 
 
 def examine(*, ask_frameworks=False) -> list[Finding]:
-    """Return what is found of the machine, the packages, the disk, the data and the weights; arguments as `doctor`."""
+    """Look at the machine, the packages, the disk, the data and the weights.
+
+    Args:
+        ask_frameworks: as for `doctor`.
+    """
     finders = [_find_machine, _find_packages, _find_tools, *[_find_torch_gpu] * ask_frameworks, _find_disk]
     findings = []
     for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights]:
@@ -61,11 +65,6 @@ def examine(*, ask_frameworks=False) -> list[Finding]:
             about = finder.__name__.removeprefix("_find_")
             findings.append(Finding("missing", about, f"cannot look: {error}", "make setup"))
     return findings
-
-
-def choose_next(findings) -> str:
-    """Return the one line to type next: the fix of the first thing that is missing."""
-    return next((finding.fix for finding in findings if finding.state == "missing" and finding.fix), "make lab")
 
 
 def _choose(good, about, found, otherwise, fix="", *, bad="note"):
@@ -122,15 +121,12 @@ def _find_disk():
     from actlib.files import format_size
 
     free, cache = check_disk(paths.home_folder(), 0), paths.cache_folder().absolute()
-    found, fix = (
-        f"{format_size(free)} free in {paths.home_folder()}",
-        f"free some space: {format_size(ROOM)} are wanted",
-    )
-    yield _choose(free >= ROOM, "disk", found, found, fix)
+    found = f"{format_size(free)} free in {paths.home_folder()}"
+    yield _choose(free >= ROOM, "disk", found, found, f"free some space: {format_size(ROOM)} are wanted")
     writable = os.access(next(path for path in (cache, *cache.parents) if path.exists()), os.W_OK)
     found = f"{format_size(sum(path.stat().st_size for path in cache.rglob('*') if path.is_file()))} in {cache}"
-    fix = "export ACTLIB_CACHE=/a/folder/of/yours"
-    yield _choose(writable, "cache", found, f"{cache} cannot be written", fix, bad="missing")
+    fix, otherwise = "export ACTLIB_CACHE=/a/folder/of/yours", f"{cache} cannot be written"
+    yield _choose(writable, "cache", found, otherwise, fix, bad="missing")
 
 
 def _find_settings():
@@ -157,19 +153,19 @@ def _find_videos():
     files = [path for path in root.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES]
     classes = sorted({path.parent.name for path in files})
     found = f"{len(files)} videos of {len(classes)} classes in {folder}"
-    fetch = "" if own else f"python -m actlib fetch ucf101 --classes {','.join(classes) or 'seven'}"
+    fetch = "" if own else f"python -m actlib fetch ucf101 --classes {shlex.quote(','.join(classes) or 'seven')}"
     if not files:
-        advice = "name the folder that holds UCF-101/ in ACTLIB_DATA, or unset it"
         found = f"no videos in {folder}{'' if own else '; the sample set stands in for them'}"
-        return [Finding("missing" if own else "note", "videos", found, fetch or advice)]
+        fix = fetch or "name the folder that holds UCF-101/ in ACTLIB_DATA, or unset it"
+        return [Finding("missing" if own else "note", "videos", found, fix)]
     try:
         here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
         absent = {name.rpartition(".")[0].lower() for name in list_official(folder, classes)} - here
-        complete = f"{found}, all that the lists name"
-        return [_choose(not absent, "videos", complete, f"{found}; the lists name {len(absent)} more", fetch)]
     except FileNotFoundError:
-        fix = "python -m actlib fetch lists"
-        return [_choose(own, "videos", found, f"{found}, without official lists", fix, bad="missing")]
+        lacking = f"{found}, without official lists"
+        return [_choose(own, "videos", found, lacking, "python -m actlib fetch lists", bad="missing")]
+    complete, lacking = f"{found}, all that the lists name", f"{found}; the lists name {len(absent)} more"
+    return [_choose(not absent, "videos", complete, lacking, fetch)]
 
 
 def _find_weights():

@@ -12,8 +12,6 @@ import json
 import sys
 import time
 import zlib
-from contextlib import suppress
-from importlib import metadata as packages
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +24,10 @@ from tqdm import tqdm
 from actlib import paths
 from actlib.checkpoints import read_card, read_weights, save_checkpoint, spec_to_json, weights_key
 from actlib.files import write_whole
+from actlib.schedule import best_epoch, epochs_since_best
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+READ_EVERY = 10  # batches: reading a loss makes a GPU wait
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
 
 
@@ -40,7 +40,7 @@ class Run:
         self.settings = json.loads(json.dumps(settings))
         self.history = {name: [] for name in COLUMNS}
         self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array
-        self.metadata, self.finished = {}, False  # the twin's own: learning rate, counters
+        self.finished = False
         self._keys = {}  # weights_key of the trainable weights: at the start, last, best
 
     def resume(self, weights):
@@ -52,7 +52,7 @@ class Run:
         self._keys = {"start": weights_key(weights)}
         if self.folder is None or not (path := self.folder / paths.STATE).is_file():
             return False
-        card = read_card(path, "settings", "keys", "history", "metadata", "finished")
+        card = read_card(path, "settings", "keys", "history", "finished")
         old, new = (pd.json_normalize(each).to_dict("records")[0] for each in (card["settings"], self.settings))
         most = old.get("training.num_epochs", 0)
         if longer := new.get("training.num_epochs", 0) > most:  # goes on, unless its patience ended it
@@ -65,7 +65,7 @@ class Run:
                 f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
                 "Choose another folder, or delete this one to train anew."
             )
-        self.history, self.metadata, self._keys = card["history"], card["metadata"], card["keys"]
+        self.history, self._keys = card["history"], card["keys"]
         self.finished = card["finished"] and not (longer and self.history["epoch"][-1] >= most)
         for name, array in read_weights(path).items():
             part, _, name = name.partition("/")
@@ -84,8 +84,8 @@ class Run:
         metrics = {name: values[best] for name, values in self.history.items() if best is not None}
         return {"training": self.settings["training"], "seed": self.settings["seed"], "metrics": metrics}
 
-    def save_state(self, weights, optimizer, metadata):
-        """Write trainable weights, the optimizer's arrays and the twin's own numbers after an epoch, in one step."""
+    def save_state(self, weights, optimizer):
+        """Write trainable weights and the optimizer's arrays after an epoch, in one step."""
         if self.folder is None:
             return
         self._keys["last"] = weights_key(weights)
@@ -93,7 +93,7 @@ class Run:
             self._keys["best"] = self._keys["last"]
         parts = {"weights": weights, "optimizer": optimizer}
         arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
-        card = {"settings": self.settings, "keys": self._keys, "history": self.history, "metadata": metadata}
+        card = {"settings": self.settings, "keys": self._keys, "history": self.history}
         save_checkpoint(self.folder / paths.STATE, arrays, card | {"finished": self.finished})
         write_whole(self.folder / paths.HISTORY, json.dumps(self.history, indent=1).encode())
         write_whole(self.folder / paths.HISTORY_TABLE, pd.DataFrame(self.history).to_csv(index=False).encode())
@@ -120,6 +120,30 @@ class ProgressBar:
         """Remove the bar."""
         if self.bar:
             self.bar.close()
+
+
+class LossMeter:
+    """Tells a monitor of each batch of an epoch; reads the loss where it is computed only now and then."""
+
+    def __init__(self, training, epoch, num_batches):
+        self.epoch, self.num_batches, self.total = epoch, num_batches, training.num_epochs * num_batches
+        self.done, self.loss, self.before = 0, np.nan, np.zeros(3)
+
+    def count_batch(self, monitor, read_sums):
+        """Count a batch; `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far."""
+        self.done += 1
+        if self.done % READ_EVERY == 1 or self.done == self.num_batches:
+            sums = read_sums()
+            if not np.isfinite(sums[0]):
+                raise FloatingPointError(
+                    f"Expected a finite loss. Received: {sums[0]} in epoch {self.epoch + 1}. "
+                    "Lower the learning rate, or set clip_norm."
+                )
+            if sums[2] > self.before[2]:
+                self.loss, self.before = mean_of_sums(sums - self.before)[0], sums
+        monitor.on_batch(self.epoch * self.num_batches + self.done, self.total, self.loss)
+        if getattr(monitor, "stop", False):
+            raise KeyboardInterrupt
 
 
 class TensorBoardWriter:
@@ -175,17 +199,9 @@ def trainable_weights(weights, frozen):
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
 
 
-def best_epoch(history):
-    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None."""
-    losses = history["val_loss"]
-    if None in losses or not losses:
-        return len(losses) - 1 if losses else None
-    return int(np.argmin(np.nan_to_num(losses, nan=np.inf)))  # NaN is worse than any number
-
-
-def epochs_since_best(history):
-    """Count the epochs after the best one; the history has one at least."""
-    return len(history["val_loss"]) - 1 - best_epoch(history)
+def mean_of_sums(sums):
+    """Return (mean loss, accuracy) from (sum of losses, correct predictions, clips)."""
+    return float(sums[0] / sums[2]), float(sums[1] / sums[2])
 
 
 def epoch_seed(seed, epoch):
@@ -197,21 +213,6 @@ def class_weights(labels, num_classes):
     """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
     counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
     return (len(labels) / (num_classes * counts)).astype(np.float32)
-
-
-def has_fast_bf16():
-    """Tell whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); False where it does not tell."""
-    info = Path("/proc/cpuinfo")
-    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
-
-
-def package_versions(*names):
-    """Return name -> version of those of these packages that are installed."""
-    installed = {}
-    for name in names:
-        with suppress(packages.PackageNotFoundError):
-            installed[name] = packages.version(name)
-    return installed
 
 
 def list_settings(model, weights, batches, validation, training, seed):

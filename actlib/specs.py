@@ -11,6 +11,8 @@ SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball
 READOUTS = ("last", "mean", "steps")
 POOLING = ("flatten", "mean", "max")
 FROZEN_PARTS = ("convolutions", "hidden")
+LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
+OPTIMIZERS, SCHEDULES = ("adam", "adamw", "sgd"), ("plateau", "step", "cosine")
 CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipBatches`
 
 
@@ -129,18 +131,34 @@ class TrainSpec:
     """How a model is trained; the same meaning in both frameworks."""
 
     num_epochs: int = 30
-    batch_size: int = 16  # clips
-    optimizer: str = "adam"  # or "sgd"
+    batch_size: int = 16  # clips that make a step, in all processes together
+    accumulation_steps: int = 1  # parts of a batch that are computed one after another: the same step in less memory
+    optimizer: str = "adam"  # one of OPTIMIZERS
     learning_rate: float = 1e-4
+    rates: tuple[
+        tuple[str, float], ...
+    ] = ()  # (how names of layers begin, what their rate is multiplied by); last wins
     momentum: float = 0.9  # sgd only
-    weight_decay: float = 0.0  # L2, sgd only, as in the paper
+    weight_decay: float = 0.0  # sgd: L2, part of the gradient, as in the paper; adamw: apart from it
+    decay_biases: bool = True  # False: no weight decay on biases and batch normalization
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
     clip_norm: float | None = None  # largest norm of all gradients together
     class_weights: bool = False  # weigh each class by the inverse of its share of the clips
     patience: int | None = 8  # epochs without a better validation loss before training stops
-    plateau_patience: int | None = 4  # likewise, before the learning rate is multiplied by plateau_factor
+    schedule: str = "plateau"  # one of SCHEDULES
+    plateau_patience: int | None = 4  # "plateau": likewise, before the learning rate is multiplied by plateau_factor
     plateau_factor: float = 0.3
+    milestones: tuple[int, ...] = ()  # "step": after these epochs it is multiplied by step_factor
+    step_factor: float = 0.1
+    warmup_epochs: int = 0  # in which it rises to its full value; "cosine" then falls to 0
     frozen: tuple[str, ...] = ("convolutions",)  # parts that keep their weights
     mixed_precision: bool = False  # bfloat16 inside, float32 weights
+
+    def __post_init__(self):
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for start, _ in self.rates:
+            check_choice("a rate's layer", next(filter(start.startswith, LAYERS), start), LAYERS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import torch
 
-from actlib import run, specs
+from actlib import machine, specs
 from actlib.torch.training import build_model, extract_features
 
 ROUNDS = 8
@@ -54,7 +54,7 @@ def main():
     best = {name: max(rate(*action) for _ in range(1)) for name, action in actions.items()}
     for _ in range(ROUNDS - 1):
         best = {name: max(best[name], rate(*action)) for name, action in actions.items()}
-    print(f"{torch.get_num_threads()} threads; this CPU multiplies bfloat16 in hardware: {run.has_fast_bf16()}")
+    print(f"{torch.get_num_threads()} threads; this CPU multiplies bfloat16 in hardware: {machine.has_fast_bf16()}")
     for name, value in best.items():
         per_frame = "" if name == "matrix product" else f"  {value / work * NUM_FRAMES:6.1f} frames/s"
         print(f"{name:15} {2e-9 * value:7.0f} GFLOP/s  {value / best['matrix product']:5.2f} of the product{per_frame}")

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from actlib import run, specs
+from actlib import machine, specs
 from actlib.keras.training import build_model, extract_features
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
@@ -51,7 +51,7 @@ def main():
         for name, way in ways.items():
             seconds[name].append(clock(way, frames))
     best = {name: np.min(values[1:], axis=0) for name, values in seconds.items()}  # (wall, CPU); the first one compiles
-    print(f"this CPU multiplies bfloat16 in hardware: {run.has_fast_bf16()}")
+    print(f"this CPU multiplies bfloat16 in hardware: {machine.has_fast_bf16()}")
     for name, (wall, cpu) in best.items():
         print(f"{name:35} {NUM_FRAMES / wall:6.1f} frames/s  {1000 * cpu / NUM_FRAMES:6.1f} ms of CPU a frame")
     *plain, ours = best.values()

@@ -185,7 +185,7 @@ def test_mistakes_are_refused_before_anything_is_written(tmp_path):
     path = film_of(tmp_path / "film.mp4", 40)
     with pytest.raises(ValueError, match=r"ending in .mp4 or .gif. Received: .*out.avi"):
         annotate_video(path, Photometer(), tmp_path / "out.avi")
-    with pytest.raises(ValueError, match="true labels among Dark, Grey, Bright or 'none of these'. Received: dark"):
+    with pytest.raises(ValueError, match="true labels among Dark, Grey, Bright, 'none of these'. Received: dark"):
         annotate_video(path, Photometer(), tmp_path / "out.mp4", true_label="dark")
     assert [file.name for file in tmp_path.iterdir()] == ["film.mp4"]
 

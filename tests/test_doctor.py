@@ -10,7 +10,7 @@ import pytest
 
 from actlib import doctor as module
 from actlib import paths
-from actlib.doctor import Finding, choose_next, doctor, examine
+from actlib.doctor import Finding, doctor, examine
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 LISTED = {"Archery": 3, "Diving": 2}
@@ -77,13 +77,13 @@ def test_a_missing_package_comes_first(monkeypatch):
     monkeypatch.setattr(module, "PACKAGES", ("numpy", "no-such-package"))
     finding = find("packages")
     assert finding.state == "missing" and "no-such-package" in finding.found
-    assert choose_next(examine()) == "make setup"
+    assert doctor().splitlines()[-1] == "Next: make setup"
 
 
 def test_one_framework_is_enough_and_none_is_not(monkeypatch):
     real = module._version
     monkeypatch.setattr(module, "_version", lambda name, *_: "" if name in ("keras", "tensorflow") else real(name))
-    assert find("Keras").state == "note" and choose_next(examine()) == "make lab"
+    assert find("Keras").state == "note" and doctor().splitlines()[-1] == "Next: make lab"
     monkeypatch.setattr(module, "_version", lambda name, *_: "" if name in ("torch", "keras") else "1.0")
     assert find("PyTorch").state == find("Keras").state == "missing"
 
@@ -141,7 +141,10 @@ def test_nothing_is_fetched_into_a_folder_of_the_users(home, monkeypatch, names,
 def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
     assert find("ImageNet weights").state == "note"
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
-    assert find("ImageNet weights").state == "missing" and choose_next(examine()) == "python -m actlib fetch vgg16"
+    assert (
+        find("ImageNet weights").state == "missing"
+        and doctor().splitlines()[-1] == "Next: python -m actlib fetch vgg16"
+    )
     (home / "pretrained").mkdir()
     (home / "pretrained" / "vgg16_imagenet.safetensors").write_bytes(b"")
     assert find("ImageNet weights").state == "ok"

@@ -163,7 +163,7 @@ def test_a_checkpoint_that_describes_no_model_is_refused(tmp_path):
 def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypatch):
     model = training.build_model(FRAMES, 3)
     frames = np.concatenate(make_videos()[0][:3])  # (18, 16, 16, 3)
-    monkeypatch.setattr(precision.run, "has_fast_bf16", lambda: True)
+    monkeypatch.setattr(precision.machine, "has_fast_bf16", lambda: True)
     exact = training.extract_features(model, frames, batch_size=5, mixed_precision=False)
     np.testing.assert_array_equal(exact, training.extract_features(model, frames, mixed_precision=False))
     half = training.extract_features(model, frames)
@@ -177,7 +177,7 @@ def test_convolving_is_the_same_in_any_batch_size_and_close_in_bfloat16(monkeypa
 
 
 def test_layers_compute_in_bfloat16_only_inside_the_with(monkeypatch):
-    monkeypatch.setattr(precision.run, "has_fast_bf16", lambda: True)
+    monkeypatch.setattr(precision.machine, "has_fast_bf16", lambda: True)
     model = training.build_model(LRCN, 3)
     with precision.compute_in_bf16(model, True):
         assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.logits.compute_dtype == "float32"

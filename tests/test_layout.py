@@ -19,6 +19,8 @@ FLOW = (
     ("dataset",),
     ("checkpoints",),
     ("saliency",),
+    ("machine",),
+    ("schedule",),
     ("run",),
     ("keras", "torch"),
     ("evaluation",),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-from actlib import run
+from actlib import machine, run
 from actlib.checkpoints import save_checkpoint
 
 WEIGHTS = {"hidden1/kernel": np.ones((2, 3), np.float32), "logits/bias": np.zeros(3, np.float32)}
@@ -25,11 +25,11 @@ def test_a_run_resumes_with_all_that_it_saved(tmp_path):
     assert [add_epoch(first, loss) for loss in (2.0, 1.0, 1.5)] == [True, True, False]
     later = {name: array + 1 for name, array in WEIGHTS.items()}
     first.finished = True
-    first.save_state(later, OPTIMIZER, {"plateau": {"wait": 1}})
+    first.save_state(later, OPTIMIZER)
     for start in (WEIGHTS, later):  # the weights that it began with, or those that it ended with
         second = run.Run(tmp_path / "new", json.loads(json.dumps(SETTINGS)))
         assert second.resume(start) and second.finished
-        assert second.history == first.history and second.metadata == {"plateau": {"wait": 1}}
+        assert second.history == first.history
         for read, written in ((second.weights, later), (second.optimizer, OPTIMIZER)):
             assert read.keys() == written.keys()
             assert all(np.array_equal(read[name], written[name]) for name in written)
@@ -46,7 +46,7 @@ def test_a_finished_run_goes_on_for_more_epochs_unless_its_patience_ended_it(tmp
     for loss in (2.0, 1.0):
         add_epoch(first, loss)
     first.finished = True
-    first.save_state(WEIGHTS, OPTIMIZER, {})
+    first.save_state(WEIGHTS, OPTIMIZER)
     assert second.resume(WEIGHTS) and second.finished == finished
 
 
@@ -54,7 +54,7 @@ def test_a_run_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = run.Run(None, SETTINGS)
     assert not record.resume(WEIGHTS) and add_epoch(record, 1.0) and record.best_path is None
-    record.save_state(WEIGHTS, {}, {})
+    record.save_state(WEIGHTS, {})
     assert not [*tmp_path.iterdir()]
 
 
@@ -62,7 +62,7 @@ def test_other_settings_and_other_weights_are_named(tmp_path):
     record = run.Run(tmp_path, SETTINGS)
     record.resume(WEIGHTS)
     add_epoch(record, 1.0)
-    record.save_state(WEIGHTS, {}, {})
+    record.save_state(WEIGHTS, {})
     training = SETTINGS["training"] | {"learning_rate": 0.2, "frozen": []}
     changed = (
         r"framework: unset then, keras now; training.frozen: \['hidden'\] then, \[\] now; training.learning_rate: 0.1"
@@ -75,7 +75,7 @@ def test_other_settings_and_other_weights_are_named(tmp_path):
 
 def test_a_state_of_an_earlier_version_says_so(tmp_path):
     save_checkpoint(tmp_path / "state.safetensors", {}, {"settings": SETTINGS, "facts": {}})
-    with pytest.raises(ValueError, match=r"state\.safetensors, whose card lacks keys, history, metadata, finished"):
+    with pytest.raises(ValueError, match=r"state\.safetensors, whose card lacks keys, history, finished"):
         run.Run(tmp_path, SETTINGS).resume(WEIGHTS)
 
 
@@ -158,7 +158,7 @@ def test_every_epoch_and_seed_has_its_own_random_numbers():
 
 
 def test_versions_of_what_is_not_installed_are_left_out():
-    assert run.package_versions("no-such-package", "numpy") == {"numpy": np.__version__}
+    assert machine.package_versions("no-such-package", "numpy") == {"numpy": np.__version__}
 
 
 def test_no_batches_are_refused():

@@ -12,9 +12,7 @@ from actlib import checkpoints, specs
 from actlib.dataset import ClipBatches
 from actlib.torch import saliency
 from actlib.torch.lrcn import LRCN
-from actlib.torch.optimizers import make_optimizer
 from actlib.torch.precision import default_device, device_of
-from actlib.torch.trainer import Trainer
 from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict
 from actlib.torch.vgg import VGG, FrameClassifier
 from actlib.torch.weights import get_weights, load_model, read_state_dict, save_model, set_weights
@@ -317,21 +315,6 @@ def test_no_function_moves_a_model_and_inputs_go_where_it_is():
         with pytest.raises(NotImplementedError, match="out of meta tensor"):
             call()
         assert {weight.device.type for weight in model.state_dict().values()} == {"meta"}
-
-
-@pytest.mark.parametrize("kind", ["frames", "features"])
-def test_a_training_step_is_taken_where_the_model_is(kind):
-    model = build_model(CLIPS, 3, device="cpu")
-    clips = random_frames(3, 4) if kind == "frames" else np.zeros((3, 4, TINY.num_features), np.float32)
-    freeze(model, ("convolutions",))
-    training = specs.TrainSpec(class_weights=True, clip_norm=1.0)
-    trainer = Trainer(model, make_batches(clips, kind=kind), None, training, folder=None, seed=0)
-    trainer.model.to("meta")
-    trainer.optimizer = make_optimizer(model, training)
-    loss, _, count = trainer.compute_loss(*next(iter(trainer.loader)))
-    trainer.take_step(loss)
-    assert loss.device.type == "meta" and count == 3
-    assert {parameter.grad.device.type for parameter in model.head.parameters()} == {"meta"}
 
 
 def test_models_are_made_on_the_device_that_is_asked_for(tmp_path):

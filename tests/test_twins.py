@@ -4,6 +4,7 @@ import ast
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 FILES = sorted(path.name for path in (LIBRARY / "torch").glob("*.py"))
 ONLY = {  # what has no twin, as the other framework has it or needs none
     "keras": {"build_layers", "bf16_copy", "ClipDataset", "raise_read_errors", "TrainingCallback"},
-    "torch": {"device_of", "at_rest", "make_loader", "Trainer", "read_state_dict"},
+    "torch": {"device_of", "at_rest", "fast_kernels", "to_numpy", "make_loader", "Trainer", "read_state_dict"},
 }
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
@@ -199,28 +200,56 @@ def test_parameters_of_the_original_study():
     assert keras_training.count_parameters(model)[1] == 21_139_271  # as the study states it
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_training_without_dropout_takes_the_same_way(optimizer):
+RECIPES = {
+    "adam": dict(optimizer="adam", learning_rate=1e-4, plateau_patience=1),
+    "adamw": dict(
+        optimizer="adamw", learning_rate=1e-4, weight_decay=1.0, schedule="cosine", warmup_epochs=2,
+        rates=(("logits", 3.0),), accumulation_steps=3, label_smoothing=0.1,
+    ),
+    "sgd": dict(
+        optimizer="sgd", learning_rate=3e-3, weight_decay=0.01, schedule="step", milestones=(1, 3),
+        rates=(("block", 0.1), ("logits", 10.0)), decay_biases=False, accumulation_steps=2,
+    ),
+}  # fmt: skip
+
+
+def train_calmly(module, recipe, *, num_epochs=4, **options):
+    """Train without dropout, on batches of 4 and a last one of 3, as a recipe says."""
     rng = np.random.default_rng(0)
-    videos = [rng.integers(0, 200, (6, 16, 16, 3), np.uint8) // (1 + place % 3) for place in range(12)]
-    labels = np.arange(12) % 3
+    labels = np.arange(11) % 3
+    videos = [rng.integers(0, 200, (6, 16, 16, 3), np.uint8) // (1 + label) for label in labels]
     batches = ClipBatches(videos, labels, make_sampler("segments", 3), batch_size=4, shuffle=True)
     validation = ClipBatches(videos, labels, make_sampler("uniform", 3), batch_size=5)
-    spec = specs.LRCNSpec(
-        "calm", specs.FrameSpec("f", TINY, hidden=(10,), dropout=0.0), lstm=(5,), lstm_dropout=0.0, readout="steps"
-    )
-    training = specs.TrainSpec(
-        num_epochs=4, optimizer=optimizer, learning_rate=3e-3, weight_decay=0.01, clip_norm=1.0,
-        class_weights=True, plateau_patience=1, frozen=(),
-    )  # fmt: skip
-    histories, logits = [], []
-    for module in (keras_training, torch_training):
-        model = module.build_model(spec, 3)
-        histories.append(module.train(model, batches, validation, training))
-        logits.append(module.predict(model, validation))
+    frames = specs.FrameSpec("f", TINY, hidden=(10,), dropout=0.0)
+    spec = specs.LRCNSpec("calm", frames, lstm=(5,), lstm_dropout=0.0, readout="steps")
+    common = dict(clip_norm=1.0, class_weights=True, frozen=())
+    training = specs.TrainSpec(num_epochs=num_epochs, **common, **RECIPES[recipe])
+    model = module.build_model(spec, 3)
+    return model, module.train(model, batches, validation, training, **options)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_training_without_dropout_takes_the_same_way(recipe):
+    (ours, history), (theirs, expected) = (train_calmly(twin, recipe) for twin in (keras_training, torch_training))
     for column in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-        np.testing.assert_allclose(histories[0][column], histories[1][column], rtol=5e-3, err_msg=column)
-    np.testing.assert_allclose(*logits, atol=5e-3)
+        np.testing.assert_allclose(history[column], expected[column], rtol=1e-3, err_msg=column)
+    theirs = torch_weights.get_weights(theirs)
+    for name, array in keras_weights.get_weights(ours).items():
+        np.testing.assert_allclose(array, theirs[name], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("twin", [keras_training, torch_training], ids=["keras", "torch"])
+@pytest.mark.parametrize("recipe", ["adamw", "sgd"])
+def test_a_stopped_training_resumes_exactly_with_every_recipe(tmp_path, twin, recipe):
+    def stop_in_the_third_epoch(done, total, loss):
+        monitor.stop = done == 8
+
+    monitor = SimpleNamespace(stop=False, on_batch=stop_in_the_third_epoch, on_epoch=lambda record: None)
+    train_calmly(twin, recipe, run=tmp_path / "whole")
+    assert len(train_calmly(twin, recipe, run=tmp_path / "stopped", monitor=monitor)[1]["epoch"]) == 2
+    train_calmly(twin, recipe, run=tmp_path / "stopped")
+    whole, stopped = (read_weights(tmp_path / run / "state.safetensors") for run in ("whole", "stopped"))
+    assert whole.keys() == stopped.keys() and all(np.array_equal(whole[name], stopped[name]) for name in whole)
 
 
 def test_vgg16_is_that_of_keras_applications_layer_by_layer():

@@ -5,16 +5,18 @@ import gc
 import io
 import itertools
 import re
+import shutil
 import weakref
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
-from PIL import Image, ImageColor
+from PIL import Image
 from traitlets import TraitError
 
 import actlib.widgets
@@ -35,7 +37,7 @@ from actlib.widgets import (
 )
 from actlib.widgets.costs import list_costs
 from actlib.widgets.sampling import RULES, STRIDES, describe_rule
-from actlib.widgets.stills import draw_dots, stack
+from actlib.widgets.stills import write_lines
 from actlib.widgets.timelines import choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
@@ -93,7 +95,7 @@ def evaluate_model(videos, shift, seed=0):
 def test_a_clip_is_sent_as_h264_with_every_frame(videos, ask):
     content, (copy,) = ask(ClipPlayer(videos.iloc[0]), "clip", row=0)
     file = io.BytesIO(copy)
-    assert content["clip"]["frames"] == NUM_FRAMES and content["clip"]["problem"] is None
+    assert content["clip"]["frames"] == NUM_FRAMES
     assert probe_video_bytes(file) == ("h264", "yuv420p", NUM_FRAMES)
     assert copy.index(b"moov") < copy.index(b"mdat")  # plays before all of it is there
 
@@ -144,6 +146,92 @@ def test_files_outside_of_the_data_folder_are_not_served(videos, folder, tmp_pat
             assert "Expected a file in" in content["problem"] and not buffers
 
 
+def test_links_are_served_by_where_they_lead(videos, folder, tmp_path, ask):
+    write_video(tmp_path / "secret.avi", np.zeros((3, 48, 64, 3), np.uint8), fps=25, codec="mpeg4")
+    places = tmp_path / "data" / "Sit"
+    places.mkdir(parents=True)
+    for name, target in (("out.avi", tmp_path / "secret.avi"), ("in.avi", places / "real.avi")):
+        (places / name).symlink_to(target)
+    shutil.copy(videos["path"].iloc[0], places / "real.avi")
+    (tmp_path / "link").symlink_to(tmp_path / "data")  # the folder itself may be one
+    table = videos[:2].assign(path=[str(tmp_path / "link" / "Sit" / name) for name in ("out.avi", "in.avi")])
+    table.attrs = {"folder": str(tmp_path / "link")}
+    for kind in ("clip", "thumbnail"):
+        content, buffers = ask(ClipBrowser(table), kind, row=0)
+        assert "Expected a file in" in content["problem"] and not buffers
+        assert ask(ClipBrowser(table), kind, row=1)[1]
+
+
+ODD = [None, 3, "clip", [], {}, {"kind": "clip"}, {"request": 1, "kind": "clip"}, {"request": None}, float("nan")]
+
+
+@pytest.mark.parametrize("content", ODD, ids=repr)
+def test_messages_that_are_no_requests_are_left_alone_with_a_word(videos, content, caplog):
+    player, sent = ClipPlayer(videos.iloc[0]), []
+    player.send = lambda *reply: sent.append(reply)
+    player.log.propagate = True
+    with caplog.at_level("WARNING"):
+        player._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    assert not sent and "Expected a request" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("data", [None, 3, [], {}, {"state": {}}, {"method": "update", "state": [1]}], ids=repr)
+def test_messages_that_are_none_of_a_widget_are_left_alone_with_a_word(videos, data, caplog):
+    player = ClipPlayer(videos.iloc[0])
+    player.log.propagate = True
+    with caplog.at_level("WARNING"):
+        player._handle_msg({"content": {"data": data}, "buffers": []})
+    assert "Expected a message" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("clip", [None, "x", [], {}, float("nan"), float("inf"), 1e308, -(10**40), 10**400], ids=repr)
+def test_odd_details_of_a_request_get_a_reply(videos, ask, clip):
+    content, buffers = ask(SamplingExplorer(videos.iloc[0], num_frames=3), "frames", clip=clip)
+    assert content.get("problem") or buffers
+
+
+STATES = [
+    {"speed": float("nan")},
+    {"speed": 1e308},
+    {"frame": -1},
+    {"frame": "first"},
+    {"frame": float("inf")},
+    {"playing": 3},
+    {"size": ["small"]},
+    {"clip": None},
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=repr)
+def test_what_is_no_value_of_a_trait_is_left_alone_with_a_word(videos, state, caplog):
+    player = ClipPlayer(videos.iloc[0], frame=3)
+    before, told = player.get_state(), []
+    player.send_state, player.log.propagate = lambda: told.append(True), True
+    with caplog.at_level("WARNING"):
+        player._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
+    assert player.get_state() == before and told and "ClipPlayer" in caplog.text and "Traceback" not in caplog.text
+    player._handle_msg({"content": {"data": {"method": "update", "state": {"frame": 10**400}}}, "buffers": []})
+    assert player.frame == NUM_FRAMES - 1
+
+
+def test_choices_that_are_none_are_left_alone(videos):
+    results, _ = evaluate_model(videos, [0, 0, 1, 1])
+    explorer, sampling = ConfusionExplorer(results, videos, cell=[0, 1]), SamplingExplorer(videos.iloc[0])
+    browser = ClipBrowser(videos, filters={"search": "a"})
+    pairs = [(explorer, "cell", cell) for cell in ([0], [0, 2], [0, -1], [0, 10**30], [0, 1.5], ["a", "b"], 3, None)]
+    pairs += [(explorer, "model", name) for name in ("other", None, ["", ""])]
+    pairs += [(sampling, "num_frames", value) for value in (0, 65, 10**30, 2.5, "2", None)]
+    pairs += [(sampling, "seed", value) for value in (-1, 10**400, "x")] + [
+        (sampling, "rule", "all"),
+        (sampling, "stride", 0),
+    ]
+    pairs += [(browser, "filters", value) for value in ({"colour": "red"}, [], None)]
+    for widget, name, value in pairs:
+        before = getattr(widget, name)
+        widget._handle_msg({"content": {"data": {"method": "update", "state": {name: value}}}, "buffers": []})
+        assert getattr(widget, name) == before, (name, value)
+
+
 def test_a_thumbnail_is_five_frames_side_by_side(videos, ask):
     content, (sheet,) = ask(ClipBrowser(videos), "thumbnail", row=2)
     assert content["frames"] == 5
@@ -175,15 +263,15 @@ def test_a_video_that_vanishes_says_so_and_leaves_the_rest(videos, ask, tmp_path
     gone = videos.copy()
     gone.loc[1, "path"] = str(Path(gone["path"].iloc[1]).with_name("gone.avi"))
     browser = ClipBrowser(gone)
-    assert "gone.avi" in ask(browser, "clip", row=1)[0]["clip"]["problem"]
+    assert "gone.avi" in ask(browser, "clip", row=1)[0]["problem"]
     assert "gone.avi" in ask(browser, "thumbnail", row=1)[0]["problem"]
     assert ask(browser, "clip", row=0)[1]
 
 
 def test_a_copy_that_is_too_large_is_not_sent(videos, ask, monkeypatch):
-    monkeypatch.setattr("actlib.widgets.clips.MAX_BYTES", 100)
+    monkeypatch.setattr("actlib.widgets.clips.MAX_MEGABYTES", -1)
     content, buffers = ask(ClipPlayer(videos.iloc[0]), "clip", row=0)
-    assert "Cut the video" in content["clip"]["problem"] and not buffers
+    assert "Cut the video" in content["problem"] and not buffers
 
 
 # Traits
@@ -204,7 +292,7 @@ def test_browser_filters_and_choice(videos):
     assert browser.row is None
     browser.selected = videos["name"].iloc[2]
     assert browser.row["class_name"] == "Stand"
-    with pytest.raises(TraitError, match="Expected filters among"):
+    with pytest.raises(TraitError, match="any of .*'search', 'class_name'"):
         browser.filters = {"colour": "red"}
 
 
@@ -320,7 +408,7 @@ def test_confusion_refuses_what_does_not_belong_together(videos):
         ConfusionExplorer({"a": results, "b": results, "c": results}, videos)
     with pytest.raises(TraitError, match="below 2"):
         ConfusionExplorer(results, videos).cell = [0, 2]
-    with pytest.raises(TraitError, match="Expected one of"):
+    with pytest.raises(TraitError, match=r"or one of \[''\]. Received: 'other'"):
         ConfusionExplorer(results, videos, model="other")
 
 
@@ -362,7 +450,7 @@ def test_frames_taken_twice_are_counted_in_every_clip():
 def test_sampling_of_a_broken_video_says_why(tmp_path, ask):
     (tmp_path / "text.avi").write_text("no video")
     explorer = SamplingExplorer(tmp_path / "text.avi")
-    assert "Expected a video" in ask(explorer, "clip", row=0)[0]["clip"]["problem"]
+    assert "Expected a video" in ask(explorer, "clip", row=0)[0]["problem"]
     assert still_of(explorer).width > 300
 
 
@@ -505,24 +593,36 @@ def test_every_widget_leaves_a_small_picture(videos):
 
 def test_a_player_leaves_six_frames_and_its_verdict(videos):
     timeline = Timeline(np.array([0.1, 0.2]), np.array([[0.9, 0.1], [0.7, 0.3]]), ("Sit", "Stand"))
-    for row, absent in ((0, WRONG), (2, None)):
-        still = ClipPlayer(videos.iloc[row], timeline=timeline).draw_still()
-        assert still.size == (6 * 160, 120 + 90 + 2 * 22 + 12)  # 64 × 48 at a width of 160, a timeline, two lines
-        colors = {color for _, color in still.getcolors(2**24)}
-        assert ImageColor.getrgb(CORRECT) in colors and (ImageColor.getrgb(WRONG) in colors) == (absent is None)
+    for row, color, sign in ((0, CORRECT, "✓"), (2, WRONG, "✗")):
+        frames, curves = ClipPlayer(videos.iloc[row], timeline={"LRCN": timeline}).draw_still()
+        (sheet,) = (image.get_array() for image in frames.axes[0].images)
+        assert sheet.shape[:2] == (120, 6 * 160 + 5 * 5)  # 64 × 48 at a width of 160, and between them white
+        middles = sheet[60, 80::165, 0].astype(int)
+        assert (np.diff(middles) > 10).all()  # each frame is brighter than the one before
+        assert f"{videos['class_name'].iloc[row]} · 24 frames · 25 fps" in frames.get_suptitle()
+        assert curves.get_suptitle() == f"LRCN: Sit 0.80 {sign}"
+        strips = [bar.get_facecolor() for bar in curves.axes[0].patches]
+        assert strips == [matplotlib.colors.to_rgba(color)] * 2
 
 
-def test_pictures_and_lines_stand_below_each_other():
-    still = np.asarray(stack([np.full((4, 30, 3), 10, np.uint8), np.full((6, 30, 3), 90, np.uint8)], [("a", "black")]))
-    assert still.shape == (10 + 22 + 12, 30, 3)
-    assert (still[:4] == 10).all() and (still[4:10] == 90).all()
-    assert still[10:].min() < 128 < still[10:16].min()  # the line, below a white edge
+def test_figures_stand_below_each_other_in_the_picture(videos):
+    player = ClipPlayer(videos.iloc[0])
+    figures = [*player.draw_still(), write_lines("one")]
+    player.draw_still = lambda: figures
+    heights = [Image.open(io.BytesIO(figure.encode())).height for figure in figures]
+    assert still_of(player).size == (1152, sum(heights))
 
 
-def test_dots_stand_in_the_middle_of_their_frames():
-    dots = draw_dots([[0], [9]], 10, width=100)
-    columns = [np.flatnonzero((dots[row] != 255).any(axis=-1)).mean() for row in (8, 24)]
-    assert columns == [5, 95]
+def test_long_lines_are_wrapped():
+    short, long = (Image.open(io.BytesIO(write_lines(text).encode())) for text in ("word", "word " * 60))
+    assert long.height > short.height + 30 and not (np.asarray(long.convert("L"))[:, -5:] < 200).any()
+
+
+def test_the_frames_that_are_taken_stand_in_the_picture(videos):
+    explorer = SamplingExplorer(videos.iloc[0], rule="windows", num_frames=8)
+    strip, taken, costs = explorer.draw_still()
+    assert [line.get_xdata().tolist() for line in taken.axes[0].lines] == explorer.clips.tolist()
+    assert explorer.summary in costs.alt and "GFLOP" in costs.alt and "12" in strip.alt
 
 
 def test_an_empty_table_is_no_error(videos):

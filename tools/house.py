@@ -14,9 +14,9 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 CORE = ("__init__", "specs", "paths", "files", "video", "dataset", "keras", "torch", "saliency", "checkpoints")
-CORE += ("run", "experiment", "evaluation")  # what a reader has to know to follow a clip from a file to a prediction
-ALLOWED = {"motion": 150, "distribution": 150, "own data": 150}  # lines that a new field of work may add to the core
-LIMITS = {"core": 2900, "all": 5550, "docstrings": 2650, "JS and CSS": 2200}  # lines; may be lowered, never raised
+CORE += ("machine", "schedule", "run", "experiment", "evaluation")
+ALLOWED = {"motion": 150, "distribution": 150, "own data": 150, "recipes": 60}  # lines that a field of work may add
+LIMITS = {"core": 2900, "all": 5458, "docstrings": 2650, "JS and CSS": 2200}  # lines; may be lowered, never raised
 LIMITS = {name: limit + (name != "JS and CSS") * sum(ALLOWED.values()) for name, limit in LIMITS.items()}
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 250, 40, 7
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
 import nbformat
 import pandas as pd
@@ -138,7 +139,7 @@ def _write_lesson(notebook, path):
 def list_models(runs):
     """List what the lessons measured of their models: dicts of framework, model, data and video_accuracy."""
     found = []
-    for path in sorted(runs.glob("*/*/results.json")):
+    for path in sorted(runs.glob("*/*_*/results.json")):
         framework, model = path.parent.name.split("_", 1)
         accuracy = json.loads(path.read_text())["video_accuracy"]
         names = {"framework": framework, "model": model, "data": path.parent.parent.name}
@@ -149,7 +150,7 @@ def list_models(runs):
 def make_index(summary):
     """Draw the page that leads to the executed lessons, as HTML."""
     lessons = pd.DataFrame(summary["lessons"], columns=["name", "seconds", "ok"])
-    lessons["name"] = [f"<a href='{html.escape(name)}.html'>{html.escape(name)}</a>" for name in lessons["name"]]
+    lessons["name"] = [f"<a href='{quote(name)}.html'>{html.escape(name)}</a>" for name in lessons["name"]]
     lessons["ok"] = lessons["ok"].map({True: "ok", False: "stopped by an error"})
     models = pd.DataFrame(summary["models"], columns=["framework", "model", "data", "video_accuracy"])
     models["video_accuracy"] = [

@@ -33,9 +33,7 @@ class Annotated(NamedTuple):
     delays: pd.DataFrame  # how long the label took to follow each change of the truth, see `timeline.measure_delays`
 
 
-def annotate_video(
-    video, model, out, *, true_label=None, window=WINDOW, limits=LIMITS, max_bytes=1_500_000
-) -> Annotated:
+def annotate_video(video, model, out, *, true_label=None, window=WINDOW, limits=LIMITS, max_bytes=1_500_000):
     """Write a film of a video with what a model predicts drawn under every frame.
 
     Args:
@@ -104,11 +102,14 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
 
 
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit a frame into a size without distortion, with black around it: uint8 (H, W, 3).
+    """Fit a frame into a size without distortion, with black around it.
 
     Args:
-        frame: uint8 (h, w, 3), RGB.
+        frame: uint8 (h, w, 3).
         size: (H, W) in pixels.
+
+    Returns:
+        uint8 (H, W, 3).
     """
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 
@@ -116,10 +117,8 @@ def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _draw_frames(stream, model, *, truth, window, predicted):
     """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `predicted` grows by their labels."""
     grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
-    height, width = (max(1, round(side * grow)) for side in (stream.height, stream.width))
-    canvas = max(REFERENCE, width + width % 2)
-    left = (canvas - width) // 2
-    border = (left, 0, canvas - width - left, height % 2)  # left, above, right, below
+    height, width = (2 * max(1, round(side * grow / 2)) for side in (stream.height, stream.width))
+    canvas = max(REFERENCE, width)
     note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
     panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
     frames = stream_frames(stream, size=(height, width))
@@ -128,7 +127,7 @@ def _draw_frames(stream, model, *, truth, window, predicted):
         best = int(probabilities.argmax())
         label = model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE
         extend_segments(predicted, index, label)
-        picture = ImageOps.expand(Image.fromarray(frame), border, NIGHT)
+        picture = ImageOps.pad(Image.fromarray(frame), (canvas, height), color=NIGHT)
         yield np.concatenate([picture, panel.draw(index, probabilities, label)])
 
 
@@ -145,17 +144,15 @@ def _check_truth(true_label, classes, stream):
     """Segments of the truth, or None."""
     truth = [Segment(0, stream.limits.max_frames + 1, true_label)] if isinstance(true_label, str) else true_label
     if unknown := {part.label for part in truth or ()} - {*classes, NONE_OF_THESE}:
-        raise ValueError(
-            f"Expected true labels among {', '.join(classes)} or '{NONE_OF_THESE}'. Received: "
-            f"{', '.join(sorted(unknown))}. Check the spelling."
-        )
+        known = ", ".join([*classes, f"'{NONE_OF_THESE}'"])
+        raise ValueError(f"Expected true labels among {known}. Received: {', '.join(sorted(unknown))}. Check them.")
     return truth
 
 
 def _count_common(predicted, truth) -> int:
     """Frames to which both rows of Segments give the same label."""
-    pairs = [(one, other) for one in predicted for other in truth if one.label == other.label]
-    return sum(max(0, min(one.stop, other.stop) - max(one.start, other.start)) for one, other in pairs)
+    pairs = itertools.product(predicted, truth)
+    return sum(len(range(max(a.start, b.start), min(a.stop, b.stop))) for a, b in pairs if a.label == b.label)
 
 
 def _refuse_inputs(out, *inputs):

@@ -7,7 +7,7 @@ Right and wrong differ by color, by sign (tick, cross) and, on the timeline, by 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from actlib.plots import SIGNS, draw_timeline, fit_text, load_font
+from actlib.plots import SIGNS, fit_text, load_font
 from actlib.plots.style import CORRECT_ON_DARK, WRONG_ON_DARK
 
 NIGHT, TRACK, DIM, TEXT, UNKNOWN = "#11141A", "#2B313B", "#969EAA", "#F0F2F5", "#B09CFF"
@@ -93,11 +93,12 @@ class Panel:
     def _draw_timeline(self, image, pen, now, predicted, color):
         """The mean probability of each column's frames, the share of wrong labels hatched; names above and below."""
         left, top, height = self._px(MARGIN), self._px(self.tops[2]), self._px(STRIP)
-        good, wrong = self.sums / np.maximum(self.counts, 1)
-        areas = [(good + wrong, NIGHT, "area"), (good + wrong, WRONG_ON_DARK, "hatched"), (good, color, "area")]
-        size = {"width": self.strip_width, "height": height}
-        strip = draw_timeline(areas, range(self.strip_width), self.strip_width, ground=TRACK, grid=None, **size)
-        image.paste(Image.fromarray(strip), (left, top))
+        good, both = np.cumsum(self.sums / np.maximum(self.counts, 1), axis=0)
+        rows, columns = np.mgrid[:height, : self.strip_width]
+        area = rows >= np.rint(height * (1 - both))
+        stripes, below = area & ((rows + columns) % 6 >= 2), rows >= np.rint(height * (1 - good))
+        for mask, fill in ((rows >= 0, TRACK), (area, NIGHT), (stripes, WRONG_ON_DARK), (below, color)):
+            image.paste(fill, (left, top), Image.fromarray(mask))
         pen.rectangle((left + now - 1, top - 2, left + now, top + height + 1), fill=TEXT)
         font = load_font(self._px(7.5))
         text = fit_text(predicted, font, self.strip_width - now)

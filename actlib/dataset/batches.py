@@ -72,18 +72,19 @@ class ClipBatches:
         """Give the batches of an epoch (from 0) in order, each as `batch` makes it."""
         return (self.batch(number, index) for index in range(self._num_batches(number)))
 
-    def batch(self, number, index):
-        """Make one batch of an epoch, both from 0: clips (N, T, ...), in the dtype of the source, and labels (N,)."""
+    def batch(self, number, index, *, rows=slice(None)):
+        """Make one batch of an epoch, both from 0, or some of its rows: clips (N, T, ...) and labels (N,)."""
         num_batches = self._num_batches(number)
         if not 0 <= index < num_batches:
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
-        chosen = self.clips(number)[index * self.batch_size : (index + 1) * self.batch_size]
+        places = range(len(self.clips(number)))[index * self.batch_size : (index + 1) * self.batch_size][rows]
+        chosen = [self.clips(number)[place] for place in places]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
         clips = [self.source[video][frames] for video, frames in chosen]
         if self.augment:
             augment = augment_clip if self.augment is True else self.augment
-            rng = np.random.default_rng((self.seed, number, 3, index))
-            clips = [augment(clip, rng=rng) for clip in clips]
+            rngs = (np.random.default_rng((self.seed, number, 3, place)) for place in places)  # whoever reads the clip
+            clips = [augment(clip, rng=rng) for clip, rng in zip(clips, rngs, strict=True)]
         return np.stack(clips), labels
 
     def clips(self, number=0):

@@ -38,8 +38,50 @@ def load_arrays(batches, *, limit_bytes=2e9):
     return clips, labels
 
 
-def read_batch(batches, epoch, index, *, repeat=False, class_weights=None):
-    """Read a batch to train on: (x, labels), labels (N, T) with `repeat`; weights come third with class weights."""
-    x, labels = batches.batch(epoch, index)  # (N, T, ...), (N,)
-    labels = np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels
-    return (x, labels) if class_weights is None else (x, labels, class_weights[labels])
+def read_batch(batches, epoch, index, *, repeat=False):
+    """Read a batch to train on: (x, labels), labels (N, T) with `repeat`, and what else the batches give."""
+    x, labels, *others = batches.batch(epoch, index)  # (N, T, ...), (N,)
+    return x, np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels, *others
+
+
+class BatchParts:
+    """The parts of the batches that one process computes; those of all processes together are the whole batches.
+
+    Each part is (x, labels, weights), weights float32 (n, 2): each clip's weight, and its share in the batch's mean.
+    Where a batch has fewer clips than parts, some hold one clip of weight 0.
+
+    Args:
+        batches: A `ClipBatches`.
+        steps: Parts of a batch that a process computes one after another.
+        process: (its rank, number of processes).
+        class_weights: float (K,), the weight of each class in the loss, or None.
+
+    Example:
+        >>> from actlib.dataset import ClipBatches
+        >>> from actlib.video import make_sampler
+        >>> batches = ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), make_sampler("uniform", 4))
+        >>> parts = BatchParts(batches, steps=2, process=(1, 2))  # the last half of the only batch, in two steps
+        >>> [(parts.batch(0, index)[1].tolist(), parts.batch(0, index)[2].tolist()) for index in range(2)]
+        [([2], [[1.0, 0.20000000298023224]]), ([3, 4], [[1.0, 0.20000000298023224], [1.0, 0.20000000298023224]])]
+    """
+
+    def __init__(self, batches, *, steps=1, process=(0, 1), class_weights=None):
+        self.batches, self.steps, self.class_weights = batches, steps, class_weights
+        self.first, self.num_parts = process[0] * steps, process[1] * steps  # of each batch
+
+    def __len__(self):
+        return len(self.batches) * self.steps
+
+    def batch(self, epoch, index):
+        """Read one part of a batch."""
+        index, step = divmod(index, self.steps)
+        if self.num_parts == 1:
+            x, labels = self.batches.batch(epoch, index)
+            size, weight = len(labels), 1
+        else:
+            size = min(self.batches.batch_size, len(self.batches.clips(epoch)) - index * self.batches.batch_size)
+            start, stop = (size * (self.first + step + end) // self.num_parts for end in (0, 1))
+            x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)))
+            weight = float(stop > start)
+        weights = np.full(len(labels), weight) if self.class_weights is None else weight * self.class_weights[labels]
+        return x, labels, np.stack([weights, weights / size], axis=1).astype(np.float32)

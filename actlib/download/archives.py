@@ -66,10 +66,9 @@ def open_archive(source):
     except rarfile.RarCannotExec as error:
         raise DownloadError(f"Expected a tool that unpacks {where}. Received: none. Get one: {RAR_TOOLS}.") from error
     except UNREADABLE as error:
-        raise ArchiveError(
-            f"Expected a whole archive without a password. Received: {where} ({error}). Fetch it again, or unpack it "
-            "by hand and pass the folder with --from."
-        ) from error
+        advice = "Fetch it again, or unpack it by hand and pass the folder with --from."
+        found = f"Expected a whole archive without a password. Received: {where} ({error}). {advice}"
+        raise ArchiveError(found) from error
 
 
 def _list_members(source, stack):
@@ -131,9 +130,7 @@ def unpack(members, folder, places, *, largest) -> int:
         if name not in places:
             continue
         if not INSIDE.fullmatch(places[name]):
-            raise ArchiveError(
-                f"Expected a path that stays in its folder. Received: {places[name]!r}. Check the lists."
-            )
+            raise ArchiveError(f"Expected a path that stays in its folder. Received: {places[name]!r}.")
         if member.size > largest:
             size = format_size(member.size)
             raise ArchiveError(f"Expected files up to {format_size(largest)}. Received: {name} of {size}.")

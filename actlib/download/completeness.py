@@ -55,11 +55,9 @@ def choose_classes(folder, classes) -> list[str]:
         classes = {"all": known, "seven": SEVEN_CLASSES}.get(classes, names)
     for name in classes:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            raise ValueError(
-                f"Expected exact names of UCF-101's classes. Received: {name!r}. "
-                f"Near it: {', '.join(near) or 'none'}. All names are in {folder}/ucfTrainTestlist/classInd.txt."
-            )
+            near = ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4)) or "none"
+            advice = f"Near it: {near}. All names are in {folder}/ucfTrainTestlist/classInd.txt."
+            raise ValueError(f"Expected exact names of UCF-101's classes. Received: {name!r}. {advice}")
     return list(dict.fromkeys(classes))
 
 
@@ -67,15 +65,11 @@ def check_videos(folder, classes) -> Check:
     """Compare the videos of some classes (exact names) with the official lists in the same folder; open each."""
     root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
-    to_read = [root / name for name in listed if name in here]
-    readable = thread_map(_can_read, to_read, max_workers=8, desc="checking", leave=False)
-    return Check(
-        folder=Path(folder),
-        present=sum(readable),
-        missing=[name for name in listed if name not in here],
-        extra=sorted(here - set(listed)),
-        undecodable=[f"{p.parent.name}/{p.name}" for p, good in zip(to_read, readable, strict=True) if not good],
-    )
+    to_read = [name for name in listed if name in here]
+    readable = thread_map(_can_read, [root / name for name in to_read], max_workers=8, desc="checking", leave=False)
+    undecodable = [name for name, good in zip(to_read, readable, strict=True) if not good]
+    missing, extra = [name for name in listed if name not in here], sorted(here - set(listed))
+    return Check(Path(folder), sum(readable), missing, extra, undecodable)
 
 
 def _can_read(path):

@@ -3,6 +3,7 @@
 By default only the videos of the classes asked for come over the line, out of one big ZIP on a server that sends parts.
 """
 
+import shlex
 from pathlib import Path, PurePosixPath
 
 from actlib.download import sources
@@ -39,7 +40,8 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str
     if what != "ucf101":
         raise ValueError(f"Expected ucf101, lists or vgg16. Received: {what!r}. Choose one of them.")
     check = fetch_ucf101(folder, classes=classes, source=source, lists=lists)
-    return f"{check.describe()}\nNext: set ACTLIB_DATA={folder} or pass --data {folder}."
+    where = shlex.quote(str(folder))
+    return f"{check.describe()}\nNext: set ACTLIB_DATA={where} or pass --data {where}."
 
 
 def fetch_lists(folder, *, source=None) -> Path:

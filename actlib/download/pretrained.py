@@ -76,10 +76,8 @@ def check_vgg16(weights, source) -> str:
         declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
         values = recognise_family(weights)
         if not declared or values not in (None, *declared):
-            raise ValueError(
-                "Expected weights with the preprocessing they were trained with (Keras' or torchvision's, RGB). "
-                f"Received: mean {mean}, std {std} and the values of {values or 'another training'}."
-            )
+            found = f"mean {mean}, std {std} and the values of {values or 'another training'}"
+            raise ValueError(f"Expected weights with the preprocessing they were trained with, RGB. Received: {found}.")
     except ValueError as error:
         raise ValueError(f"{error} This is {source}. {ADVICE}") from error
     return declared[0]

@@ -1,5 +1,6 @@
 """What an evaluation found: three accuracies, every video's prediction, and the tables made of them."""
 
+import html
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -99,7 +100,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         table, note = self._summarize()
-        return f"{table.to_html(border=0)}<p><small>{note}</small></p>"
+        return f"{table.to_html(border=0)}<p><small>{html.escape(note)}</small></p>"
 
     def to_json(self) -> dict:
         """Turn the results into plain lists, numbers and strings for ``json.dump``; NaN becomes None."""

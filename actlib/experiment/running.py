@@ -12,7 +12,8 @@ from actlib.dataset import check_leakage, list_groups, split_hash
 from actlib.experiment.predictor import find_checkpoint, load_initial_weights, load_model
 from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
-from actlib.run import best_epoch, epochs_since_best, package_versions
+from actlib.machine import package_versions, peak_memory
+from actlib.schedule import best_epoch, epochs_since_best
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
@@ -216,6 +217,8 @@ def describe_run(experiment, table, *, seconds=None):
         "framework": experiment.framework,
         "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},
         "seconds": None if seconds is None else round(seconds, 1),
+        **load_backend(experiment.framework).precision.describe_device(),
+        "memory": peak_memory(),
     }
 
 

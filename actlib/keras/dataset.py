@@ -8,12 +8,11 @@ from actlib.dataset.loading import read_batch
 
 
 class ClipDataset(keras.utils.PyDataset):
-    """Read the batches of each epoch: (x, labels), or (x, labels, weights) with class weights.
+    """Read the batches of each epoch: (x, labels), and what else they give.
 
     Args:
         batches: A `ClipBatches`.
         repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
-        class_weights: float (K,), the weight of each class in the loss, or None.
         epoch: The first one, from 0; each pass over the data takes the next.
         fixed: Take the same epoch at each pass; for validation.
         workers: How many read ahead: processes in PyTorch, threads in Keras; 0 reads none ahead.
@@ -27,11 +26,11 @@ class ClipDataset(keras.utils.PyDataset):
         [((3, 4, 5), [0, 0, 0]), ((3, 4, 5), [1, 1, 1])]
     """
 
-    def __init__(self, batches, *, repeat=False, class_weights=None, epoch=0, fixed=False, workers=0):
+    def __init__(self, batches, *, repeat=False, epoch=0, fixed=False, workers=0):
         if keras.backend.backend() != "tensorflow":
             workers = 0  # elsewhere Keras 3.15 repeats batches that workers had read before the first epoch
         super().__init__(workers=workers, max_queue_size=max(1, 2 * workers))
-        self.batches, self.repeat, self.class_weights, self.fixed = batches, repeat, class_weights, fixed
+        self.batches, self.repeat, self.fixed = batches, repeat, fixed
         self.epoch = epoch if fixed else epoch - 1  # Keras ends an "epoch" before the first one
         self.error = None
 
@@ -41,7 +40,7 @@ class ClipDataset(keras.utils.PyDataset):
     def __getitem__(self, index):
         try:
             epoch = max(self.epoch, 0)  # Keras looks at two batches before the first epoch
-            return read_batch(self.batches, epoch, index, repeat=self.repeat, class_weights=self.class_weights)
+            return read_batch(self.batches, epoch, index, repeat=self.repeat)
         except Exception as error:
             self.error = self.error or error
             raise

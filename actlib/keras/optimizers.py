@@ -3,29 +3,42 @@
 import keras
 from keras import ops
 
+from actlib.schedule import rate_factor
+
 
 def make_optimizer(model, training):
-    """Make what changes the trainable weights: Adam, or SGD with momentum and the paper's L2 penalty.
+    """Make what changes the trainable weights, with a rate and a weight decay for each layer as the spec says.
 
     Args:
         model: A model, its frozen parts already frozen.
         training: A `TrainSpec`.
 
     Returns:
-        The framework's optimizer.
-
-    Raises:
-        ValueError: The spec names another one.
+        The framework's optimizer: Adam, AdamW, or SGD with momentum and the paper's L2 penalty.
     """
     options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
-    if training.optimizer == "adam":
+    if training.accumulation_steps > 1:
+        options["gradient_accumulation_steps"] = training.accumulation_steps
+    if training.optimizer == "sgd":
+        optimizer = _SGD(name="sgd", momentum=training.momentum, **options)
+    elif training.optimizer == "adam" and not training.rates:
         optimizer = keras.optimizers.Adam(**options)
-    elif training.optimizer == "sgd":
-        optimizer = _PaperSGD(name="sgd", momentum=training.momentum, l2=training.weight_decay, **options)
     else:
-        raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
+        optimizer = _Adam(name=training.optimizer, **options)
+    optimizer.training = training
+    optimizer.factors = [rate_factor(training, variable.path) for variable in model.trainable_variables]
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def set_rate(optimizer, rate):
+    """Give an optimizer the learning rate of an epoch, to each layer its own.
+
+    Args:
+        optimizer: As `make_optimizer` gives it.
+        rate: The learning rate.
+    """
+    optimizer.learning_rate = rate
 
 
 def get_state(optimizer):
@@ -49,16 +62,30 @@ def set_state(optimizer, arrays):
         variable.assign(array.astype(variable.dtype))
 
 
-@keras.saving.register_keras_serializable("actlib")
-class _PaperSGD(keras.optimizers.SGD):
-    """SGD with the paper's weight decay `l2`: part of the gradient, while Keras' own bypasses the momentum."""
-
-    def __init__(self, *, l2=0.0, **options):
-        super().__init__(**options)
-        self.l2 = l2
+class _ByLayer:
+    """Mixed into an optimizer: a rate and a weight decay for each layer."""
 
     def update_step(self, gradient, variable, learning_rate):
-        super().update_step(gradient + self.l2 * variable, variable, learning_rate)
+        place = self._get_variable_index(variable)
+        decay = self.training.weight_decay * (self.training.decay_biases or len(variable.shape) > 1)
+        self.change(gradient, variable, learning_rate * self.factors[place], decay, place)
 
-    def get_config(self):
-        return super().get_config() | {"l2": self.l2}
+
+class _SGD(_ByLayer, keras.optimizers.SGD):
+    """SGD as in PyTorch, where Keras' momentum would keep an earlier learning rate and be bypassed by weight decay."""
+
+    def change(self, gradient, variable, rate, decay, place):
+        step = gradient + decay * variable
+        if self.momentum:
+            step = self.momentum * self.momentums[place] + step
+            self.assign(self.momentums[place], step)
+        self.assign_sub(variable, rate * step)
+
+
+class _Adam(_ByLayer, keras.optimizers.Adam):
+    """Adam, and AdamW, whose weight decay is apart from the gradient."""
+
+    def change(self, gradient, variable, rate, decay, place):
+        if self.training.optimizer == "adamw":
+            self.assign_sub(variable, rate * decay * variable)
+        keras.optimizers.Adam.update_step(self, gradient, variable, rate)

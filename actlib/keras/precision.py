@@ -6,7 +6,7 @@ import functools
 import numpy as np
 from keras import ops
 
-from actlib import run
+from actlib import machine
 from actlib.keras.vgg import VGG
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
@@ -18,6 +18,11 @@ def default_device():
     return "cpu" if "cpu" in device else "gpu"
 
 
+def describe_device() -> dict:
+    """Describe what computes and the most of its memory that was held, in bytes (None: it does not tell)."""
+    return {"device": default_device(), "device_memory": None}
+
+
 def feature_precision(model) -> str:
     """Name the precision in which `extract_features` computes where a model is: "bfloat16" if that is faster there.
 
@@ -27,7 +32,8 @@ def feature_precision(model) -> str:
     Returns:
         "bfloat16" or "float32".
     """
-    return "bfloat16" if default_device() != "cpu" or run.has_fast_bf16() else "float32"
+    fast = machine.has_fast_bf16() if default_device() == "cpu" else machine.gpu_has_bf16()
+    return "bfloat16" if fast else "float32"
 
 
 @contextlib.contextmanager

@@ -4,16 +4,18 @@ import time
 
 import keras
 import numpy as np
+from keras import ops
 
-from actlib import checkpoints, run
+from actlib import checkpoints, run, schedule
+from actlib.dataset.loading import BatchParts
 from actlib.keras.dataset import ClipDataset, raise_read_errors
-from actlib.keras.optimizers import get_state, make_optimizer, set_state
+from actlib.keras.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.keras.precision import compute_in_bf16
 from actlib.keras.weights import get_weights, save_model, set_weights
 
 
 class TrainingCallback(keras.callbacks.Callback):
-    """Ties Keras' `fit` to a `run.Run`; the last of the callbacks, so that it saves what the others have decided.
+    """Ties Keras' `fit` to a `run.Run`.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`, its frozen parts already frozen.
@@ -35,7 +37,6 @@ class TrainingCallback(keras.callbacks.Callback):
         if self.run.resume(self.trainable_weights()):
             set_weights(model, self.run.weights, partial=True)
             self.best = run.trainable_weights(checkpoints.read_weights(self.run.best_path), training.frozen)
-        self.others = _make_callbacks(training, "loss" if validation is None else "val_loss")
 
     @property
     def num_epochs(self):
@@ -43,26 +44,22 @@ class TrainingCallback(keras.callbacks.Callback):
         return len(self.run.history["epoch"])
 
     def fit(self):
-        """Train for the epochs that are left: compile, then fit with callbacks."""
+        """Train for the epochs that are left: compile, then fit with this callback."""
         if self.run.finished:
             return
         self.writer = run.TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
         part = self.whole.head if self.batches.kind == "features" else self.whole
-        part.compile(
-            optimizer=make_optimizer(part, self.training),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=False,  # compiling takes longer than these trainings gain
-        )
-        repeat = getattr(part.spec, "readout", "steps") == "steps"  # logits, and so labels, for every frame
+        model = _Trained(part, self.training)
+        model.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than these trainings gain
+        set_state(model.optimizer, self.run.optimizer)
         labels = self.batches.labels[self.batches.videos(0)]  # (number of clips,)
         weights = run.class_weights(labels, part.num_classes) if self.training.class_weights else None
-        data = ClipDataset(self.batches, repeat=repeat, class_weights=weights, epoch=self.num_epochs)
-        checks = self.validation and ClipDataset(self.validation, repeat=repeat, fixed=True)
+        parts = BatchParts(self.batches, steps=self.training.accumulation_steps, class_weights=weights)
+        data = ClipDataset(parts, epoch=self.num_epochs)
+        self.checks = self.validation and ClipDataset(BatchParts(self.validation), fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
-        callbacks = [*self.others, self]
-        with raise_read_errors(data, checks), compute_in_bf16(self.whole, self.training.mixed_precision):
-            part.fit(data, validation_data=checks, callbacks=callbacks, shuffle=False, verbose=0, **epochs)
+        with raise_read_errors(data, self.checks), compute_in_bf16(self.whole, self.training.mixed_precision):
+            model.fit(data, callbacks=[self], shuffle=False, verbose=0, **epochs)
 
     def load_best(self):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
@@ -77,53 +74,68 @@ class TrainingCallback(keras.callbacks.Callback):
         part = self.whole.head if "convolutions" in self.training.frozen else self.whole  # spares copies of the frozen
         return run.trainable_weights(get_weights(part), self.training.frozen)
 
-    def on_train_begin(self, logs=None):
-        """Show the other callbacks the epochs of before, and give the optimizer its state back."""
-        for epoch, row in enumerate(zip(*self.run.history.values(), strict=True)):
-            for callback in self.others:
-                callback.on_epoch_end(epoch, dict(zip(self.run.history, row, strict=True)))
-        set_state(self.model.optimizer, self.run.optimizer)
-
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock and the epoch's dropout, the same after a resume."""
-        self.started, self.rate = time.perf_counter(), float(f"{float(self.model.optimizer.learning_rate):.7g}")
+        """Start the clock, the epoch's learning rate and its dropout, the same after a resume."""
+        self.started, self.rate = time.perf_counter(), schedule.learning_rate(self.training, self.run.history)
+        set_rate(self.model.optimizer, self.rate)
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
             generator.state.assign(np.array([run.epoch_seed(self.seed, epoch), number], "uint32"))
+        self.meter = run.LossMeter(self.training, epoch, len(self.batches))
 
     def on_train_batch_end(self, batch, logs=None):
         """Tell the monitor, and stop where it says so or where training has failed."""
-        loss, epoch, num_batches = float(logs["loss"]), self.num_epochs, len(self.batches)
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"Expected a finite loss. Received: {loss} in epoch {epoch + 1}. "
-                "Lower the learning rate, or set clip_norm."
-            )
-        self.monitor.on_batch(epoch * num_batches + batch + 1, self.training.num_epochs * num_batches, loss)
-        if getattr(self.monitor, "stop", False):
-            raise KeyboardInterrupt
+        if (batch + 1) % self.training.accumulation_steps == 0:
+            self.meter.count_batch(self.monitor, self.model.read_sums)
 
     def on_epoch_end(self, epoch, logs=None):
         """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
-        values = {name: float(logs[name]) if name in logs else None for name in run.COLUMNS[1:5]}
-        row = {"epoch": epoch + 1, **values, "learning_rate": self.rate, "seconds": time.perf_counter() - self.started}
-        weights = self.trainable_weights()
+        row = dict(zip(run.COLUMNS, (epoch + 1, *run.mean_of_sums(self.model.read_sums())), strict=False))
+        row |= {"val_loss": None, "val_accuracy": None, "learning_rate": self.rate}
+        if self.checks is not None:
+            self.model.evaluate(self.checks, verbose=0)
+            row["val_loss"], row["val_accuracy"] = run.mean_of_sums(self.model.read_sums())
+        row["seconds"], weights = time.perf_counter() - self.started, self.trainable_weights()
         if self.run.add_epoch(**row):
             self.best = weights
             if self.run.best_path:
                 save_model(self.run.best_path, self.whole, card=self.run.describe())
-        self.run.finished = self.model.stop_training or self.num_epochs == self.training.num_epochs
-        self.run.save_state(weights, get_state(self.model.optimizer), {})
+        self.run.finished = self.model.stop_training = schedule.is_over(self.training, self.run.history)
+        self.run.save_state(weights, get_state(self.model.optimizer))
         self.writer.add(row)
         self.monitor.on_epoch(row)
 
 
-def _make_callbacks(training, monitor):
-    """Keras' own callbacks that stop training and slow it down, by the loss that `monitor` names."""
-    callbacks = []
-    if training.patience is not None:
-        callbacks.append(keras.callbacks.EarlyStopping(monitor, patience=training.patience))
-    if training.plateau_patience is not None:
-        patience, factor = training.plateau_patience, training.plateau_factor
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(monitor, factor=factor, patience=patience, min_delta=0))
-    return callbacks
+class _Trained(keras.Model):
+    """A model, or its head, with its loss and the sums that make a history: nothing is read after each batch."""
+
+    def __init__(self, part, training):
+        super().__init__(name="trained")
+        self.part, self.training_spec = part, training
+        self.sums = [keras.metrics.Sum(name=name) for name in ("losses", "correct", "clips")]
+        self.built = True
+
+    def call(self, x, training=None):
+        return self.part(x, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return a part's share in the mean loss of its batch, and add to the sums; weights are those of BatchParts."""
+        num_classes, smoothing = self.part.num_classes, self.training_spec.label_smoothing
+        logits = ops.reshape(y_pred, (ops.shape(y)[0], -1, num_classes))  # (N, 1 or T, K)
+        labels = ops.cast(ops.reshape(y, (-1, 1)), "int32")  # one a clip, or one a frame
+        targets = ops.one_hot(labels, num_classes) * (1 - smoothing) + smoothing / num_classes  # (N, 1, K)
+        losses = ops.mean(-ops.sum(targets * ops.log_softmax(logits), axis=2), axis=1)  # (N,)
+        hits = ops.mean(ops.cast(ops.equal(ops.cast(ops.argmax(logits, axis=2), "int32"), labels), "float32"), axis=1)
+        weights, shares = sample_weight[:, 0], sample_weight[:, 1]
+        counted = ops.cast(weights > 0, "float32")
+        for metric, values in zip(self.sums, (losses * weights, hits * counted, counted), strict=True):
+            metric.update_state(values)
+        steps = self.training_spec.accumulation_steps if training else 1  # Keras takes the mean of a batch's parts
+        return ops.sum(losses * shares) * steps
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return {"unused": 0.0}  # Keras would read metrics after each batch, and wants to be given something
+
+    def read_sums(self):
+        """Return (sum of losses, correct predictions, clips) of the epoch so far."""
+        return ops.convert_to_numpy(ops.stack([metric.result() for metric in self.sums]))

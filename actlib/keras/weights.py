@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import checkpoints, run
+from actlib import checkpoints, machine
 from actlib.keras.lrcn import LRCN
 from actlib.keras.vgg import FrameClassifier
 from actlib.specs import LRCNSpec
@@ -94,7 +94,7 @@ def save_model(path, model, *, card=None):
     Raises:
         ValueError: The path has another ending.
     """
-    versions = run.package_versions("actlib", "keras", keras.backend.backend(), "numpy")
+    versions = machine.package_versions("actlib", "keras", keras.backend.backend(), "numpy")
     metadata = {"spec": checkpoints.spec_to_json(model.spec), "num_classes": model.num_classes, "versions": versions}
     metadata |= {"framework": "keras", **(card or {})}
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | metadata)

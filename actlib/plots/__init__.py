@@ -6,12 +6,10 @@ data         videos before any model: contact sheets, classes, lengths, sampling
 curves       training, probabilities over a clip, reliability
 results      confusion, classes, models against each other, single clips
 saliency     filters, Grad-CAM, contributions, LSTM states, maps of clips
-timeline     probabilities over time as a small image, for widgets and films
 """
 
 from actlib.plots.curves import plot_history, plot_reliability, plot_timeline
 from actlib.plots.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_frames
 from actlib.plots.results import plot_comparison, plot_confusion, plot_per_class, plot_predictions
 from actlib.plots.saliency import plot_contributions, plot_projection, plot_states, show_filters, show_grad_cam
-from actlib.plots.style import CLASS_COLORS, CORRECT, SIGNS, WRONG, Figure, fit_text, load_font, styled
-from actlib.plots.timeline import draw_timeline
+from actlib.plots.style import CLASS_COLORS, CORRECT, SIGNS, WRONG, Figure, escape_name, fit_text, load_font, styled

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 
 from actlib.plots.layout import PERCENT
-from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, SIGNS, VERDICTS, Figure, styled
+from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, SIGNS, VERDICTS, Figure, escape_name, styled
 
 
 @styled
@@ -35,16 +35,16 @@ def plot_history(history: dict, *, title: str | None = None) -> Figure:
 
 
 @styled
-def plot_timeline(
-    probabilities: np.ndarray, classes: tuple[str, ...], *, label: int | None = None, title: str | None = None
-) -> Figure:
+def plot_timeline(probabilities, classes, *, label: int | None = None, title: str | None = None) -> Figure:
     """Show what a model predicts while a clip plays: the four classes with the highest peaks, the others gray.
 
     Args:
         probabilities: float (T, K), in 0..1.
+        classes: K names.
         label: the true label; a strip below says at which frames it is the most probable. Or None.
     """
     predicted, frames = probabilities.argmax(axis=1), np.arange(1, len(probabilities) + 1)
+    classes = [escape_name(name) for name in classes]
     order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
     named = [index for index in dict.fromkeys([label, *order]) if index is not None][:4]
     alt = f"Probabilities over time; most often {classes[np.bincount(predicted).argmax()]}"
@@ -67,25 +67,24 @@ def plot_reliability(tables, *, title: str | None = None) -> Figure:
     """Show how often a model is right when it is so sure, on the diagonal it can be believed; and how often it is so.
 
     Args:
-        tables: what ``evaluation.reliability_table`` gives, or name -> such a table (before and after tempering, say).
+        tables: what ``evaluation.reliability_table`` gives, or name -> such a table.
     """
     tables = {"": tables} if isinstance(tables, pd.DataFrame) else tables
     table = pd.concat(tables, names=["model"]).query("videos > 0").reset_index("model")
-    names = f" of {', '.join(tables)}" if len(tables) > 1 else ""
-    figure = Figure(3.6, alt=f"Reliability diagram{names}", title=title)
+    figure = Figure(3.6, alt=f"Reliability diagram {', '.join(tables)}", title=title)
     axis, counts = figure.subplots(1, 2, width_ratios=(1, 1.1))
     axis.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1.2)
     axis.text(0.04, 0.97, "more often right than it says", fontsize=7.5, color=MUTED, va="top")
     axis.text(0.99, 0.03, "less often right than it says", fontsize=7.5, color=MUTED, ha="right")
-    options = {"x": "confidence", "hue": "model" if names else None}
+    options = {"x": "confidence", "hue": "model" if len(tables) > 1 else None}
     dots = {"y": "accuracy", "ax": axis, "legend": False, **options}
     sns.lineplot(table, linewidth=1.2, alpha=0.6, **dots)
     sns.scatterplot(table, size="videos", sizes=(20, 200), zorder=3, **dots)
     bars = {"weights": "videos", "bins": [*next(iter(tables.values()))["low"], 1.0], "multiple": "dodge", "shrink": 0.8}
     middles = table.assign(confidence=(table["low"] + table["high"]) / 2)
     sns.histplot(middles, alpha=1, ax=counts, **options, **bars)
-    axis.set(xlim=(0, 1.03), ylim=(-0.02, 1.03), aspect="equal")
-    axis.set(xlabel="mean probability of the predicted class", ylabel="share of predictions that are right")
+    labels = {"xlabel": "mean probability of the predicted class", "ylabel": "share of predictions that are right"}
+    axis.set(xlim=(0, 1.03), ylim=(-0.02, 1.03), aspect="equal", **labels)
     counts.set(xlim=(0, 1.02), xlabel="probability of the predicted class", ylabel="videos")
     for each in (axis.xaxis, axis.yaxis, counts.xaxis):
         each.set_major_formatter(PERCENT)

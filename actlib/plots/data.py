@@ -1,14 +1,12 @@
 """Figures of videos before any model: contact sheets, classes, lengths, sampling."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Rectangle
 
 from actlib.plots.layout import class_panels, sign_texts, tile
-from actlib.plots.style import CLASS_COLORS, INK, MUTED, SUBSET_COLORS, VERDICTS, WIDTH, Figure, styled
+from actlib.plots.style import CLASS_COLORS, INK, MUTED, SUBSET_COLORS, VERDICTS, WIDTH, Figure, escape_name, styled
 
 NARROWEST = 48  # pixels, of the widest frame on a sheet
 
@@ -62,6 +60,7 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     Raises:
         ValueError: the clips differ in the number of frames.
     """
+    clips = {escape_name(name): clip for name, clip in clips.items()}
     lengths = {name: len(clip) for name, clip in clips.items()}
     num_frames, *others = set(lengths.values())
     if others:
@@ -91,6 +90,7 @@ def plot_classes(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
         videos: a table with the column class_name and, if subsets are to be told apart, subset.
         title: a heading; by default the number of videos and classes.
     """
+    videos = videos.assign(class_name=videos["class_name"].map(escape_name))
     counts = videos["class_name"].value_counts().sort_index()
     title = title or f"{len(videos):,} videos of {len(counts)} classes"
     alt, subsets = f"Bars: {title}, {counts.min()} or more a class", {}
@@ -113,15 +113,15 @@ def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
         videos: a table with the columns class_name, frames and fps.
         title: a heading; by default the shortest, median and longest.
     """
-    videos = videos.assign(seconds=videos["frames"] / videos["fps"])
+    names = videos["class_name"].map(escape_name)
+    videos = videos.assign(class_name=names, seconds=videos["frames"] / videos["fps"])
     shortest, median, longest = videos["seconds"].quantile([0, 0.5, 1])
     title = title or f"{shortest:.3g} to {longest:.3g} seconds, half of the videos below {median:.3g}"
-    names = sorted(videos["class_name"].unique())
-    for axis, some in class_panels(names, alt=f"Length of the videos by class: {title}", title=title):
-        places = {"data": videos, "x": "seconds", "y": "class_name", "order": some, "ax": axis}
+    for axis, some in class_panels(sorted(names.unique()), alt=f"Length of the videos by class: {title}", title=title):
+        options = {"data": videos, "x": "seconds", "y": "class_name", "order": some, "ax": axis, "estimator": "median"}
         for share, width, size, color in ((100, 1, 0, MUTED), (50, 4, 4, CLASS_COLORS[0])):
             look = {"color": color, "markersize": size, "err_kws": {"linewidth": width}, "linestyle": "none"}
-            sns.pointplot(estimator="median", errorbar=("pi", share), **places, **look)
+            sns.pointplot(errorbar=("pi", share), **options, **look)
         axis.set_xlim(0, longest * 1.04)
     return axis.figure
 
@@ -134,8 +134,8 @@ def plot_sampling(rules: dict, num_video_frames: int, *, title: str | None = Non
         rules: name -> int (T,) or (M, T), frame numbers from 0; each of the M windows gets its own line.
         num_video_frames: how many frames the video has.
     """
-    colors = dict(zip(rules, itertools.cycle(CLASS_COLORS), strict=False))
     lines = [(name, window) for name, indices in rules.items() for window in np.atleast_2d(indices)]
+    colors = {name: f"C{number}" for number, name in enumerate(rules)}  # of the style's cycle
     alt = f"Frames taken of {num_video_frames} by {', '.join(rules)}"
     figure = Figure(1.2 + 0.2 * len(lines), alt=alt, title=title)
     axis = figure.subplots()

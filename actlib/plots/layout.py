@@ -5,7 +5,7 @@ import math
 import numpy as np
 import seaborn as sns
 
-from actlib.plots.style import SIGNS, Figure
+from actlib.plots.style import SIGNS, Figure, escape_name
 
 MAX_ROWS = 34  # classes below each other; more go into further columns
 PERCENT = "{x:.0%}"  # how axes write 0..1
@@ -43,6 +43,7 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
 
 def sign_texts(texts, correct) -> list[str]:
     """Put the sign of right or wrong before each text, if it is known which they are."""
+    texts = ["\n".join(map(escape_name, text.split("\n"))) for text in texts]
     if correct is None:
-        return list(texts)
+        return texts
     return [f"{SIGNS[bool(is_correct)]} {text}" for text, is_correct in zip(texts, correct, strict=True)]

@@ -9,7 +9,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from actlib.plots.data import show_frames
 from actlib.plots.layout import tile
-from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, styled
+from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, escape_name, styled
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
@@ -20,9 +20,9 @@ def show_filters(filters: np.ndarray, *, title: str | None = None) -> Figure:
     Args:
         filters: float (k, h, w, 3), RGB; each is stretched over its own range.
     """
-    low, high = (limit(filters, axis=(1, 2, 3), keepdims=True) for limit in (np.min, np.max))
-    shades = (255 * (filters - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
-    figure = show_frames(shades, columns=16, title=title)
+    shades = filters - filters.min(axis=(1, 2, 3), keepdims=True)
+    shades /= np.maximum(shades.max(axis=(1, 2, 3), keepdims=True), 1e-12)
+    figure = show_frames((255 * shades).round().astype(np.uint8), columns=16, title=title)
     figure.alt = f"{len(filters)} filters of {filters.shape[1]} by {filters.shape[2]} pixels"
     return figure
 
@@ -95,19 +95,19 @@ def plot_states(states, *, title: str | None = None) -> Figure:
 
 
 @styled
-def plot_projection(
-    points: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, thumbnails=None, title: str | None = None
-) -> Figure:
+def plot_projection(points, labels, classes, *, thumbnails=None, title: str | None = None) -> Figure:
     """Lay all clips out in the plane, so that those a model takes for alike lie together.
 
     Args:
         points: float (n, 2), where each clip lies (of PCA or t-SNE, without units).
         labels: int (n,), its class; up to 8 classes have a color and sign each, more are named where there is room.
+        classes: K names.
         thumbnails: n uint8 (h, w, 3), a small frame of each clip, shown where there is room; or None.
     """
     present = np.unique(labels)
     few = len(present) <= len(CLASS_COLORS)
     middles = np.array([np.median(points[labels == label], axis=0) for label in present])
+    classes = [escape_name(name) for name in classes]
     names, colors = [classes[label] for label in present], sns.color_palette(CLASS_COLORS, len(present))
     figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes", title=title)
     axis = figure.subplots()

@@ -1,5 +1,6 @@
 """The one style of all figures: colors, font, and the figure that carries its own description."""
 
+import bisect
 import functools
 import io
 from pathlib import Path
@@ -39,6 +40,7 @@ STYLE = {
     "legend.frameon": False,
     "patch.force_edgecolor": False,
     "lines.linewidth": 1.8,
+    "text.parse_math": False,  # a dollar sign in a name is one
 }
 styled = matplotlib.style.context(STYLE, after_reset=True)
 """Decorator: the function draws in the one style, whatever the reader has set."""
@@ -59,18 +61,37 @@ def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
 
 
+def escape_name(name: str) -> str:
+    r"""Write what cannot be printed of a name that comes out of a file, a line break say, as Python would.
+
+    Args:
+        name: any text.
+
+    Example:
+        >>> print(escape_name("Jump\nHigh"))
+        Jump\nHigh
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
+
+
 @functools.lru_cache(maxsize=1024)
 def fit_text(text: str, font, width: float) -> str:
     """Shorten a text with an ellipsis until it is at most so many pixels wide; empty where no two letters fit.
+
+    Args:
+        text: one line; what cannot be printed is escaped.
+        font: of Pillow, as `load_font` gives it.
+        width: pixels.
 
     Example:
         >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)
         'v_Divi…'
     """
+    text = escape_name(text)
     if font.getlength(text) <= width:
         return text
-    cut = next((n for n in range(len(text) - 1, 1, -1) if font.getlength(text[:n] + "…") <= width), 0)
-    return text[:cut].rstrip() + "…" if cut else ""
+    cut = bisect.bisect(range(len(text)), width, key=lambda n: font.getlength(text[:n] + "…")) - 1
+    return text[:cut].rstrip() + "…" if cut > 1 else ""
 
 
 class Figure(matplotlib.figure.Figure):
@@ -93,9 +114,10 @@ class Figure(matplotlib.figure.Figure):
         FigureCanvasAgg(self)
         self.alt = alt
         if title:
-            self.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+            self.suptitle(escape_name(title), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
-    @styled
+    draw = styled(matplotlib.figure.Figure.draw)  # names that only now become labels have the style, too
+
     def encode(self) -> bytes:
         """Draw the figure for a notebook, white above and below cut off: a PNG of 256 colors; of photos a JPEG."""
         self.canvas.draw()

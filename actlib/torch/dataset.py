@@ -6,13 +6,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from actlib.dataset.loading import read_batch
 
 
-def make_loader(batches, *, repeat=False, class_weights=None, epoch=0, fixed=False, workers=0):
-    """Read the batches of each epoch: (x, labels), or (x, labels, weights) with class weights.
+def make_loader(batches, *, repeat=False, epoch=0, fixed=False, workers=0):
+    """Read the batches of each epoch: (x, labels), and what else they give.
 
     Args:
         batches: A `ClipBatches`.
         repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
-        class_weights: float (K,), the weight of each class in the loss, or None.
         epoch: The first one, from 0; each pass over the data takes the next.
         fixed: Take the same epoch at each pass; for validation.
         workers: How many read ahead: processes in PyTorch, threads in Keras; 0 reads none ahead.
@@ -25,7 +24,7 @@ def make_loader(batches, *, repeat=False, class_weights=None, epoch=0, fixed=Fal
         [((3, 4, 5), [0, 0, 0]), ((3, 4, 5), [1, 1, 1])]
     """
     return DataLoader(
-        _Batches(batches, repeat, class_weights),
+        _Batches(batches, repeat),
         sampler=_Epochs(batches, epoch, fixed),
         batch_size=None,  # an item is a whole batch
         num_workers=workers,
@@ -38,11 +37,11 @@ def make_loader(batches, *, repeat=False, class_weights=None, epoch=0, fixed=Fal
 class _Batches(Dataset):
     """Batches, each under its (epoch, index)."""
 
-    def __init__(self, batches, repeat, class_weights):
-        self.batches, self.repeat, self.class_weights = batches, repeat, class_weights
+    def __init__(self, batches, repeat):
+        self.batches, self.repeat = batches, repeat
 
     def __getitem__(self, key):
-        return read_batch(self.batches, *key, repeat=self.repeat, class_weights=self.class_weights)
+        return read_batch(self.batches, *key, repeat=self.repeat)
 
 
 class _Epochs(Sampler):

@@ -4,27 +4,42 @@ from collections import defaultdict
 
 import torch
 
+from actlib.schedule import rate_factor
+
 
 def make_optimizer(model, training):
-    """Make what changes the trainable weights: Adam, or SGD with momentum and the paper's L2 penalty.
+    """Make what changes the trainable weights, with a rate and a weight decay for each layer as the spec says.
 
     Args:
         model: A model, its frozen parts already frozen.
         training: A `TrainSpec`.
 
     Returns:
-        The framework's optimizer.
-
-    Raises:
-        ValueError: The spec names another one.
+        The framework's optimizer: Adam, AdamW, or SGD with momentum and the paper's L2 penalty.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rate, momentum = training.learning_rate, training.momentum
-    if training.optimizer == "adam":
-        return torch.optim.Adam(parameters, rate, eps=1e-7)  # Keras' eps
+    groups = defaultdict(list)  # (factor of the rate, weight decay) -> parameters
+    for path, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = (
+                training.weight_decay * (training.decay_biases or parameter.ndim > 1) * (training.optimizer != "adam")
+            )
+            groups[rate_factor(training, path), decay].append(parameter)
+    groups = [dict(params=group, factor=factor, weight_decay=decay) for (factor, decay), group in groups.items()]
     if training.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=training.weight_decay)
-    raise ValueError(f"Expected optimizer 'adam' or 'sgd'. Received: {training.optimizer!r}. Choose one of them.")
+        return torch.optim.SGD(groups, training.learning_rate, momentum=training.momentum)
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, training.learning_rate, eps=1e-7)  # Keras' eps
+
+
+def set_rate(optimizer, rate):
+    """Give an optimizer the learning rate of an epoch, to each layer its own.
+
+    Args:
+        optimizer: As `make_optimizer` gives it.
+        rate: The learning rate.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def get_state(optimizer):

@@ -3,10 +3,11 @@
 import contextlib
 from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 
-from actlib import run
+from actlib import machine
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
 _MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 frame of VGG-16 at its first block
@@ -14,9 +15,14 @@ _MAPS_AT_ONCE = 4_000_000  # numbers in the maps that a CPU works on at once: 1 
 
 def default_device():
     """Return the name of the best device there is: a GPU's, or "cpu"."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
+
+
+def describe_device() -> dict:
+    """Describe what computes and the most of its memory that was held, in bytes (None: it does not tell)."""
+    on_gpu = default_device() == "cuda"
+    device = torch.cuda.get_device_name() if on_gpu else default_device()
+    return {"device": device, "device_memory": torch.cuda.max_memory_allocated() if on_gpu else None}
 
 
 def device_of(model):
@@ -35,9 +41,10 @@ def feature_precision(model) -> str:
     """
     device = device_of(model)
     if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)  # older ones only imitate it
+        with torch.cuda.device(device):
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = device.type == "cpu" and run.has_fast_bf16()
+        fast = device.type == "cpu" and machine.has_fast_bf16()
     return "bfloat16" if fast else "float32"
 
 
@@ -62,6 +69,29 @@ def compute_in_bf16(model, enabled):
     """
     enabled = enabled and feature_precision(model) == "bfloat16"
     return torch.autocast(device_of(model).type, torch.bfloat16) if enabled else contextlib.nullcontext()
+
+
+def to_numpy(values) -> np.ndarray:
+    """Copy values from where they were computed: the one place where the processor waits for a GPU.
+
+    Args:
+        values: A tensor.
+    """
+    return values.detach().cpu().numpy()
+
+
+@contextlib.contextmanager
+def fast_kernels(model):
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+    if device_of(model).type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from actlib import saliency
-from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, convolve_in_parts, device_of
+from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, convolve_in_parts, device_of, to_numpy
 from actlib.torch.weights import get_weights
 
 
@@ -32,11 +32,12 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
         with torch.enable_grad():
             maps.requires_grad_(True)
             features = model.convolutions.pool(layers[-1](maps))  # (n, D)
-            logits = _clip_logits(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
-            labels = saliency.choose_labels(logits.detach().cpu().numpy(), label)
+            with torch.backends.cudnn.flags(enabled=False):  # its LSTM gives no gradients at rest
+                logits = _clip_logits(model, features[None] if is_clip else features[:, None])  # (1 or n, K)
+            labels = saliency.choose_labels(to_numpy(logits), label)
             asked = logits[torch.arange(len(labels)), torch.from_numpy(labels).to(logits.device)]
             gradients = torch.autograd.grad(asked.sum(), maps)[0]
-    maps, gradients = (_to_numpy(values) for values in (maps, gradients))
+    maps, gradients = (_to_maps(values) for values in (maps, gradients))
     return saliency.heat_maps(maps, gradients, size=frames.shape[1], together=is_clip)
 
 
@@ -57,8 +58,8 @@ def frame_contributions(model, clip, *, label=None) -> np.ndarray:
         ValueError: The frames have another size, or there is no such label.
     """
     with at_rest(model):
-        variants = saliency.leave_out_each(_features(model, clip).cpu().numpy())  # (1 + T, T, D)
-        logits = _clip_logits(model, torch.from_numpy(variants).to(device_of(model))).cpu().numpy()  # (1 + T, K)
+        variants = saliency.leave_out_each(to_numpy(_features(model, clip)))  # (1 + T, T, D)
+        logits = to_numpy(_clip_logits(model, torch.from_numpy(variants).to(device_of(model))))  # (1 + T, K)
     return saliency.measure_drops(logits, label)
 
 
@@ -81,7 +82,7 @@ def lstm_states(model, clip) -> np.ndarray:
         x = model.head.hidden(_features(model, clip)[None])  # (1, T, hidden)
         for lstm in model.head.lstms.values():
             x = lstm(x)[0]  # (1, T, units)
-    return x[0].float().cpu().numpy()
+    return to_numpy(x[0].float())
 
 
 def first_filters(model) -> np.ndarray:
@@ -111,7 +112,7 @@ def first_layer_maps(model, frames) -> np.ndarray:
     """
     frames = saliency.check_clip(frames, model.spec.vgg)
     with at_rest(model):
-        return _to_numpy(
+        return _to_maps(
             _apply_layers(model, model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2], frames)
         )
 
@@ -134,6 +135,6 @@ def _clip_logits(model, features):
     return logits.mean(1) if logits.ndim == 3 else logits
 
 
-def _to_numpy(maps):
+def _to_maps(maps):
     """(n, c, h, w) -> (n, h, w, c), in memory that is its own."""
-    return np.ascontiguousarray(maps.detach().permute(0, 2, 3, 1).cpu().numpy())
+    return np.ascontiguousarray(to_numpy(maps.permute(0, 2, 3, 1)))

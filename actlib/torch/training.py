@@ -9,7 +9,7 @@ from actlib.run import ProgressBar, init_weights
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
-from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of
+from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
 from actlib.torch.trainer import Trainer
 from actlib.torch.weights import get_shapes, make_network, set_weights, transfer_weights
 
@@ -89,7 +89,7 @@ def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precisio
     frames = torch.tensor(np.asarray(frames), device=device_of(model))
     with at_rest(model), compute_in_bf16(model, mixed_precision):
         features = convolve_in_parts(model.convolutions, frames, batch_size=batch_size)
-    return features.half().cpu().numpy()
+    return to_numpy(features.half())
 
 
 def predict(model, batches) -> np.ndarray:
@@ -105,10 +105,10 @@ def predict(model, batches) -> np.ndarray:
     options, logits = {"readout": "steps"} if isinstance(model, LRCN) else {}, []
     with at_rest(model):
         for x, _ in make_loader(batches, fixed=True):
-            x = x.to(device_of(model))
+            x = x.to(device_of(model), non_blocking=True)
             features = x if batches.kind == "features" else convolve_in_parts(model.convolutions, x)
-            logits.append(model.head(features, **options).cpu().numpy())
-    return np.concatenate(logits)
+            logits.append(model.head(features, **options))
+    return to_numpy(torch.cat(logits))
 
 
 def train(model, batches, validation, training, *, run=None, seed=0, monitor=None) -> dict[str, list]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actlib import checkpoints, run
+from actlib import checkpoints, machine
 from actlib.specs import VGG16, LRCNSpec
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device
@@ -98,7 +98,7 @@ def save_model(path, model, *, card=None):
     Raises:
         ValueError: The path has another ending.
     """
-    versions = run.package_versions("actlib", "torch", "numpy")
+    versions = machine.package_versions("actlib", "torch", "numpy")
     metadata = {"spec": checkpoints.spec_to_json(model.spec), "num_classes": model.num_classes, "versions": versions}
     metadata |= {"framework": "torch", **(card or {})}
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | metadata)

@@ -5,13 +5,12 @@ import pandas as pd
 import traitlets
 
 from actlib.plots import show_frames
-from actlib.video import read_clip
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
-from actlib.widgets.stills import open_figure, stack
+from actlib.widgets.stills import read_sheet
 from actlib.widgets.timelines import name_models
 
-FILTERS = {"search", "class_name", "group", "subset", "shortest", "longest"}
+FILTERS = ("search", "class_name", "group", "subset", "shortest", "longest")
 NUM_CARDS = 12  # videos in the still picture
 
 
@@ -36,16 +35,10 @@ class ClipBrowser(ClipWidget):
     _css = join_files(*GALLERY_STYLES, "browser.css")
 
     selected = traitlets.Unicode("").tag(sync=True)
-    filters = traitlets.Dict().tag(sync=True)
+    filters = traitlets.Dict(key_trait=traitlets.Enum(FILTERS)).tag(sync=True)
 
     def __init__(self, videos, *, timelines=None, **traits):
         super().__init__(videos, timelines=name_models(timelines), **traits)
-
-    @traitlets.validate("filters")
-    def _validate_filters(self, proposal):
-        if unknown := set(proposal["value"]) - FILTERS:
-            raise traitlets.TraitError(f"Expected filters among {sorted(FILTERS)}. Received: {sorted(unknown)}.")
-        return proposal["value"]
 
     @property
     def row(self):
@@ -55,19 +48,17 @@ class ClipBrowser(ClipWidget):
 
     def handle_table(self, _content):
         """Reply with what the filters and the cards need of every row, one list a column; class names come once."""
+        index, classes = pd.factorize(self.videos["class_name"], sort=True)
         videos = self.videos.assign(seconds=(self.videos["frames"] / self.videos["fps"]).round(2))
-        videos = videos.reindex(columns=["name", "class_name", "group", "clip", "subset", "seconds"])  # NaN: unknown
-        index, classes = pd.factorize(videos.pop("class_name"), sort=True)
-        columns = {column: [to_plain(value) for value in videos[column].tolist()] for column in videos}
+        videos = videos.reindex(columns=["name", "group", "clip", "subset", "seconds"])  # NaN: unknown
+        columns = {column: [*map(to_plain, videos[column])] for column in videos}
         return {"table": {**columns, "classes": classes.tolist(), "class_index": index.tolist()}}, []
 
     def draw_still(self):
-        """Draw a contact sheet of videos from all over the table; returns a PIL image."""
+        """Draw a contact sheet of videos from all over the table."""
         rows = np.linspace(0, len(self.videos) - 1, min(NUM_CARDS, len(self.videos))).astype(int).tolist()
         if not rows:
             return super().draw_still()
-        paths, chosen = [self.locate(row) for row in rows], self.videos.iloc[rows]
-        middles = (chosen["frames"] // 2).astype(int)
-        frames = [read_clip(path, [at], size=(120, 160))[0] for path, at in zip(paths, middles, strict=True)]
-        titles = chosen["class_name"].tolist()
-        return stack([open_figure(show_frames(np.stack(frames), titles=titles, columns=6, title=repr(self)))])
+        frames = [read_sheet(self.locate(row), int(self.videos["frames"].iloc[row]), size=(120, 160)) for row in rows]
+        titles = self.videos["class_name"].iloc[rows].tolist()
+        return [show_frames(frames, titles=titles, columns=6, title=repr(self))]

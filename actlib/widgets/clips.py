@@ -4,7 +4,6 @@ Videos travel as replies over the widget's own channel: there is no server, no o
 request holds the number of a row. What is sent is always a fresh H.264 copy, never the file itself.
 """
 
-import os
 from pathlib import Path
 
 from actlib.video import VideoError, browser_copy, probe_video
@@ -16,7 +15,7 @@ STAGE_SCRIPTS = ("dom.js", "view.js", "plot.js", "playback.js", "timeline.js", "
 STAGE_STYLES = ("theme.css", "plot.css", "stage.css")
 GALLERY_SCRIPTS = (*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "gallery.js")
 GALLERY_STYLES = (*STAGE_STYLES, "grid.css")
-MAX_BYTES = 256 * 2**20  # of one H.264 copy; the browser holds it whole
+MAX_MEGABYTES = 256  # of one H.264 copy; the browser holds it whole
 SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
 METADATA = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
 
@@ -29,12 +28,11 @@ class ClipWidget(NotebookWidget):
         super().__init__(**traits)
 
     def locate(self, row) -> Path:
-        """Find the file of a row; a row that is not there and a file outside of the table's folder are ValueErrors."""
+        """Find the file of a row; one that is not there, or lies outside of the table's folder, is a ValueError."""
         if type(row) is not int or not 0 <= row < len(self.videos):
             raise ValueError(f"Expected a row in 0..{len(self.videos) - 1}. Received: {row!r}.")
-        path = Path(os.path.abspath(self.videos["path"].iloc[row]))
-        folder = self.videos.attrs.get("folder")
-        if folder and not path.is_relative_to(os.path.abspath(folder)):
+        path, folder = Path(self.videos["path"].iloc[row]).resolve(), self.videos.attrs.get("folder")  # links followed
+        if folder and not path.is_relative_to(Path(folder).resolve()):
             raise ValueError(f"Expected a file in {folder}. Received: {path}. List that folder's videos instead.")
         return path
 
@@ -52,17 +50,11 @@ class ClipWidget(NotebookWidget):
         return [make_verdict(model, each, each.classes, fps=fps, true_name=true_name) for model, each in found.items()]
 
     def handle_clip(self, content):
-        """Reply with a clip's metadata and the bytes of its H.264 copy, or with the reason why it cannot be shown."""
-        path = self.locate(content.get("row"))
-        clip = self.describe(content["row"])
-        try:
-            copy = browser_copy(path)
-            if (size := copy.stat().st_size) > MAX_BYTES:
-                limit = f"Expected at most {MAX_BYTES >> 20} MB to play."
-                raise VideoError(f"{limit} Received: {size >> 20} MB for {path.name}. Cut the video.")
-            return {"clip": {**clip, **probe_video(copy)._asdict(), "problem": None}}, [copy.read_bytes()]
-        except (VideoError, OSError) as error:
-            return {"clip": {**clip, "problem": str(error)}}, []
+        """Reply with a clip's metadata and the bytes of its H.264 copy."""
+        copy = browser_copy(self.locate(content.get("row")))
+        if (size := copy.stat().st_size >> 20) > MAX_MEGABYTES:
+            raise VideoError(f"Expected at most {MAX_MEGABYTES} MB to play. Received: {size} MB. Cut the video.")
+        return {"clip": {**self.describe(content["row"]), **probe_video(copy)._asdict()}}, [copy.read_bytes()]
 
     def handle_thumbnail(self, content):
         """Reply with a small contact sheet of a video."""

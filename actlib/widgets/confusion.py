@@ -6,7 +6,6 @@ from actlib.evaluation import Results
 from actlib.plots import plot_confusion
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import open_figure, stack
 from actlib.widgets.timelines import make_verdict, name_models
 
 
@@ -39,14 +38,9 @@ class ConfusionExplorer(ClipWidget):
         if len(self.results) == 1 and len(timelines) == 1:
             timelines = dict(zip(self.results, timelines.values(), strict=True))
         self.predictions = _align_predictions(self.results)
-        super().__init__(
-            _pick_rows(videos, self.predictions[0]["name"]),
-            timelines=timelines,
-            models=list(self.results),
-            classes=list(next(iter(self.results.values())).classes),
-            counts=[each.confusion.tolist() for each in self.results.values()],
-            **{"model": next(iter(self.results)), **traits},
-        )
+        shown = {"models": list(self.results), "counts": [each.confusion.tolist() for each in self.results.values()]}
+        shown |= {"classes": list(next(iter(self.results.values())).classes), "model": next(iter(self.results))}
+        super().__init__(_pick_rows(videos, self.predictions[0]["name"]), timelines=timelines, **{**shown, **traits})
 
     @property
     def listed(self):
@@ -56,27 +50,22 @@ class ConfusionExplorer(ClipWidget):
         chosen = table[(table["label"] == true) & (table["predicted"] == predicted)]
         return chosen.sort_values("probability", ascending=true == predicted, kind="stable")["name"].tolist()
 
-    @traitlets.validate("cell")
-    def _validate_cell(self, proposal):
-        cell, limit = proposal["value"], len(self.classes)
-        if len(cell) == 1 or any(label >= limit for label in cell):
-            raise traitlets.TraitError(f"Expected [true label, predicted label] below {limit}. Received: {cell}.")
-        return cell
-
-    @traitlets.validate("model")
-    def _validate_model(self, proposal):
-        if proposal["value"] not in self.results:
-            raise traitlets.TraitError(f"Expected one of {list(self.results)}. Received: {proposal['value']!r}.")
-        return proposal["value"]
+    @traitlets.validate("cell", "model")
+    def _validate_choice(self, proposal):
+        value, limit = proposal["value"], len(self.classes)
+        chosen = value in self.results if isinstance(value, str) else len(value) != 1 and max(value, default=0) < limit
+        if not chosen:
+            wanted = f"[true label, predicted label] below {limit}, or one of {list(self.results)}"
+            raise traitlets.TraitError(f"Expected {wanted}. Received: {value!r}.")
+        return value
 
     def list_verdicts(self, row, name):
         """List each model's verdict on a video: its prediction from the results, its timeline if there is one."""
-        verdicts = []
-        for model, predictions in zip(self.models, self.predictions, strict=True):
-            found, timeline = predictions.iloc[row], self.timelines.get(model, {}).get(name)
-            options = {"fps": float(self.videos["fps"].iloc[row]), "true_name": found["class_name"]}
-            options["predicted"] = int(found["predicted"]), float(found["probability"])
-            verdicts.append(make_verdict(model, timeline, self.classes, **options))
+        verdicts, fps = [], float(self.videos["fps"].iloc[row])
+        for model, predictions in zip(self.results, self.predictions, strict=True):
+            true, *predicted = predictions.loc[row, ["class_name", "predicted", "probability"]]
+            timeline, options = self.timelines.get(model, {}).get(name), {"true_name": true, "predicted": predicted}
+            verdicts.append(make_verdict(model, timeline, self.classes, fps=fps, **options))
         return verdicts
 
     def handle_table(self, _content):
@@ -88,12 +77,11 @@ class ConfusionExplorer(ClipWidget):
         return {"table": table}, []
 
     def draw_still(self):
-        """Draw the confusion matrix of each model; returns a PIL image."""
-        return stack([open_figure(plot_confusion(each, title=name or None)) for name, each in self.results.items()])
+        """Draw the confusion matrix of each model."""
+        return [plot_confusion(each, title=name or None) for name, each in self.results.items()]
 
     def __repr__(self):
-        models = " and ".join(name for name in self.models if name)
-        return f"ConfusionExplorer: {len(self.videos):,} videos{', predicted by ' + models if models else ''}"
+        return f"{super().__repr__()}, predicted by {' and '.join(filter(None, self.results)) or 'one model'}"
 
 
 def _align_predictions(results):
@@ -109,8 +97,6 @@ def _align_predictions(results):
 def _pick_rows(videos, names):
     """The rows of a table with these names, in their order."""
     if missing := sorted(set(names) - set(videos["name"])):
-        raise ValueError(
-            f"Expected a table with all {len(names)} evaluated videos. Received: one without {len(missing)} of them, "
-            f"the first {missing[0]}. Pass the table that was evaluated."
-        )
+        lacking = f"{len(missing)}, the first {missing[0]}, are not in it. Pass the table that was evaluated."
+        raise ValueError(f"Expected a table with all {len(names)} evaluated videos. Received: {lacking}")
     return videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)

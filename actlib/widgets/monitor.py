@@ -1,5 +1,6 @@
 """TrainingMonitor: live curves, the time left and a Stop button while either framework trains."""
 
+import math
 import time
 
 import pandas as pd
@@ -8,9 +9,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from actlib.plots import plot_history
-from actlib.plots.style import INK
 from actlib.widgets.notebook import NotebookWidget, join_files, to_plain
-from actlib.widgets.stills import open_figure, stack
 
 SECONDS_BETWEEN = 0.25  # updates of the view
 ENDED = ("stopped", "finished")
@@ -63,7 +62,8 @@ class TrainingMonitor(NotebookWidget):
         if not self._running or done <= self._done:
             self._restart(done)
         self._done = done
-        self._trail.append((done, float(loss), 0))
+        if math.isfinite(loss):
+            self._trail.append((done, float(loss), 0))
         if time.monotonic() - self._updated > SECONDS_BETWEEN or done == total:
             self._update(total)
 
@@ -90,9 +90,8 @@ class TrainingMonitor(NotebookWidget):
     def _update(self, total=None):
         done, total = self._done, total or self.progress.get("total", self._done)
         self._updated = time.monotonic()
-        elapsed = self._updated - self._started
+        elapsed, trail = self._updated - self._started, self._trail[:: len(self._trail) // TRAIL + 1]
         left = elapsed / max(1, done - self._first) * (total - done)
-        trail = self._trail[:: len(self._trail) // TRAIL + 1]
         self.progress = {"done": done, "total": total, "elapsed": elapsed, "left": left, "trail": trail}
 
     def _end(self, result=None):
@@ -110,16 +109,13 @@ class TrainingMonitor(NotebookWidget):
         self._handle = display(data, metadata=metadata, raw=True, display_id=True)
 
     def draw_still(self):
-        """Draw the curves so far; returns a PIL image."""
-        if not self.history:
-            return super().draw_still()
+        """Draw the curves so far."""
         columns = pd.DataFrame(self.history, columns=["loss", "accuracy", "val_loss", "val_accuracy"], dtype=float)
-        figure = plot_history(columns.to_dict("list"), title=self.title or None)
-        return stack([open_figure(figure)], [(repr(self), INK)], size=18)
+        curves = [plot_history(columns.to_dict("list"), title=self.title or None)] if self.history else []
+        return [*curves, *super().draw_still()]
 
     def __repr__(self):
-        count = len(self.history)
-        words = f"TrainingMonitor: {self.state}, {count} epoch{'' if count == 1 else 's'}"
+        words = f"TrainingMonitor: {self.state}, {len(self.history)} epoch{'s' * (len(self.history) != 1)}"
         validated = [row for row in self.history if row.get("val_loss") is not None]
         best = min(validated, key=lambda row: row["val_loss"], default=None)
         return f"{words}; best {_describe_epoch(best)}" if best else words

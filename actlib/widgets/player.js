@@ -31,7 +31,7 @@ function render({ model, el }) {
     const poster = view.get("poster");
     stage.showPoster(poster && new Uint8Array(poster.buffer, poster.byteOffset, poster.byteLength));
     const { content, buffers } = await view.ask("clip", { row: 0 }, stage.wait);
-    stage.show({ ...clip, ...content.clip }, buffers[0], view.get("frame"));
+    stage.show({ ...clip, ...(content.clip ?? content) }, buffers[0], view.get("frame"));
     engine.setSpeed(view.get("speed"));
     engine.setLoop(view.get("loop"));
     stage.setSize(view.get("size"));

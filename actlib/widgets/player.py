@@ -4,15 +4,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import traitlets
 
-from actlib.plots.style import CORRECT, INK, MUTED, SIGNS, WRONG
-from actlib.plots.timeline import draw_timeline
+from actlib.plots import SIGNS, plot_timeline, show_frames
 from actlib.video import VideoError, probe_video
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import encode, read_sheet, stack
+from actlib.widgets.stills import encode, read_sheet
 
 
 class ClipPlayer(ClipWidget):
@@ -48,7 +48,7 @@ class ClipPlayer(ClipWidget):
         super().__init__(videos, timelines=timelines, **traits)
         self.clip = {**self.describe(0), "problem": problem}
         with suppress(VideoError, OSError):
-            self.poster = encode(read_sheet(self.locate(0), 1, num_frames=1, size=self._fit(320)), "JPEG", quality=80)
+            self.poster = encode(read_sheet(self.locate(0), 1, size=self._fit(320)), "JPEG", quality=80)
 
     @traitlets.validate("frame")
     def _validate_frame(self, proposal):
@@ -60,13 +60,17 @@ class ClipPlayer(ClipWidget):
         return max(2, round(width * video["height"] / video["width"])), width
 
     def draw_still(self):
-        """Draw six frames with the metadata, and the timelines if there are any; returns a PIL image."""
+        """Draw six frames with the metadata, and the timelines if there are any."""
         clip = self.clip
-        picture = read_sheet(self.locate(0), clip["frames"], size=self._fit(160))
-        drawn = [_draw_lines(each, clip["frames"], picture.shape[1]) for each in clip["verdicts"] if each["frames"]]
-        metadata = [clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"]]
-        lines = [(" · ".join(each for each in metadata if each), INK), *map(_caption, clip["verdicts"])]
-        return stack([picture, *drawn], lines)
+        words = (clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"])
+        sheet = read_sheet(self.locate(0), clip["frames"], num_frames=6, size=self._fit(160))
+        figures = [show_frames(np.hsplit(sheet, 6), columns=6, title=" · ".join(filter(None, words)))]
+        for verdict, timelines in zip(clip["verdicts"], self.timelines.values(), strict=True):
+            timeline, title = timelines[clip["name"]], f"{verdict['name'] or 'prediction'}: {verdict['predicted']}"
+            label = timeline.classes.index(clip["class_name"]) if clip["class_name"] in timeline.classes else None
+            title = f"{title} {verdict['probability']:.2f} {SIGNS.get(verdict['correct'], '')}"
+            figures.append(plot_timeline(timeline.probabilities, timeline.classes, label=label, title=title))
+        return figures
 
     def __repr__(self):
         clip = self.clip
@@ -83,16 +87,3 @@ def tabulate_video(video):
     except (VideoError, OSError) as error:
         row, problem = {**row, "frames": 1, "fps": 25.0, "width": 4, "height": 3}, str(error)
     return pd.DataFrame([{"name": path.name, "path": str(path), **row}]), problem
-
-
-def _draw_lines(verdict, num_video_frames, width):
-    colors = {"true": CORRECT, "predicted": WRONG, "other": MUTED}
-    lines = [(line["values"], colors[line["role"]]) for line in reversed(verdict["lines"])]
-    return draw_timeline(lines, verdict["frames"], num_video_frames, width=width)
-
-
-def _caption(verdict):
-    """A model's verdict as a line of text with a sign, and its color."""
-    correct = verdict["correct"]
-    sign, color = ("", INK) if correct is None else (f"{SIGNS[correct]} ", CORRECT if correct else WRONG)
-    return f"{verdict['name'] or 'prediction'}: {sign}{verdict['predicted']} {verdict['probability']:.2f}", color

@@ -118,7 +118,7 @@ function render({ model, el }) {
     drawCosts();
     drawLanes();
   });
-  view.ask("strip").then(({ buffers }) => {
+  view.ask("thumbnail", { row: 0 }).then(({ buffers }) => {
     if (buffers.length) film.style.backgroundImage = `url("${blobs.put("strip", buffers[0], "image/jpeg")}")`;
   });
   return view.close;

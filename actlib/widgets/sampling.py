@@ -5,16 +5,15 @@ import time
 import numpy as np
 import traitlets
 
-from actlib.plots.style import INK
+from actlib.plots import plot_sampling, show_frames
 from actlib.specs import VGG16
-from actlib.video import VideoError, make_sampler, read_clip
+from actlib.video import VideoError, make_sampler, read_clip, sample_uniform
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.costs import list_costs
 from actlib.widgets.notebook import join_files
 from actlib.widgets.player import tabulate_video
-from actlib.widgets.stills import draw_dots, encode, read_sheet, stack
+from actlib.widgets.stills import encode, write_lines
 
-STRIP = {"num_frames": 12, "size": (60, 80)}  # the whole video
 STRIDES = {"consecutive": 1, "windows": 8}  # what these rules begin with; the others have none
 TILE = (72, 96)  # (H, W) of a taken frame, pixels
 RULES = {
@@ -40,7 +39,7 @@ class SamplingExplorer(ClipWidget):
     rule = traitlets.Enum(tuple(RULES), "uniform").tag(sync=True)
     num_frames = traitlets.Int(16, min=1, max=64).tag(sync=True)
     stride = traitlets.Int(8, min=1, max=48).tag(sync=True)
-    seed = traitlets.Int(0, min=0).tag(sync=True)
+    seed = traitlets.Int(0, min=0, max=2**32).tag(sync=True)
     taken = traitlets.List().tag(sync=True)
     costs = traitlets.List().tag(sync=True)
     summary = traitlets.Unicode("").tag(sync=True)
@@ -75,10 +74,6 @@ class SamplingExplorer(ClipWidget):
             self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps, decode_seconds=seconds)]
             self.taken = clips.tolist()
 
-    def handle_strip(self, _content):
-        """Reply with small frames from all over the video."""
-        return {}, [encode(read_sheet(self.locate(0), self.length, **STRIP), "JPEG", quality=80)]
-
     def handle_frames(self, content):
         """Reply with the frames of one clip, side by side."""
         frames = self.taken[max(0, min(int(content.get("clip", 0)), len(self.taken) - 1))]
@@ -86,11 +81,11 @@ class SamplingExplorer(ClipWidget):
         return {"frames": frames}, [encode(sheet, "JPEG", quality=80)]
 
     def draw_still(self):
-        """Draw the strip, below it a row of dots for each clip; returns a PIL image."""
-        strip = read_sheet(self.locate(0), self.length, **STRIP)
-        rows = draw_dots(self.clips[:12], self.length, width=strip.shape[1])
-        lines = [self.summary, *(f"{name}: {value} ({remark})" for name, value, remark in self.costs)]
-        return stack([strip, rows], [(line, INK) for line in lines])
+        """Draw frames from all over the video, below them which are taken in each clip, and the costs."""
+        strip = read_clip(self.locate(0), sample_uniform(self.length, 12), size=(60, 80))
+        costs = (f"{name}: {value} ({remark})" for name, value, remark in self.costs)
+        taken = plot_sampling({self.rule: self.clips[:12]}, self.length)
+        return [show_frames(strip, columns=len(strip)), taken, write_lines(self.summary, *costs)]
 
     def __repr__(self):
         return f"SamplingExplorer: {self.summary or self.problem}"

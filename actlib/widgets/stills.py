@@ -1,50 +1,42 @@
-"""Small still pictures of clips: contact sheets, posters, strips; for thumbnails and for readers without a kernel."""
+"""Small pictures of clips for thumbnails and posters, and lines of text for readers without a kernel."""
 
 import io
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from actlib.plots.style import CORRECT, fit_text, load_font
+from actlib.plots import Figure, escape_name, styled
 from actlib.video import read_clip, sample_uniform
 
 
-def read_sheet(path, num_video_frames, *, num_frames=6, size=(96, 128)):
-    """Read T evenly spaced frames of a video with F, each of `size` (H, W), side by side: uint8 (H, T * W, 3)."""
+def read_sheet(path, num_video_frames, *, num_frames=1, size=(96, 128)):
+    """Read T evenly spaced frames of a video with F, each of `size` (H, W), side by side: uint8 (H, T * W, 3).
+
+    Args:
+        path: a video.
+        num_video_frames: F.
+        num_frames: T.
+        size: (H, W) of each, pixels.
+    """
     return np.hstack(read_clip(path, sample_uniform(num_video_frames, num_frames), size=size))
 
 
 def encode(image, kind, **options):
-    """Turn a PIL image, or a picture, uint8 (H, W, 3), into the bytes of a file."""
+    """Turn a picture into the bytes of a file.
+
+    Args:
+        image: of Pillow, or uint8 (H, W, 3).
+        kind: "PNG" or "JPEG".
+        options: those of Pillow's `save`.
+    """
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(file := io.BytesIO(), kind, **options)
     return file.getvalue()
 
 
-def open_figure(figure):
-    """Draw a figure of `actlib.plots`: uint8 (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(figure.encode())).convert("RGB"))
-
-
-def stack(pictures, lines=(), *, width=640, size=14):
-    """Put pictures, uint8 (H, W, 3), below each other, then lines, (text, color), cut at their width; a PIL image."""
-    width = max((picture.shape[1] for picture in pictures), default=width)
-    height = sum(len(picture) for picture in pictures) + (12 if lines else 0) + (size + 8) * len(lines)
-    image, top, font = Image.new("RGB", (width, height), "white"), 0, load_font(size)
-    for picture in pictures:
-        image.paste(Image.fromarray(picture), (0, top))
-        top += len(picture)
-    for number, (text, color) in enumerate(lines):
-        place = (6, top + 7 + (size + 8) * number)
-        ImageDraw.Draw(image).text(place, fit_text(text, font, width - 12), font=font, fill=color)
-    return image
-
-
-def draw_dots(clips, num_video_frames, *, width):
-    """Draw which of F frames each clip, int (M, T), takes, a row a clip: uint8 (16 * M, width, 3)."""
-    image = Image.new("RGB", (width, 16 * len(clips)), "white")
-    pen = ImageDraw.Draw(image)
-    for row, frames in enumerate(clips):
-        for frame in frames:
-            pen.circle(((frame + 0.5) * width / num_video_frames, 16 * row + 8), 4, fill=CORRECT)
-    return np.asarray(image)
+@styled
+def write_lines(*lines):
+    """Write lines of text as a figure; long ones are wrapped."""
+    figure = Figure(0.2 + 0.17 * sum(1 + len(line) // 100 for line in lines), alt="; ".join(lines))
+    figure.text(0.01, 0.95, "\n".join(map(escape_name, lines)), wrap=True, va="top", fontsize=8.5)
+    return figure

@@ -70,14 +70,14 @@ def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=Non
     """
     if predicted is None:
         pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled
-        predicted = int(np.argmax(pooled)), float(np.max(pooled))
-    label = classes.index(true_name) if true_name in classes else None
-    verdict = {"name": model, "predicted": str(classes[predicted[0]]), "probability": predicted[1]}
-    verdict |= {"correct": None if label is None else label == predicted[0], "frames": [], "lines": []}
-    if timeline is None:
-        return verdict
-    probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
-    verdict["frames"] = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
-    for each, role in choose_lines(probabilities, label=label, predicted=predicted[0]):
-        verdict["lines"].append({"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()})
+        predicted = np.argmax(pooled), np.max(pooled)
+    label, best = classes.index(true_name) if true_name in classes else None, int(predicted[0])
+    verdict = {"name": model, "predicted": str(classes[best]), "probability": float(predicted[1])}
+    verdict |= {"correct": None if label is None else label == best, "frames": [], "lines": []}
+    if timeline is not None:
+        probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
+        verdict["frames"] = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
+        for each, role in choose_lines(probabilities, label=label, predicted=best):
+            line = {"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()}
+            verdict["lines"].append(line)
     return verdict

@@ -1,0 +1,106 @@
+"""On "meta", a device that has shapes and no numbers: what was left on the CPU raises, and so does each early read."""
+
+import contextlib
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from actlib import specs
+from actlib.dataset import ClipBatches
+from actlib.torch import precision, saliency, training, weights
+from actlib.video import make_sampler
+
+TINY = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0, 64.0, 64.0), batch_norm=True)
+FRAMES = specs.FrameSpec("tiny_frames", TINY, hidden=(8,))
+LRCN = specs.LRCNSpec("tiny_lrcn", FRAMES, lstm=(5, 4), readout="mean", num_frames=4)
+SPECS = pytest.mark.parametrize("spec", [FRAMES, LRCN, replace(LRCN, readout="steps")], ids=["frames", "lrcn", "steps"])
+SILENT = SimpleNamespace(on_batch=lambda done, total, loss: None, on_epoch=lambda record: None)
+
+
+def make_batches(kind):
+    rng, shape = np.random.default_rng(0), {"frames": (16, 16, 3), "features": (TINY.num_features,)}[kind]
+    videos = [rng.integers(0, 256, (6, *shape)).astype({"frames": np.uint8, "features": np.float16}[kind])] * 5
+    return ClipBatches(videos, [0, 1, 2, 1, 0], make_sampler("uniform", 4), batch_size=2, kind=kind)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Makes models on "meta"; where numbers are read at last, gives ones, and notes their shapes."""
+    shapes = []
+
+    def read(values):
+        shapes.append(tuple(values.shape))
+        return np.ones(shapes[-1], np.float32)
+
+    monkeypatch.setattr(weights, "default_device", lambda: "meta")
+    monkeypatch.setattr("actlib.torch.trainer.get_state", lambda optimizer: {})
+    monkeypatch.setattr("actlib.torch.trainer.get_weights", lambda model: fake_weights(model))
+    for name in ("training", "trainer", "saliency"):
+        monkeypatch.setattr(f"actlib.torch.{name}.to_numpy", read)
+    return shapes
+
+
+def fake_weights(model):
+    return {name: np.zeros(shape, np.float32) for name, shape in weights.get_shapes(model).items()}
+
+
+@SPECS
+@pytest.mark.parametrize("kind, frozen", [("frames", ()), ("frames", ("convolutions",)), ("features", ())])
+def test_training_leaves_nothing_on_the_cpu_and_reads_no_loss_after_each_batch(reads, spec, kind, frozen):
+    model, batches = training.build_model(spec, 3), make_batches(kind)
+    settings = {"class_weights": True, "clip_norm": 1.0, "accumulation_steps": 2, "mixed_precision": True}
+    recipe = specs.TrainSpec(num_epochs=2, frozen=frozen, **settings)
+    history = training.train(model, batches, batches, recipe, monitor=SILENT)
+    assert len(history["epoch"]) == 2 and {p.device.type for p in model.parameters()} == {"meta"}
+    assert reads == [(3,)] * 2 * 4  # the first and the last of three batches, the epoch, validation
+
+
+@SPECS
+@pytest.mark.parametrize("kind", ["frames", "features"])
+def test_prediction_and_extraction_compute_where_the_model_is_and_are_read_once(reads, spec, kind):
+    model = training.build_model(spec, 3)
+    assert training.predict(model, make_batches(kind)).shape == (5, 4, 3)
+    assert training.extract_features(model, np.zeros((3, 16, 16, 3), np.uint8)).shape == (3, TINY.num_features)
+    assert len(reads) == 2 and {p.device.type for p in model.parameters()} == {"meta"}
+
+
+@SPECS
+def test_looking_inside_computes_where_the_model_is(reads, spec):
+    model, clip = training.build_model(spec, 3), np.zeros((4, 16, 16, 3), np.uint8)
+    assert saliency.grad_cam(model, clip, label=1).shape == (4, 16, 16)
+    assert saliency.frame_contributions(model, clip).shape == (4,)
+    assert saliency.first_layer_maps(model, clip).shape == (4, 16, 16, 4)
+    if spec is not FRAMES:
+        assert saliency.lstm_states(model, clip).shape == (4, 4)
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+
+
+def test_grad_cam_of_an_lrcn_does_without_cudnn_s_lstm(monkeypatch):
+    model, asked = training.build_model(LRCN, 3, device="cpu"), []
+    monkeypatch.setattr(model.head, "forward", lambda x: asked.append(torch.backends.cudnn.enabled) or x.sum(2)[:, :3])
+    saliency.grad_cam(model, np.zeros((4, 16, 16, 3), np.uint8), label=0)
+    assert asked == [False] and torch.backends.cudnn.enabled
+
+
+@pytest.mark.parametrize("kind, fast", [("cuda", True), ("cpu", False)])
+def test_fast_kernels_are_a_gpu_s_and_end_with_the_block(monkeypatch, kind, fast):
+    monkeypatch.setattr(precision, "device_of", lambda model: torch.device(kind))
+    state = lambda: (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)  # noqa: E731
+    with pytest.raises(KeyError), precision.fast_kernels(None):
+        assert state() == (("high", True) if fast else ("highest", False))
+        raise KeyError
+    assert state() == ("highest", False)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bf16_only_where_the_gpu_multiplies_it(monkeypatch, supported):
+    asked = []
+    monkeypatch.setattr(precision, "device_of", lambda model: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda *, including_emulation: asked.append(including_emulation) or supported
+    )
+    assert precision.feature_precision(None) == ("bfloat16" if supported else "float32") and asked == [False]
