@@ -9,6 +9,7 @@ from scipy import stats
 
 from actlib import evaluation
 from actlib.evaluation import comparison
+from actlib.evaluation.intervals import interval_of_difference
 
 CLASSES = ("Jump", "Run", "Sit")
 
@@ -62,11 +63,10 @@ def test_many_groups_are_counted_exactly():
 
 
 def test_siblings_do_not_make_a_difference_surer():
-    """Four groups of ten videos won: one chance in eight, though McNemar counts forty."""
+    """Four groups of ten videos won: one chance in eight."""
     groups = np.repeat(np.arange(4), 10)
     test = evaluation.paired_test(make_results(groups >= 0, groups=groups), make_results(groups < 0, groups=groups))
-    assert test.p_value == 2 / 2**4
-    assert test.mcnemar_p_value == pytest.approx(2 / 2**40)
+    assert test.p_value == 2 / 2**4 and test.mcnemar_p_value is None  # McNemar's test would count forty
 
 
 def test_groups_that_span_classes_are_swapped_whole():
@@ -98,18 +98,79 @@ def test_interval_of_the_difference_is_that_of_the_paired_groups():
     left, right, groups = (np.repeat(each, 4) for each in (left, right, groups))  # siblings agree
     found = evaluation.paired_test(make_results(left, groups=groups), make_results(right, groups=groups)).difference
     gained = np.bincount(groups, left.astype(float) - right) / 4
-    expected = stats.t.ppf(0.975, 39) * gained.std(ddof=1) / np.sqrt(40)
+    expected = stats.t.ppf(0.975, 39) * np.sqrt(gained.var(ddof=1) / 40 + 2 / 40**2)
     assert found.value == pytest.approx(gained.mean())
-    assert (found.low, found.high) == pytest.approx((found.value - expected, found.value + expected), abs=0.02)
+    assert (found.low, found.high) == pytest.approx((found.value - expected, found.value + expected))
 
 
 def test_models_that_never_differ_still_have_an_interval():
     same = make_results([1, 1, 0] * 10)
     test = evaluation.paired_test(same, same)
     assert test.p_value == test.mcnemar_p_value == 1.0
-    assert test.difference.high == -test.difference.low == pytest.approx(1 - 0.025 ** (1 / 30))
+    assert test.difference.high == -test.difference.low == pytest.approx(stats.t.ppf(0.975, 29) * np.sqrt(2) / 30)
     worse = evaluation.paired_test(make_results([0] * 30), make_results([1] * 30)).difference
-    assert worse.value == worse.low == -1 and -1 < worse.high < -0.7
+    assert worse.value == worse.low == -1 and worse.high == pytest.approx(test.difference.high - 1)
+
+
+def test_groups_that_agree_give_an_interval_that_agrees_with_the_p_value():
+    """Seven people, each with 4 of 14 videos gained: far from 0, as the permutation test says, and not a point."""
+    gained, people = np.tile([1] * 4 + [0] * 10, 7), np.repeat(np.arange(7), 14)
+    found = interval_of_difference(gained, people)
+    assert found.value == pytest.approx(2 / 7) and comparison._flip_signs(np.full(7, 4)) == 2 / 2**7
+    reach = (7 * 2 / 7 + 1) / (7 + 1)
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 6) * np.sqrt(2) * reach / 7)
+    assert 0.05 < found.low < 0.2 and (found.value - found.low) == pytest.approx(found.high - found.value)
+    turned = interval_of_difference(-gained, people)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_one_video_that_differs_does_not_narrow_the_interval_much():
+    groups = np.repeat(np.arange(49), 5)
+    none, one = (interval_of_difference(np.arange(245) < number, groups) for number in (0, 1))
+    assert 0.6 * none.high < one.high - one.value < none.high
+
+
+def test_differences_are_taken_within_classes():
+    """The first gains all of one class and none of the other: no chance, as the official list fixes their sizes."""
+    gained, groups, labels = np.repeat([1, 0], 40), np.arange(80), np.repeat([0, 1], 40)
+    within, together = interval_of_difference(gained, groups, labels), interval_of_difference(gained, groups)
+    assert within.high - within.value == pytest.approx(stats.t.ppf(0.975, 78) * np.sqrt(2) / 80)
+    assert together.high - together.value > 2 * (within.high - within.value)
+
+
+def test_the_difference_s_interval_is_student_s_t_for_many_groups_that_differ():
+    rng, groups = np.random.default_rng(2), np.repeat(np.arange(400), 3)
+    gained = rng.integers(-1, 2, 1200)
+    found, means = interval_of_difference(gained, groups), gained.reshape(-1, 3).mean(axis=1)
+    low, high = stats.ttest_1samp(means, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.002)
+
+
+def draw_gains(rng, *, groups, videos, gain, loss, likeness):
+    """What two models differ in; the nearer likeness is to 1, the more do a group's videos go together."""
+    shares = rng.dirichlet(np.array([gain, loss, 1 - gain - loss]) * (1 - likeness) / likeness, size=groups)
+    drawn = rng.random((groups, videos, 1)) > shares[:, None].cumsum(axis=2)[:, :, :2]
+    return np.array([1, -1, 0])[drawn.sum(axis=2).ravel()], np.repeat(np.arange(groups), videos)
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        dict(groups=49, videos=5, gain=0.1, loss=0.05, likeness=0.5),  # as UCF-101's seven classes have
+        dict(groups=42, videos=2, gain=0.06, loss=1e-6, likeness=0.8),  # few groups differ, but whole
+        dict(groups=49, videos=5, gain=0.02, loss=0.02, likeness=0.9),  # no difference
+        dict(groups=7, videos=14, gain=0.3, loss=0.05, likeness=0.3),  # seven people in all classes
+        dict(groups=7, videos=14, gain=0.05, loss=1e-6, likeness=0.5),
+        dict(groups=98, videos=1, gain=0.1, loss=0.05, likeness=0.5),
+    ],
+)
+def test_the_interval_of_a_difference_covers_the_truth_as_often_as_it_says(truth):
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        gained, groups = draw_gains(rng, **truth)
+        found = interval_of_difference(gained, groups, None if truth["groups"] == 7 else groups % 7)
+        covered += found.low <= truth["gain"] - truth["loss"] <= found.high
+    assert covered / 400 >= 0.93
 
 
 def test_videos_are_matched_by_name():

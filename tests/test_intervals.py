@@ -38,7 +38,7 @@ def test_groups_are_drawn_within_their_class():
 
 def test_few_groups_widen_the_interval_by_students_t():
     """Two classes of three groups of ten: four degrees of freedom are left, and the edges lie on the logit scale."""
-    rates, groups, labels = np.array([0.9, 0.7, 1.0, 0.4, 0.6, 0.5]), np.repeat(np.arange(6), 10), np.repeat([0, 1], 30)
+    rates, groups, labels = np.array([0.9, 0.5, 1.0, 0.2, 0.8, 0.5]), np.repeat(np.arange(6), 10), np.repeat([0, 1], 30)
     correct = np.tile(np.arange(10), 6) < 10 * rates[groups]
     value, error = rates.mean(), np.sqrt(sum(part.var(ddof=1) / 3 for part in (rates[:3], rates[3:]))) / 2
     margin = stats.t.ppf(0.975, 4) * error / (value * (1 - value))
@@ -88,6 +88,28 @@ def test_interval_covers_the_truth_as_often_as_it_says(within_classes):
         found = bootstrap_groups(correct, groups, labels, num_bootstrap=400, seed=trial)
         covered += found.low <= rates.mean() <= found.high
     assert 0.93 <= covered / trials <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("groups", "videos", "classes", "rate", "likeness"),
+    [(49, 5, 7, 0.97, 0.8), (42, 2, 6, 0.95, 0.5), (7, 14, 1, 0.7, 0.05), (7, 14, 1, 0.6, 0.02)],
+)
+def test_interval_covers_high_accuracies_and_groups_that_are_alike(groups, videos, classes, rate, likeness):
+    rng, covered, group = np.random.default_rng(0), 0, np.repeat(np.arange(groups), videos)
+    labels, strength = group // (groups // classes), (1 - likeness) / likeness
+    for trial in range(300):
+        rates = rng.beta(rate * strength, (1 - rate) * strength, size=groups)
+        correct = rng.random(len(group)) < rates[group]
+        found = bootstrap_groups(correct, group, labels if classes > 1 else None, num_bootstrap=200, seed=trial)
+        covered += found.low <= rate <= found.high
+    assert covered / 300 >= 0.93
+
+
+def test_people_who_are_all_alike_leave_the_interval_of_their_videos():
+    """Seven people with 10 of 14 videos each: as many videos, one of each person, would vary by this much."""
+    found = bootstrap_groups(np.tile([1] * 10 + [0] * 4, 7), np.repeat(np.arange(7), 14))
+    margin = stats.t.ppf(0.975, 6) / np.sqrt(98 * 10 / 14 * 4 / 14)
+    assert [found.low, found.high] == pytest.approx(expit(logit(10 / 14) + np.array([-margin, margin])))
 
 
 @pytest.mark.parametrize("labels", [None, np.repeat(np.arange(5), 18)])

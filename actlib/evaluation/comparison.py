@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from actlib.evaluation.intervals import bootstrap_groups
+from actlib.evaluation.intervals import interval_of_difference
 from actlib.evaluation.metrics import Accuracy
 from actlib.evaluation.results import LEVELS, Results
 
@@ -15,7 +15,7 @@ class PairedTest(NamedTuple):
 
     difference: Accuracy  # the first's video accuracy minus the second's, -1..1, 95 % interval over groups
     p_value: float  # of the permutation test over groups
-    mcnemar_p_value: float  # of McNemar's exact test, which takes videos for independent
+    mcnemar_p_value: float | None  # of McNemar's exact test; None where videos share groups, so are not independent
     both_correct: int  # numbers of videos
     only_first: int
     only_second: int
@@ -30,32 +30,41 @@ def paired_test(first: Results, second: Results) -> PairedTest:
     """Test whether two models differ by more than chance on the same videos.
 
     If they were alike, either could have given either's predictions in any group: the p-value is the share of all
-    ways to swap them, group by group, that leave at least this difference. McNemar's test swaps video by video; as
-    videos of one group are alike, its p-value is too small.
+    ways to swap them, group by group, that leave at least this difference. McNemar's test swaps video by video, and is
+    left out where videos share groups: they are alike, so its p-value would be too small.
+
+    Args:
+        first: one model's results.
+        second: another's, or the same model's under a control, on the same videos in any order.
+
+    Raises:
+        ValueError: they are on different videos.
 
     Source: Fisher, The Design of Experiments, 1935, chapter III (sign flips); McNemar, Psychometrika 12, 1947.
     """
     left, right = _align(first, second)
     gained, groups = left.astype(int) - right, first.groups
-    if gained.any():
-        share = bootstrap_groups((1 + gained) / 2, groups, first.predictions["label"])  # 0.5: no difference
-        low, high = 2 * share.low - 1, 2 * share.high - 1
-    else:
-        high = bootstrap_groups(gained, groups).high  # the largest share of groups that could differ unseen
-        low = -high
-    difference = Accuracy(float(gained.mean()), low, high, len(gained))
+    difference = interval_of_difference(gained, groups, first.predictions["label"])
     counts = [int(each.sum()) for each in (left & right, left & ~right, ~left & right, ~left & ~right)]
     p_value = _flip_signs(np.bincount(groups, gained).astype(int))
-    return PairedTest(difference, p_value, _flip_signs(gained), *counts)
+    return PairedTest(difference, p_value, p_value if first.num_groups == len(gained) else None, *counts)
 
 
 def format_p(p_value: float) -> str:
-    """Write a p-value for reading: "p = 0.016", or "p < 0.001" for whatever is smaller."""
+    """Write a p-value, 0..1, for reading: "p = 0.016", or "p < 0.001" for whatever is smaller."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def compare(results: dict[str, Results]) -> pd.DataFrame:
-    """Put several models, by name, in one table: a row each, with the p-value of ``paired_test`` against the first."""
+    """Put several models in one table.
+
+    Args:
+        results: name -> results.
+
+    Returns:
+        A row a model: its accuracies with intervals, numbers of videos and groups, and the p-value of ``paired_test``
+        against the first.
+    """
     first, rows = next(iter(results.values())), {}
     for name, model in results.items():
         rows[name] = {f"{level} accuracy": str(getattr(model, level) or "–") for level in LEVELS}
