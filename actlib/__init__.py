@@ -15,7 +15,7 @@ The core, what a reader reads::
     machine.py      what a training runs on: processor, GPU, memory, versions of packages
     schedule.py     the learning rate of each epoch and layer, the best epoch, the end
     run.py          a training's initial weights, state, history and progress
-    keras/          vgg, lrcn, weights, training, saliency
+    keras/          vgg, lrcn, weights, distributed, training, saliency
     torch/          the same files, names and arguments
     evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours
 

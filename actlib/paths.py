@@ -57,3 +57,13 @@ def vgg16_file() -> Path:
 def show_progress() -> bool:
     """Tell whether progress bars may be shown: not with TQDM_DISABLE, which tqdm itself forgets in notebooks."""
     return "TQDM_DISABLE" not in os.environ
+
+
+def process_place() -> tuple[int, int]:
+    """Return (rank of this process, number of processes) as torchrun tells them; (0, 1) without it."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def local_rank() -> int:
+    """Return the place of this process among those of its machine, as torchrun tells it; 0 without it."""
+    return int(os.environ.get("LOCAL_RANK", 0))

@@ -12,6 +12,7 @@ import json
 import sys
 import time
 import zlib
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from actlib import paths
 from actlib.checkpoints import read_card, read_weights, save_checkpoint, spec_to_json, weights_key
-from actlib.files import write_whole
+from actlib.files import lock, write_whole
 from actlib.schedule import best_epoch, epochs_since_best
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
@@ -36,7 +37,8 @@ class Run:
 
     def __init__(self, folder, settings):
         self.folder = None if folder is None else Path(folder)
-        self.best_path = self.folder and self.folder / paths.BEST
+        is_first = paths.process_place()[0] == 0  # of several processes, the first alone writes
+        self.best_path = self.folder / paths.BEST if folder is not None and is_first else None
         self.settings = json.loads(json.dumps(settings))
         self.history = {name: [] for name in COLUMNS}
         self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array
@@ -72,6 +74,10 @@ class Run:
             getattr(self, part)[name] = array  # weights or optimizer
         return True
 
+    def read_best(self, frozen):
+        """Read the trainable weights of the best epoch so far."""
+        return trainable_weights(read_weights(self.folder / paths.BEST), frozen)
+
     def add_epoch(self, **record):
         """Append a number for each of `COLUMNS`; return whether its validation loss is the best so far."""
         for name in COLUMNS:
@@ -86,7 +92,7 @@ class Run:
 
     def save_state(self, weights, optimizer):
         """Write trainable weights and the optimizer's arrays after an epoch, in one step."""
-        if self.folder is None:
+        if self.best_path is None:
             return
         self._keys["last"] = weights_key(weights)
         if epochs_since_best(self.history) == 0:
@@ -99,6 +105,21 @@ class Run:
         write_whole(self.folder / paths.HISTORY_TABLE, pd.DataFrame(self.history).to_csv(index=False).encode())
 
 
+@contextmanager
+def hold_folder(folder):
+    """Keep other trainings out of a run's folder (None: nowhere) inside a `with`."""
+    with ExitStack() as stack:
+        if folder is not None and paths.process_place()[0] == 0:
+            try:
+                stack.enter_context(lock(Path(folder) / paths.STATE, timeout=0))
+            except TimeoutError:
+                raise RuntimeError(
+                    f"Expected a folder in which nobody trains. Received: {folder}, in which a training is running. "
+                    "Wait for its end, or choose another folder."
+                ) from None
+        yield
+
+
 class ProgressBar:
     """The monitor that `train` uses when it is given none; any monitor whose `stop` becomes True ends training."""
 
@@ -108,6 +129,7 @@ class ProgressBar:
     def on_batch(self, done, total, loss):
         """Move the bar to `done` of `total` batches, counted over all epochs."""
         shown = {"initial": done - 1, "unit": "batch", "file": sys.stderr, "mininterval": 0.5, "leave": False}
+        shown |= {"disable": True} if paths.process_place()[0] else {}  # of several processes, the first shows it
         self.bar = self.bar or tqdm(total=total, **shown)
         self.bar.update(done - self.bar.n)
 
@@ -147,12 +169,14 @@ class LossMeter:
 
 
 class TensorBoardWriter:
-    """Writes a history, and what is added to it, into a folder (None: nowhere) for `tensorboard --logdir runs`."""
+    """Writes a history, and what is added to it, into a run's folder (None: nowhere) for TensorBoard."""
 
     def __init__(self, folder, history):
         self.paths = {}  # prefix of the history's names -> file
         for prefix, subset in (("", "train"), ("val_", "validation")) if folder else ():
-            self.paths[prefix] = path = Path(folder, subset, f"events.out.tfevents.{time.time():.0f}.actlib")
+            self.paths[prefix] = path = Path(
+                folder, "tensorboard", subset, f"events.out.tfevents.{time.time():.0f}.actlib"
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             for old in path.parent.glob("events.out.tfevents.*"):
                 old.unlink()
@@ -205,8 +229,8 @@ def mean_of_sums(sums):
 
 
 def epoch_seed(seed, epoch):
-    """Return a seed below 2**32 for an epoch, so that a training can be resumed at any of them."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
+    return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
 
 
 def class_weights(labels, num_classes):

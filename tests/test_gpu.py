@@ -34,7 +34,7 @@ SILENT = SimpleNamespace(on_batch=lambda done, total, loss: None, on_epoch=lambd
 def make_videos(*, size=32, num_videos=12):
     """Videos of 8 frames in three classes, told apart by brightness."""
     rng, labels = np.random.default_rng(0), np.arange(num_videos) % 3
-    return [rng.integers(0, 250, (8, size, size, 3), np.uint8) // (1 + label) for label in labels], labels
+    return [rng.integers(0, 250, (8, size, size, 3), np.uint8) // (1 + int(label)) for label in labels], labels
 
 
 def make_batches(source=None, *, shuffle=True, **options):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from actlib import paths
+from actlib.keras.distributed import sum_over_processes
 from actlib.schedule import rate_factor
 
 
@@ -21,7 +23,7 @@ def make_optimizer(model, training):
         options["gradient_accumulation_steps"] = training.accumulation_steps
     if training.optimizer == "sgd":
         optimizer = _SGD(name="sgd", momentum=training.momentum, **options)
-    elif training.optimizer == "adam" and not training.rates:
+    elif training.optimizer == "adam" and not training.rates and paths.process_place()[1] == 1:
         optimizer = keras.optimizers.Adam(**options)
     else:
         optimizer = _Adam(name=training.optimizer, **options)
@@ -63,7 +65,10 @@ def set_state(optimizer, arrays):
 
 
 class _ByLayer:
-    """Mixed into an optimizer: a rate and a weight decay for each layer."""
+    """Mixed into an optimizer: the gradients of all processes, a rate and a weight decay for each layer."""
+
+    def apply(self, grads, trainable_variables=None):
+        super().apply(sum_over_processes(grads), trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)

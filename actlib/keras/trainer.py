@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from actlib import checkpoints, run, schedule
+from actlib import paths, run, schedule
 from actlib.dataset.loading import BatchParts
 from actlib.keras.dataset import ClipDataset, raise_read_errors
+from actlib.keras.distributed import average_statistics, sum_over_processes
 from actlib.keras.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.keras.precision import compute_in_bf16
 from actlib.keras.weights import get_weights, save_model, set_weights
@@ -36,7 +37,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self.best = None  # the trainable weights of the best epoch
         if self.run.resume(self.trainable_weights()):
             set_weights(model, self.run.weights, partial=True)
-            self.best = run.trainable_weights(checkpoints.read_weights(self.run.best_path), training.frozen)
+            self.best = self.run.read_best(training.frozen)
 
     @property
     def num_epochs(self):
@@ -47,16 +48,17 @@ class TrainingCallback(keras.callbacks.Callback):
         """Train for the epochs that are left: compile, then fit with this callback."""
         if self.run.finished:
             return
-        self.writer = run.TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
+        self.writer = run.TensorBoardWriter(self.run.best_path and self.run.folder, self.run.history)
         part = self.whole.head if self.batches.kind == "features" else self.whole
         model = _Trained(part, self.training)
         model.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than these trainings gain
         set_state(model.optimizer, self.run.optimizer)
         labels = self.batches.labels[self.batches.videos(0)]  # (number of clips,)
         weights = run.class_weights(labels, part.num_classes) if self.training.class_weights else None
-        parts = BatchParts(self.batches, steps=self.training.accumulation_steps, class_weights=weights)
+        steps, place = self.training.accumulation_steps, paths.process_place()
+        parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
         data = ClipDataset(parts, epoch=self.num_epochs)
-        self.checks = self.validation and ClipDataset(BatchParts(self.validation), fixed=True)
+        self.checks = self.validation and ClipDataset(BatchParts(self.validation, process=place), fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
         with raise_read_errors(data, self.checks), compute_in_bf16(self.whole, self.training.mixed_precision):
             model.fit(data, callbacks=[self], shuffle=False, verbose=0, **epochs)
@@ -90,11 +92,12 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
-        row = dict(zip(run.COLUMNS, (epoch + 1, *run.mean_of_sums(self.model.read_sums())), strict=False))
+        average_statistics(self.whole)
+        row = dict(zip(run.COLUMNS, (epoch + 1, *self.model.average()), strict=False))
         row |= {"val_loss": None, "val_accuracy": None, "learning_rate": self.rate}
         if self.checks is not None:
             self.model.evaluate(self.checks, verbose=0)
-            row["val_loss"], row["val_accuracy"] = run.mean_of_sums(self.model.read_sums())
+            row["val_loss"], row["val_accuracy"] = self.model.average()
         row["seconds"], weights = time.perf_counter() - self.started, self.trainable_weights()
         if self.run.add_epoch(**row):
             self.best = weights
@@ -137,5 +140,9 @@ class _Trained(keras.Model):
         return {"unused": 0.0}  # Keras would read metrics after each batch, and wants to be given something
 
     def read_sums(self):
-        """Return (sum of losses, correct predictions, clips) of the epoch so far."""
-        return ops.convert_to_numpy(ops.stack([metric.result() for metric in self.sums]))
+        """Return (sum of losses, correct predictions, clips) of the epoch so far, in this process."""
+        return np.array([ops.convert_to_numpy(metric.result()) for metric in self.sums])
+
+    def average(self):
+        """Return (mean loss, accuracy) over all processes."""
+        return run.mean_of_sums(sum_over_processes([ops.stack([metric.result() for metric in self.sums])])[0])

@@ -1,6 +1,7 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
 import functools
+from contextlib import closing
 from dataclasses import replace
 
 import keras
@@ -11,7 +12,7 @@ from actlib.keras.lrcn import LRCN
 from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, convolve_in_parts, feature_precision
 from actlib.keras.trainer import TrainingCallback
 from actlib.keras.weights import get_shapes, make_network, set_weights, transfer_weights
-from actlib.run import ProgressBar, init_weights
+from actlib.run import ProgressBar, hold_folder, init_weights
 from actlib.specs import FROZEN_PARTS
 
 
@@ -127,22 +128,20 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 
     Raises:
         ValueError: The run was begun with other settings, or there are no batches.
+        RuntimeError: Another training works in its folder.
         FloatingPointError: The loss is no longer finite.
         Exception: Whatever reading the data raised.
     """
     extra = {"convolutions"} if batches.kind == "features" else set()
     training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
     freeze(model, training.frozen)
-    bar = None if monitor else ProgressBar()
-    callback = TrainingCallback(model, batches, validation, training, folder=run, seed=seed, monitor=monitor or bar)
-    try:
-        callback.fit()
-    except KeyboardInterrupt:
-        print(f"Training stopped after {callback.num_epochs} epochs; the same call goes on from there.")
-    finally:
-        if bar:
-            bar.close()
-    callback.load_best()
+    with hold_folder(run), closing(ProgressBar()) as bar:
+        callback = TrainingCallback(model, batches, validation, training, folder=run, seed=seed, monitor=monitor or bar)
+        try:
+            callback.fit()
+        except KeyboardInterrupt:
+            print(f"Training stopped after {callback.num_epochs} epochs; the same call goes on from there.")
+        callback.load_best()
     return callback.run.history
 
 

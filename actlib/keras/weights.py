@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from actlib import checkpoints, machine
+from actlib.keras.distributed import join_processes
 from actlib.keras.lrcn import LRCN
 from actlib.keras.vgg import FrameClassifier
 from actlib.specs import LRCNSpec
@@ -76,6 +77,7 @@ def make_network(spec, num_classes, *, device=None):
         num_classes: K.
         device: As in `load_model`.
     """
+    join_processes()
     with keras.device(device) if device else contextlib.nullcontext():
         return (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
 

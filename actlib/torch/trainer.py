@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from actlib import checkpoints, run, schedule
+from actlib import paths, run, schedule
 from actlib.dataset.loading import BatchParts
 from actlib.torch.dataset import make_loader
+from actlib.torch.distributed import average_statistics, sum_over_processes
 from actlib.torch.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
 from actlib.torch.weights import get_weights, save_model, set_weights
@@ -33,12 +34,15 @@ class Trainer:
         self.run = run.Run(folder, settings)
         self.best = None  # the trainable weights of the best epoch
         if self.run.resume(self.trainable_weights()):
-            self.restore()
+            set_weights(model, self.run.weights, partial=True)
+            set_state(self.optimizer, self.run.optimizer)
+            self.best = self.run.read_best(training.frozen)
         labels = batches.labels[batches.videos(0)]  # (number of clips,)
         weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
-        parts = BatchParts(batches, steps=training.accumulation_steps, class_weights=weights)
+        place = paths.process_place()
+        parts = BatchParts(batches, steps=training.accumulation_steps, process=place, class_weights=weights)
         self.loader = make_loader(parts, epoch=self.num_epochs)
-        self.validation = validation and make_loader(BatchParts(validation), fixed=True)
+        self.validation = validation and make_loader(BatchParts(validation, process=place), fixed=True)
 
     @property
     def num_epochs(self):
@@ -47,7 +51,7 @@ class Trainer:
 
     def fit(self, monitor):
         """Train for the epochs that are left; `monitor` is told of each batch and epoch, as a `run.ProgressBar`."""
-        writer = run.TensorBoardWriter(self.run.folder and self.run.folder / "tensorboard", self.run.history)
+        writer = run.TensorBoardWriter(self.run.best_path and self.run.folder, self.run.history)
         while not self.run.finished and self.num_epochs < self.training.num_epochs:
             started, rate = time.perf_counter(), schedule.learning_rate(self.training, self.run.history)
             set_rate(self.optimizer, rate)
@@ -77,7 +81,8 @@ class Trainer:
                 if part % steps == 0:
                     self.take_step()
                     meter.count_batch(monitor, self.read_sums)
-        return run.mean_of_sums(self.read_sums())
+        average_statistics(self.model)
+        return self.average()
 
     def compute_loss(self, x, labels, weights):
         """Return a part's share in the mean loss of its batch, and (sum of losses, correct predictions, clips)."""
@@ -102,7 +107,10 @@ class Trainer:
         return self.model(x)
 
     def take_step(self):
-        """Change the weights by one step down the gradient."""
+        """Change the weights by one step down the gradient of all processes."""
+        trained = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+        for parameter, total in zip(trained, sum_over_processes([each.grad for each in trained]), strict=True):
+            parameter.grad = total
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
         self.optimizer.step()
@@ -115,11 +123,16 @@ class Trainer:
         self.model.eval()
         with torch.no_grad():
             self.sums = sum(self.compute_loss(*batch)[1] for batch in self.validation)
-        return run.mean_of_sums(self.read_sums())
+        return self.average()
 
     def read_sums(self):
-        """Return (sum of losses, correct predictions, clips) of the epoch so far."""
+        """Return (sum of losses, correct predictions, clips) of the epoch so far, in this process."""
         return to_numpy(self.sums)
+
+    def average(self):
+        """Return (mean loss, accuracy) over all processes."""
+        (self.sums,) = sum_over_processes([self.sums])
+        return run.mean_of_sums(self.read_sums())
 
     def save_checkpoint(self, row):
         """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
@@ -144,9 +157,3 @@ class Trainer:
         """Copy the weights that training changes."""
         part = self.model.head if "convolutions" in self.training.frozen else self.model  # spares copies of the frozen
         return run.trainable_weights(get_weights(part), self.training.frozen)
-
-    def restore(self):
-        """Take up what the run has saved: weights, optimizer, best epoch."""
-        set_weights(self.model, self.run.weights, partial=True)
-        set_state(self.optimizer, self.run.optimizer)
-        self.best = run.trainable_weights(checkpoints.read_weights(self.run.best_path), self.training.frozen)

@@ -1,11 +1,12 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from actlib.run import ProgressBar, init_weights
+from actlib.run import ProgressBar, hold_folder, init_weights
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
@@ -128,20 +129,18 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 
     Raises:
         ValueError: The run was begun with other settings, or there are no batches.
+        RuntimeError: Another training works in its folder.
         FloatingPointError: The loss is no longer finite.
         Exception: Whatever reading the data raised.
     """
     extra = {"convolutions"} if batches.kind == "features" else set()
     training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
     freeze(model, training.frozen)
-    trainer = Trainer(model, batches, validation, training, folder=run, seed=seed)
-    bar = None if monitor else ProgressBar()
-    try:
-        trainer.fit(monitor or bar)
-    except KeyboardInterrupt:
-        print(f"Training stopped after {trainer.num_epochs} epochs; the same call goes on from there.")
-    finally:
-        if bar:
-            bar.close()
-    trainer.load_best()
+    with hold_folder(run), closing(ProgressBar()) as bar:
+        trainer = Trainer(model, batches, validation, training, folder=run, seed=seed)
+        try:
+            trainer.fit(monitor or bar)
+        except KeyboardInterrupt:
+            print(f"Training stopped after {trainer.num_epochs} epochs; the same call goes on from there.")
+        trainer.load_best()
     return trainer.run.history

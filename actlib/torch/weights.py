@@ -6,6 +6,7 @@ from torch import nn
 
 from actlib import checkpoints, machine
 from actlib.specs import VGG16, LRCNSpec
+from actlib.torch.distributed import join_processes
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device
 from actlib.torch.vgg import FrameClassifier, Preprocess
@@ -79,6 +80,7 @@ def make_network(spec, num_classes, *, device=None):
         num_classes: K.
         device: As in `load_model`.
     """
+    join_processes()
     with torch.random.fork_rng(devices=[]):  # PyTorch draws weights; the caller's random numbers stay as they are
         model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
     return model.to(device or default_device(), memory_format=torch.channels_last)  # as frames lie in memory

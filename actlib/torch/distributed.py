@@ -1,0 +1,44 @@
+"""Several processes that train one model, started by `torchrun`: each takes its part of every batch, on its own GPU."""
+
+import torch
+from torch import distributed
+
+from actlib import paths
+
+
+def join_processes() -> None:
+    """Join the other processes that `torchrun` has started, and choose a GPU of one's own; alone, do nothing."""
+    if paths.process_place()[1] == 1 or distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(paths.local_rank())
+    distributed.init_process_group()  # NCCL on GPUs, gloo on CPUs
+
+
+def sum_over_processes(values) -> list:
+    """Sum each of some values over all processes.
+
+    Args:
+        values: Tensors of any shapes.
+
+    Returns:
+        As many tensors.
+    """
+    if paths.process_place()[1] == 1:
+        return [*values]
+    together = torch.cat([value.flatten() for value in values])
+    distributed.all_reduce(together)
+    parts = together.split([value.numel() for value in values])
+    return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
+
+
+def average_statistics(model) -> None:
+    """Give all processes the mean of their moving statistics of batch normalization.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+    """
+    moving = [values for name, values in model.named_buffers() if ".running_" in name]
+    if moving and (number := paths.process_place()[1]) > 1:
+        for values, total in zip(moving, sum_over_processes(moving), strict=True):
+            values.copy_(total / number)

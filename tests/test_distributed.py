@@ -1,0 +1,85 @@
+"""Two processes under torchrun train as one does; one that is killed is started again; a folder has one training."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_parallel
+
+from actlib import files, run
+from actlib.torch import training
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
+
+
+def start(*command, **environment):
+    """Run a program with Python; return what it wrote."""
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=ROOT, env={**os.environ, **SETTINGS, **environment},
+        capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def launch(*command, restarts=0):
+    """Run a program in two processes."""
+    return start(
+        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--max-restarts", restarts, *command
+    )
+
+
+def assert_equal(folder, weights, history, *, ranks=(0, 1)):
+    written = json.loads((folder / "history.json").read_text())
+    for column in set(history) - {"seconds"}:
+        np.testing.assert_allclose(written[column], history[column], rtol=1e-5, err_msg=column)
+    for rank in ranks:
+        with np.load(f"{folder}-{rank}.npz") as found:
+            for name, array in weights.items():
+                np.testing.assert_allclose(found[name], array, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """(weights, history) of one process."""
+    return tiny_parallel.train(tmp_path_factory.mktemp("alone"), "torch")
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_two_processes_train_as_one_and_the_first_alone_writes(tmp_path, framework, alone):
+    folder = tmp_path / "run"
+    code, _, error = launch("tests/tiny_parallel.py", folder, framework)
+    assert code == 0, error[-3000:]
+    assert_equal(folder, *alone)
+    events = [path.parent.name for path in folder.rglob("events*")]
+    assert sorted(events) == ["train", "validation"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_is_started_again_and_training_ends_the_same(tmp_path, rank, alone):
+    folder = tmp_path / "run"
+    code, _, error = launch("tests/tiny_parallel.py", folder, "torch", rank, restarts=1)
+    assert code == 0 and (tmp_path / "run-killed").exists(), error[-3000:]
+    assert_equal(folder, *alone)
+
+
+def test_a_second_training_in_the_same_folder_says_so(tmp_path):
+    model = training.build_model(tiny_parallel.LRCN, 3)
+    with (
+        files.lock(tmp_path / "state.safetensors"),
+        pytest.raises(RuntimeError, match="in which a training is running"),
+    ):
+        training.train(model, *tiny_parallel.make_batches(), tiny_parallel.TRAINING, run=tmp_path)
+    assert not (tmp_path / "best.safetensors").exists()
+    with run.hold_folder(tmp_path), run.hold_folder(None):
+        pass
+
+
+def test_keras_on_tensorflow_says_what_it_wants_of_torchrun(tmp_path):
+    code = "from actlib.keras import distributed; distributed.join_processes()"
+    returned, _, error = start("-c", code, KERAS_BACKEND="tensorflow", WORLD_SIZE="2", RANK="0")
+    assert returned == 1 and "Set KERAS_BACKEND=torch" in error.splitlines()[-1]
