@@ -30,6 +30,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx):
         """Run a command; ACTLIB_TRACEBACK shows where an error comes from."""
+        paths.make_threads_sleep()
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
@@ -112,15 +113,16 @@ def train(**options):
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
     choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
     experiment = experiments.Experiment(**choices)
+    say = typer.echo if paths.process_place()[0] == 0 else str  # of several processes, the first speaks
     for split, part in _list_splits(options).items():
         weights = Path(experiment.weights, part)  # a run of several splits to start from
         start = {"weights": str(weights)} if part and weights.is_dir() else {}
         with _exit_when_stopped():
             experiments.run_training(replace(experiment, split=split, **start), options.out / part)
-        typer.echo(f"The best checkpoint is {options.out / part / paths.BEST}.")
+        say(f"The best checkpoint is {options.out / part / paths.BEST}.")
     words = ["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])]
     words += ["--splits", options.splits] if options.splits else []
-    typer.echo(f"Next: python -m actlib evaluate {shlex.join(words)}")
+    say(f"Next: python -m actlib evaluate {shlex.join(words)}")
 
 
 @app.command()

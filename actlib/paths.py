@@ -61,9 +61,14 @@ def show_progress() -> bool:
 
 def process_place() -> tuple[int, int]:
     """Return (rank of this process, number of processes) as torchrun tells them; (0, 1) without it."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    return read_torchrun("RANK"), read_torchrun("WORLD_SIZE") or 1
 
 
-def local_rank() -> int:
-    """Return the place of this process among those of its machine, as torchrun tells it; 0 without it."""
-    return int(os.environ.get("LOCAL_RANK", 0))
+def read_torchrun(name) -> int:
+    """Return a number that torchrun tells each of its processes, such as LOCAL_RANK; 0 without it."""
+    return int(os.environ.get(name, 0))
+
+
+def make_threads_sleep() -> None:
+    """Have threads that wait sleep instead of spin, which others on the same machine feel; before a framework loads."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

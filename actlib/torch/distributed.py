@@ -11,8 +11,10 @@ def join_processes() -> None:
     if paths.process_place()[1] == 1 or distributed.is_initialized():
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(paths.local_rank())
-    distributed.init_process_group()  # NCCL on GPUs, gloo on CPUs
+        torch.cuda.set_device(paths.read_torchrun("LOCAL_RANK"))
+    store, rank, number = next(distributed.rendezvous("env://"))
+    attempt = f"attempt {paths.read_torchrun('TORCHELASTIC_RESTART_COUNT')}"  # whose addresses no later one takes
+    distributed.init_process_group(store=distributed.PrefixStore(attempt, store), rank=rank, world_size=number)
 
 
 def sum_over_processes(values) -> list:
