@@ -28,7 +28,6 @@ from actlib.files import lock, write_whole
 from actlib.schedule import best_epoch, epochs_since_best
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
-READ_EVERY = 10  # batches: reading a loss makes a GPU wait
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
 
 
@@ -144,39 +143,13 @@ class ProgressBar:
             self.bar.close()
 
 
-class LossMeter:
-    """Tells a monitor of each batch of an epoch; reads the loss where it is computed only now and then."""
-
-    def __init__(self, training, epoch, num_batches):
-        self.epoch, self.num_batches, self.total = epoch, num_batches, training.num_epochs * num_batches
-        self.done, self.loss, self.before = 0, np.nan, np.zeros(3)
-
-    def count_batch(self, monitor, read_sums):
-        """Count a batch; `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far."""
-        self.done += 1
-        if self.done % READ_EVERY == 1 or self.done == self.num_batches:
-            sums = read_sums()
-            if not np.isfinite(sums[0]):
-                raise FloatingPointError(
-                    f"Expected a finite loss. Received: {sums[0]} in epoch {self.epoch + 1}. "
-                    "Lower the learning rate, or set clip_norm."
-                )
-            if sums[2] > self.before[2]:
-                self.loss, self.before = mean_of_sums(sums - self.before)[0], sums
-        monitor.on_batch(self.epoch * self.num_batches + self.done, self.total, self.loss)
-        if getattr(monitor, "stop", False):
-            raise KeyboardInterrupt
-
-
 class TensorBoardWriter:
-    """Writes a history, and what is added to it, into a run's folder (None: nowhere) for TensorBoard."""
+    """Writes a history, and what is added to it, into a folder (None: nowhere) for `tensorboard --logdir runs`."""
 
     def __init__(self, folder, history):
         self.paths = {}  # prefix of the history's names -> file
         for prefix, subset in (("", "train"), ("val_", "validation")) if folder else ():
-            self.paths[prefix] = path = Path(
-                folder, "tensorboard", subset, f"events.out.tfevents.{time.time():.0f}.actlib"
-            )
+            self.paths[prefix] = path = Path(folder, subset, f"events.out.tfevents.{time.time():.0f}.actlib")
             path.parent.mkdir(parents=True, exist_ok=True)
             for old in path.parent.glob("events.out.tfevents.*"):
                 old.unlink()
@@ -221,11 +194,6 @@ def trainable_weights(weights, frozen):
     """Return the weights outside of the frozen parts, see `specs.FROZEN_PARTS`; preprocessing never changes."""
     prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
-
-
-def mean_of_sums(sums):
-    """Return (mean loss, accuracy) from (sum of losses, correct predictions, clips)."""
-    return float(sums[0] / sums[2]), float(sums[1] / sums[2])
 
 
 def epoch_seed(seed, epoch):

@@ -48,7 +48,7 @@ class TrainingCallback(keras.callbacks.Callback):
         """Train for the epochs that are left: compile, then fit with this callback."""
         if self.run.finished:
             return
-        self.writer = run.TensorBoardWriter(self.run.best_path and self.run.folder, self.run.history)
+        self.writer = run.TensorBoardWriter(self.run.best_path and self.run.folder / "tensorboard", self.run.history)
         part = self.whole.head if self.batches.kind == "features" else self.whole
         model = _Trained(part, self.training)
         model.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than these trainings gain
@@ -83,7 +83,7 @@ class TrainingCallback(keras.callbacks.Callback):
         generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
             generator.state.assign(np.array([run.epoch_seed(self.seed, epoch), number], "uint32"))
-        self.meter = run.LossMeter(self.training, epoch, len(self.batches))
+        self.meter = schedule.LossMeter(self.training, epoch, len(self.batches))
 
     def on_train_batch_end(self, batch, logs=None):
         """Tell the monitor, and stop where it says so or where training has failed."""
@@ -145,4 +145,4 @@ class _Trained(keras.Model):
 
     def average(self):
         """Return (mean loss, accuracy) over all processes."""
-        return run.mean_of_sums(sum_over_processes([ops.stack([metric.result() for metric in self.sums])])[0])
+        return schedule.mean_of_sums(sum_over_processes([ops.stack([metric.result() for metric in self.sums])])[0])

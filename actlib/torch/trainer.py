@@ -51,7 +51,7 @@ class Trainer:
 
     def fit(self, monitor):
         """Train for the epochs that are left; `monitor` is told of each batch and epoch, as a `run.ProgressBar`."""
-        writer = run.TensorBoardWriter(self.run.best_path and self.run.folder, self.run.history)
+        writer = run.TensorBoardWriter(self.run.best_path and self.run.folder / "tensorboard", self.run.history)
         while not self.run.finished and self.num_epochs < self.training.num_epochs:
             started, rate = time.perf_counter(), schedule.learning_rate(self.training, self.run.history)
             set_rate(self.optimizer, rate)
@@ -70,7 +70,7 @@ class Trainer:
             self.model.convolutions.eval()  # frozen batch normalization keeps its statistics too
         device, steps = device_of(self.model), self.training.accumulation_steps
         self.sums = torch.zeros(3, device=device)  # of losses, correct predictions and clips
-        meter = run.LossMeter(self.training, self.num_epochs, len(self.batches))
+        meter = schedule.LossMeter(self.training, self.num_epochs, len(self.batches))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), fast_kernels(self.model):
             torch.manual_seed(run.epoch_seed(self.seed, self.num_epochs))  # dropout, the same after a resume
             self.optimizer.zero_grad(set_to_none=True)
@@ -132,7 +132,7 @@ class Trainer:
     def average(self):
         """Return (mean loss, accuracy) over all processes."""
         (self.sums,) = sum_over_processes([self.sums])
-        return run.mean_of_sums(self.read_sums())
+        return schedule.mean_of_sums(self.read_sums())
 
     def save_checkpoint(self, row):
         """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
