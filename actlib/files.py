@@ -21,7 +21,6 @@ FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)  # di
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # this machine, in the names of partial files
 OWNER = re.compile(rf"\.{HOST}-(\d{{1,9}})-\w+(\.old)?\.partial$")
 OLD_SECONDS = 3600.0  # a partial file that nobody wrote to for so long was left by a process that is gone
-MAX_STEM_BYTES = 200  # of a name that something is added to: names have 255 bytes at most
 
 
 @contextmanager
@@ -34,8 +33,7 @@ def partial_file(path):
         OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
     """
     path = Path(path)
-    owner = f"{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-    partial = path.with_name(f"{shorten_name(path.name)}.{owner}.partial")
+    partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.exists()  # a name that is too long is said before the work
@@ -106,7 +104,7 @@ def shorten_name(name) -> str:
     Args:
         name: text; systems take up to 255 bytes, of which a letter may have four.
     """
-    return name.encode(errors="ignore")[:MAX_STEM_BYTES].decode(errors="ignore")
+    return name.encode(errors="ignore")[:200].decode(errors="ignore")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from actlib.video import VideoError
 from actlib.video.metadata import probe_files
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
-NAME = re.compile(r"_g(\d+)_c(\d+)$")
+NAME = re.compile(r"^[^.].*_g(\d+)_c(\d+)$")
 COLUMNS = ("path", "name", "class_name", "label", "group", "clip", "frames", "fps", "width", "height", "bytes", "hash")
 
 
@@ -98,8 +98,7 @@ def _find_files(root, classes):
 
 
 def _find_videos(folder):
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    return sorted(path for path in paths if NAME.search(path.stem))
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and NAME.search(path.stem))
 
 
 def _row(path, info, classes):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +16,6 @@ from actlib.video.reader import VideoError, decode_frames, open_stream, read_pac
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 SAVE_EVERY = 500  # new videos after which the index is written, so that a listing that is cut goes on from there
 THREADS = min(4, os.cpu_count() or 1)  # more of them wait for each other, as each packet takes Python's lock
-HASH = re.compile("[0-9a-f]{16}")
 
 
 class VideoInfo(NamedTuple):
@@ -29,16 +27,9 @@ class VideoInfo(NamedTuple):
     height: int
 
 
-class FileInfo(NamedTuple):
-    """What the index keeps of a file: its size and time on disk, what `probe_video` says, its content hash."""
-
-    bytes: int
-    mtime_ns: int
-    frames: int
-    fps: float
-    width: int
-    height: int
-    hash: str
+# What the index keeps of a file: its size and time on disk, what `probe_video` says, its content hash.
+_FIELDS = {"bytes": int, "mtime_ns": int, **VideoInfo.__annotations__, "hash": str}
+FileInfo = NamedTuple("FileInfo", _FIELDS.items())
 
 
 def probe_video(path) -> VideoInfo:
@@ -107,9 +98,8 @@ def _state(path):
 
 
 def _try_probe(path):
-    state = _state(path)
     try:
-        return FileInfo(*state or (), *probe_video(path), content_hash(path))  # read again, while the system holds it
+        return FileInfo(*_state(path) or (), *probe_video(path), content_hash(path))  # while the system holds it
     except (VideoError, OSError) as error:
         return str(error)
 
@@ -122,9 +112,8 @@ def _save_index(path, index):
 
 
 def _read_index(path):
-    kinds = [*FileInfo.__annotations__.values()]
     try:
         infos = [(key, FileInfo(*info)) for key, info in json.loads(path.read_text()).items()]
-        return {key: info for key, info in infos if [*map(type, info)] == kinds and HASH.fullmatch(info.hash)}
+        return {key: info for key, info in infos if [*map(type, info)] == [*_FIELDS.values()] and info.hash.isalnum()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # what is damaged or of an earlier form is made again

@@ -15,6 +15,7 @@ from actlib.files import require_file
 
 LARGE_FRAME = 640 * 480  # pixels; in smaller ones, decoding threads cost more than they gain
 THREADED = ("h264", "hevc", "vp9", "libdav1d")  # codecs whose threads give the same pixels each time, damaged or not
+FPS_RANGE = (0.01, 1000.0)  # frames a second of what is written or streamed
 MAX_PIXELS = 8192 * 4320  # of a frame; decoding a larger one takes memory by the gigabyte
 CONTAINERS = "avi,mov,matroska,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,asf,flv,ogg,mxf,nut,rm,dv,mjpeg"
 CONTAINERS += ",gif,apng,yuv4mpegpipe,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"  # none points to other files
@@ -38,14 +39,14 @@ def open_stream(path):
         require_file(path)
         with av.open(os.path.abspath(path), options=options, metadata_errors="replace") as container:
             cover = av.stream.Disposition.attached_pic
-            streams = [stream for stream in container.streams.video if not stream.disposition & cover]
-            if not streams or streams[0].codec_context is None:
-                found = "one without a decoder" if streams else "none"
-                raise VideoError(f"Expected a video. Received: {found} in {path}. Convert it, or leave it out.")
+            streams = [each for each in container.streams.video if each.codec_context and not each.disposition & cover]
+            if not streams:
+                raise VideoError(f"Expected a video. Received: none with a decoder in {path}. Leave it out.")
             context = streams[0].codec_context
             if not 0 < context.width * context.height <= MAX_PIXELS:  # 0: the decoder was not allowed to look
-                found = f"Expected frames of up to {MAX_PIXELS:,} pixels. Received: larger ones, or none, in {path}."
-                raise VideoError(f"{found} Export it smaller, or leave it out.")
+                raise VideoError(
+                    f"Expected up to {MAX_PIXELS:,} pixels. Received: more, or none, in {path}. Leave it out."
+                )
             context.options = {"max_pixels": options["max_pixels"]}
             is_large = context.width * context.height > LARGE_FRAME and context.name in THREADED
             context.thread_type, context.thread_count = "AUTO", 0 if is_large else 1  # 0: one for each core
@@ -69,22 +70,21 @@ def read_packets(container, stream):
     Raises:
         VideoError: at the end, there were fewer frames, or less time in all streams, than the header says.
     """
-    timed = not stream.frames and container.duration and container.format.name.split(",")[0] in TIMED
+    timed = not stream.frames and container.format.name.split(",")[0] in TIMED
+    promised = container.duration / av.time_base if timed and container.duration else 0.0
     gap, count, seconds, is_cut = 1 / float(stream.average_rate or 25), 0, 0.0, False
-    for packet in container.demux() if timed else container.demux(stream):
+    for packet in container.demux() if promised else container.demux(stream):
         is_cut |= packet.is_corrupt
         if packet.size and not packet.is_corrupt:
             count += packet.stream_index == stream.index
-            if timed and packet.pts is not None:
-                length = float(packet.duration * packet.time_base) if packet.duration else gap
-                seconds = max(seconds, float(packet.pts * packet.time_base) + length)
+            length = float((packet.duration or 0) * packet.time_base) or gap
+            seconds = max(seconds, float((packet.pts or 0) * packet.time_base) + length)
         if packet.stream_index == stream.index:
             yield packet
     if count < stream.frames:
         raise missing_frames(container.name, stream.frames, count)
-    if timed and (is_cut or seconds < container.duration / av.time_base - gap / 2):
-        promised = f"{container.duration / av.time_base:.2f} seconds"
-        found = f"Expected {promised}. Received: {seconds:.2f} in {container.name}."
+    if promised and (is_cut or seconds < promised - gap / 2):
+        found = f"Expected {promised:.2f} seconds. Received: {seconds:.2f} in {container.name}."
         raise VideoError(f"{found} The rest is cut off: copy or export the file again, or leave it out.")
 
 
@@ -133,7 +133,7 @@ class FrameConverter:
         self._size = self._size or shown_size(frame, self._stream)
         turns = quarter_turns(frame)
         height, width = self._size[::-1] if turns % 2 else self._size
-        kind = "rgba" if has_alpha(frame) else "rgb24"
+        kind = "rgba" if frame.format.has_palette or any(part.is_alpha for part in frame.format.components) else "rgb24"
         options = {"format": kind, "interpolation": "AREA", "threads": 1}
         image = self._reformatter.reformat(frame, width=width, height=height, **options).to_ndarray()
         if kind == "rgba":
@@ -152,11 +152,6 @@ def shown_size(frame, stream):
 def quarter_turns(frame):
     """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3."""
     return round(frame.rotation / 90) % 4
-
-
-def has_alpha(frame):
-    """Tell whether a frame may be transparent: it has an alpha channel or a palette."""
-    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
 def read_clip(path, indices, *, size=None):
@@ -215,6 +210,4 @@ def read_frames(path, *, size=None):
         uint8 (H, W, 3), RGB, upright.
     """
     with open_stream(path) as (container, stream):
-        convert = FrameConverter(stream, size)
-        for frame in decode_frames(read_packets(container, stream), path):
-            yield convert(frame)
+        yield from map(FrameConverter(stream, size), decode_frames(read_packets(container, stream), path))

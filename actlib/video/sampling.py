@@ -104,8 +104,7 @@ def make_sampler(name, num_frames, *, stride=None):
 
 
 def _sample(name, num_frames, stride, num_video_frames, rng=None):
-    options = {"rng": rng} if name in RANDOM_SAMPLING else {}
-    options |= {"stride": stride} if stride is not None else {}
+    options = ({"rng": rng} if name in RANDOM_SAMPLING else {}) | ({} if stride is None else {"stride": stride})
     return SAMPLING[name](num_video_frames, num_frames, **options).reshape(-1, num_frames)
 
 

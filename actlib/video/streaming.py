@@ -18,7 +18,6 @@ from actlib.files import shorten_name, write_whole
 from actlib.video import reader
 from actlib.video.reader import VideoError, missing_frames, open_stream, read_packets
 
-MIN_FPS = 0.01  # of a steady stream; what is slower repeats its frames
 MAX_GAP = 60.0  # seconds that a frame counts where lengths are counted; what is above is taken for a broken clock
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
 
@@ -74,7 +73,7 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
         _check_limit(path, limits, "max_side", max(stream.codec_context.width, stream.codec_context.height))
         first = next(_decode_frames(container, stream, path))
         told = next((rate for rate in (stream.guessed_rate, stream.average_rate) if rate and rate <= 300), 25)
-        frame, fps = first[0], max(MIN_FPS, float(told) / max(1, math.ceil(told / max_fps - 1e-6)))
+        frame, fps = first[0], max(reader.FPS_RANGE[0], float(told) / max(1, math.ceil(told / max_fps - 1e-6)))
         height, width = reader.shown_size(frame, stream)
         whole = Fraction(container.duration or 0, av.time_base)
         seconds = float(stream.duration * stream.time_base if stream.duration else whole)
@@ -127,9 +126,8 @@ def resample_fps(frames, fps):
     slot = 0
     for (frame, start, duration), following in itertools.pairwise(itertools.chain(frames, [None])):
         end = following[1] if following else start + duration
-        until = max(slot, math.ceil(end * fps - 0.5 - 1e-6))  # a hair is taken off against rounding
-        until = max(until, 1) if following is None else until  # a video shows at least one frame
-        yield frame, until - slot
+        until = max(slot, following is None, math.ceil(end * fps - 0.5 - 1e-6))  # a hair less, against rounding
+        yield frame, until - slot  # the last of a video is shown at least once
         slot = until
 
 
@@ -177,10 +175,8 @@ def _decode_packets(container, stream, path):
         try:
             packet = next(packets, None)
             yield from packet.decode() if packet is not None else ()
-        except av.error.EOFError:
-            break
-        except av.error.FFmpegError:
-            broken += 1
+        except av.error.FFmpegError as error:
+            broken += not isinstance(error, av.error.EOFError)
         except VideoError as error:  # it ends too early
             warnings.warn(str(error), stacklevel=5)
     if broken:

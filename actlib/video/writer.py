@@ -9,10 +9,9 @@ import numpy as np
 from actlib.files import content_hash, partial_file, shorten_name
 from actlib.paths import cache_folder
 from actlib.video.metadata import probe_video
-from actlib.video.reader import read_frames
+from actlib.video.reader import FPS_RANGE, read_frames
 
 H264 = {"preset": "veryfast", "crf": "20", "bf": "0", "g": "25"}  # no B-frames: frame i shows at i / fps
-FPS_RANGE = (0.01, 1000.0)  # frames a second that films can have
 
 
 def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
