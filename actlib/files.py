@@ -44,7 +44,7 @@ def partial_file(path):
         if error.errno not in FULL and Path(str(error.filename)) not in (partial, path, *path.parents):
             raise  # it is about something else
         found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
-        advice = "Free some disk, or choose another name or folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else)"
+        advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
         raise OSError(error.errno, f"{found} {advice}", str(path)) from error
     finally:
         _remove(partial)

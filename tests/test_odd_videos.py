@@ -287,7 +287,7 @@ def test_names_as_long_as_systems_allow(tmp_path):
     assert annotate_video(long, Photometer(), out).path == out and out.exists()
     assert save_upload("映" * 200 + ".mp4", b"x", tmp_path / "uploads").exists()
     frames = iter(draw_frames(3))
-    with pytest.raises(OSError, match="another name or folder") as caught:
+    with pytest.raises(OSError, match="another folder .* or name") as caught:
         write_video(tmp_path / f"{'x' * 252}.mp4", frames, fps=25)
     assert "too long" in str(caught.value) and len(list(frames)) == 3  # said before the work
     with pytest.raises(VideoError, match="too long"):
