@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_parallel
+from bright_and_dark import write_data
 
 from actlib import files, run
 from actlib.torch import training
@@ -26,11 +27,10 @@ def start(*command, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-def launch(*command, restarts=0):
+def launch(*command, restarts=0, **environment):
     """Run a program in two processes."""
-    return start(
-        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--max-restarts", restarts, *command
-    )
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--max-restarts", restarts)
+    return start(*launcher, *command, **environment)
 
 
 def assert_equal(folder, weights, history, *, ranks=(0, 1)):
@@ -65,6 +65,15 @@ def test_a_killed_process_is_started_again_and_training_ends_the_same(tmp_path, 
     code, _, error = launch("tests/tiny_parallel.py", folder, "torch", rank, restarts=1)
     assert code == 0 and (tmp_path / "run-killed").exists(), error[-3000:]
     assert_equal(folder, *alone)
+
+
+def test_the_command_line_trains_in_two_processes_and_one_speaks(tmp_path):
+    data, cache = write_data(tmp_path / "data"), {"ACTLIB_CACHE": str(tmp_path / "cache")}
+    words = ["--data", data, "--preset", "slim_frames", "--weights", "none", "--epochs", 1, "--out", tmp_path / "run"]
+    code, said, error = launch("-m", "actlib", "train", *words, **cache)
+    assert code == 0, error[-3000:]
+    assert said.count("The best checkpoint is") == said.count("Next: python -m actlib evaluate") == 1
+    assert len(json.loads((tmp_path / "run" / "history.json").read_text())["epoch"]) == 1
 
 
 def test_a_second_training_in_the_same_folder_says_so(tmp_path):
