@@ -39,6 +39,7 @@ def test_a_plateau_is_counted_anew_after_each_drop_and_each_better_loss():
     training = replace(SGD, num_epochs=9, learning_rate=1.0, plateau_patience=2, plateau_factor=0.1)
     losses = [1.0, 0.5, 0.6, 0.7, 0.4, 0.6, float("nan"), 0.6, 0.6]
     assert list_rates(training, losses) == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01])
+    assert list_rates(replace(training, num_epochs=6), [1.0] * 6) == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01])
     assert list_rates(replace(training, plateau_patience=None)) == [1.0] * 9
 
 

@@ -14,6 +14,8 @@ from actlib.torch.optimizers import get_state, make_optimizer, set_rate, set_sta
 from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
 from actlib.torch.weights import get_weights, save_model, set_weights
 
+READERS = 4  # processes that read, crop and flip pixels ahead of a GPU; the same clips in the same order as without
+
 
 class Trainer:
     """The loops of a training: its epochs, and what a `run.Run` keeps of them.
@@ -41,7 +43,8 @@ class Trainer:
         weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
         place = paths.process_place()
         parts = BatchParts(batches, steps=training.accumulation_steps, process=place, class_weights=weights)
-        self.loader = make_loader(parts, epoch=self.num_epochs)
+        workers = READERS if batches.kind == "frames" and device_of(model).type == "cuda" else 0
+        self.loader = make_loader(parts, epoch=self.num_epochs, workers=workers)
         self.validation = validation and make_loader(BatchParts(validation, process=place), fixed=True)
 
     @property
