@@ -54,6 +54,11 @@ def vgg16_file() -> Path:
     return Path(read_setting("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / VGG16)
 
 
+def shipped_runs(data) -> Path:
+    """Return the folder of the runs that come with the project, by the name of the data that they were trained on."""
+    return home_folder() / "pretrained" / data
+
+
 def show_progress() -> bool:
     """Tell whether progress bars may be shown: not with TQDM_DISABLE, which tqdm itself forgets in notebooks."""
     return "TQDM_DISABLE" not in os.environ

@@ -107,6 +107,23 @@ def test_the_same_code_does_not_stand_in_two_lessons():
                 )
 
 
+def test_models_of_the_sample_are_shipped_without_a_path_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACTLIB_HOME", str(tmp_path / "home"))
+    run = tmp_path / "models" / "sample" / "keras_lrcn"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").write_bytes(b"\xffweights")
+    (run / "best.json").write_text(json.dumps({"weights": str(tmp_path / "models" / "sample" / "keras_frames")}))
+    (run / "state.safetensors").touch()
+    tour.ship_runs(tmp_path / "models")
+    shipped = tmp_path / "home" / "pretrained" / "sample"
+    assert {path.relative_to(shipped).as_posix() for path in shipped.rglob("*.*")} == {
+        "keras_lrcn/best.safetensors",
+        "keras_lrcn/best.json",
+    }
+    assert json.loads((shipped / "keras_lrcn/best.json").read_text())["weights"] == "runs/lessons/sample/keras_frames"
+    assert (shipped / "keras_lrcn/best.safetensors").read_bytes() == b"\xffweights"
+
+
 def test_tidy_notebook_drops_widget_views_and_keeps_pictures():
     output = {
         "output_type": "display_data",

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actlib import checkpoints, specs
-from actlib.experiment import Experiment, load_predictor
+from actlib import checkpoints, paths, specs
+from actlib.experiment import Experiment, choose_run, load_predictor, runs_folder
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
 
@@ -48,6 +48,20 @@ def test_clip_length_and_readout_are_those_of_the_changed_preset(name, kind, rea
 def test_a_missing_checkpoint_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="Run the lesson that trains them"):
         load_predictor(tmp_path / "keras_frames")
+
+
+def test_a_lesson_takes_its_own_run_else_the_other_frameworks_else_the_shipped_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ACTLIB_HOME", str(tmp_path))
+    own, other = (runs_folder("/data/clips") / f"{name}_lrcn" for name in ("torch", "keras"))
+    shipped = paths.shipped_runs("clips") / "torch_lrcn"
+    assert choose_run("/data/clips", "lrcn") == own  # which is not there: whoever loads it is told what to run
+    for run, says in ((shipped, "comes with the project"), (other, "of the other framework"), (own, "")):
+        run.mkdir(parents=True)
+        (run / paths.BEST).touch()
+        assert choose_run("/data/clips", "lrcn") == run
+        printed = capsys.readouterr().out
+        assert says in printed and bool(printed) == bool(says)
+    assert choose_run("/data/clips", "lrcn", framework="keras") == other
 
 
 def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):

@@ -23,6 +23,8 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
+from actlib.experiment import BACKENDS
+from actlib.paths import BEST, RESULTS, shipped_runs
 from actlib.sample import data_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +128,23 @@ def run_tour(out, *, only=None, keep=False):
     summary = {"seconds": seconds, "lessons": records, "models": list_models(runs)}
     (out / "results.json").write_text(json.dumps(summary, indent=2))
     (out / "index.html").write_text(make_index(summary))
+    if keep:
+        ship_runs(runs)
     return summary
+
+
+def ship_runs(runs):
+    """Copy the small checkpoints of the sample set to where the project ships them, without this machine's paths.
+
+    Args:
+        runs: folder of the lessons' models, which holds `sample` if they were run on it.
+    """
+    for run in (Path(runs) / "sample" / f"{name}_{model}" for name in BACKENDS for model in ("frames", "lrcn")):
+        target = shipped_runs("sample") / run.name
+        for path in (run / name for name in (BEST, "best.json", RESULTS) if (run / name).exists()):
+            target.mkdir(parents=True, exist_ok=True)
+            text = path.suffix == ".json" and path.read_text().replace(str(runs), "runs/lessons")
+            (target / path.name).write_bytes(text.encode() if text else path.read_bytes())
 
 
 def _write_lesson(notebook, path):

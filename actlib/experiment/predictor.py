@@ -8,7 +8,7 @@ import numpy as np
 
 from actlib import checkpoints, paths
 from actlib.dataset import ClipBatches
-from actlib.experiment.preparing import load_backend
+from actlib.experiment.preparing import BACKENDS, load_backend, runs_folder
 from actlib.specs import LRCNSpec
 from actlib.video import make_sampler
 
@@ -23,6 +23,27 @@ def find_checkpoint(checkpoint):
             "'python -m actlib train', first; ImageNet's come with 'python -m actlib fetch vgg16'."
         )
     return path
+
+
+def choose_run(folder, model, *, framework="torch"):
+    """Return the run of a model that lessons trained on this data, or the one that comes with the project.
+
+    Args:
+        folder: The data folder.
+        model: "frames" or "lrcn".
+        framework: Whose run is preferred; where only the other's is there, that one is taken, as weights belong to
+            neither. One line is printed if it is not this framework's own.
+
+    Returns:
+        The run's folder, whether or not there is a checkpoint in it.
+    """
+    names = [f"{each}_{model}" for each in (framework, *BACKENDS)]
+    runs = [runs_folder(folder) / name for name in names] + [paths.shipped_runs(runs_folder(folder).name) / names[0]]
+    run = next((run for run in runs if (run / paths.BEST).exists()), runs[0])
+    if run != runs[0]:
+        where = "comes with the project" if run == runs[-1] else "is of the other framework"
+        print(f"There is no {names[0]} yet, so this is {run.name}, which {where}.")
+    return run
 
 
 def load_initial_weights(weights):
