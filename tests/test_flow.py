@@ -111,6 +111,7 @@ def test_the_flow_of_a_frame_leads_to_the_next_and_the_last_has_that_of_the_last
     assert (pictures[0] != pictures[1]).any()
     read = list(read_frames(movie))
     assert (pictures[1] == encode_flow(measure_flow(read[0], read[1]))).all()
+    assert (pictures[2] == encode_flow(measure_flow(read[2], read[3]))).all()
     inside = list(moving_square(1))[0][1]
     assert np.abs(np.median(decode_flow(pictures[1])[inside], axis=(0, 1)) - STEP).max() < 0.3
 
