@@ -4,6 +4,7 @@ A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and re
 and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("frames" or "lrcn") and `readout`.
 """
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,24 +56,46 @@ class Timeline(NamedTuple):
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
-    """Predict a video, a path or what `open_video` gave: each step, and the whole by the model's read-out."""
+    """Predict a video: each step, and the whole by the model's read-out.
+
+    Args:
+        video: a path, or what `open_video` gave.
+        model: see this module.
+        window: WindowConfig: time span, smoothing, temperature.
+
+    Raises:
+        ValueError: the model's logits have another shape.
+        VideoError: the video cannot be used.
+    """
     stream = video if hasattr(video, "fps") else open_video(video)
     windows = []
-    seconds, probabilities = zip(*_predict_steps(stream, model, window, windows), strict=True)
+    seconds, probabilities = zip(*predict_steps(stream, model, window=window, windows=windows), strict=True)
     pooled = pool_clips(np.stack(windows) / window.temperature, model.readout).mean(axis=0)
     return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled)
 
 
-def predict_steps(stream, model, *, window=WINDOW):
+def predict_steps(stream, model, *, window=WINDOW, windows=None):
     """Yield the Steps of a video as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training, so there are T steps in a window's time. The first window
     gives its T steps; an LRCN's next windows each begin half a window later and give their later half, so that a step
     never sees frames that come after it. With the read-out "mean", a step's logits are the mean of its window's so far.
 
-    Arguments are those of `predict_timeline`, but for the path.
+    Args:
+        stream: what `open_video` gave.
+        model: see this module.
+        window: WindowConfig.
+        windows: a list to which each window's logits, float (T, K), are added, or None.
+
+    Raises:
+        ValueError: the model's logits have another shape.
     """
-    return _predict_steps(stream, model, window, deque(maxlen=0))
+    spanned = window.window_seconds or getattr(model, "window_seconds", None)
+    fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
+    frames = stream_frames(stream, size=model.size, fps=fps)
+    rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows)
+    rows = smooth((softmax(row / window.temperature) for row in rows), window.smoothing_seconds * fps)
+    yield from (Step((index + 0.5) / fps, row) for index, row in enumerate(rows))
 
 
 def smooth(rows, time_constant):
@@ -80,7 +103,9 @@ def smooth(rows, time_constant):
 
     After a clean change the new class takes over once 0.69 time constants have passed: steadiness is paid with delay.
 
-    The time constant is in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
+    Args:
+        rows: iterable of numbers or arrays.
+        time_constant: in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
 
     Example:
         >>> [round(float(row), 2) for row in smooth([0.0, 1.0, 1.0], 1.0)]
@@ -93,24 +118,20 @@ def smooth(rows, time_constant):
 
 
 def find_segments(labels) -> list[Segment]:
-    """Cut a row of labels, one a frame, into stretches of one label, end to end.
+    """Cut a row of labels into stretches of one label, end to end.
+
+    Args:
+        labels: iterable, one a frame.
 
     Example:
         >>> find_segments("aab")
         [Segment(start=0, stop=2, label='a'), Segment(start=2, stop=3, label='b')]
     """
-    segments = []
-    for index, label in enumerate(labels):
-        extend_segments(segments, index, label)
+    segments, start = [], 0
+    for label, stretch in itertools.groupby(labels):
+        segments.append(Segment(start, start + sum(1 for _ in stretch), label))
+        start = segments[-1].stop
     return segments
-
-
-def extend_segments(segments, index, label):
-    """Add the label of frame `index`, the one after the last, to a list of segments in place."""
-    if segments and segments[-1].label == label:
-        segments[-1] = segments[-1]._replace(stop=index + 1)
-    else:
-        segments.append(Segment(index, index + 1, label))
 
 
 def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
@@ -132,21 +153,10 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
     """
     rows = []
     for change in truth[1:]:
-        parts = [part for part in predicted if part.label == change.label and part.stop > change.start]
-        followed = parts and parts[0].start < change.stop
-        delay = float(max(0, parts[0].start - change.start)) if followed else np.nan
+        parts = [part for part in predicted if part.label == change.label and change.start < part.stop]
+        delay = max(0.0, parts[0].start - change.start) if parts and parts[0].start < change.stop else np.nan
         rows.append((change.start, change.start / fps, change.label, delay, delay / fps))
     return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
-
-
-def _predict_steps(stream, model, window, windows):
-    """Yield the Steps; each window's logits (T, K) are added to `windows`."""
-    spanned = window.window_seconds or getattr(model, "window_seconds", None)
-    fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
-    frames = stream_frames(stream, size=model.size, fps=fps)
-    probabilities = (softmax(row / window.temperature) for row in _predict_rows(frames, model, windows))
-    for index, row in enumerate(smooth(probabilities, window.smoothing_seconds * fps)):
-        yield Step((index + 0.5) / fps, row)
 
 
 def _predict_rows(frames, model, windows):

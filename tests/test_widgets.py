@@ -35,8 +35,7 @@ from actlib.widgets import (
     TrainingMonitor,
     build_timelines,
 )
-from actlib.widgets.costs import list_costs
-from actlib.widgets.sampling import RULES, STRIDES, describe_rule
+from actlib.widgets.sampling import RULES, STRIDES, describe_rule, list_costs
 from actlib.widgets.stills import write_lines
 from actlib.widgets.timelines import choose_lines, make_verdict
 
@@ -289,9 +288,8 @@ def test_traits_keep_within_bounds(videos):
 
 def test_browser_filters_and_choice(videos):
     browser = ClipBrowser(videos, filters={"class_name": "Sit"})
-    assert browser.row is None
     browser.selected = videos["name"].iloc[2]
-    assert browser.row["class_name"] == "Stand"
+    assert browser.selected == "Stand/v_Stand_g01_c01.avi"
     with pytest.raises(TraitError, match="any of .*'search', 'class_name'"):
         browser.filters = {"colour": "red"}
 
@@ -432,9 +430,9 @@ def test_sampling_follows_its_traits(videos, ask):
 
 
 def test_costs_count_what_is_taken():
-    costs = {name: (value, remark) for name, value, remark in list_costs(CLIPS, 30, fps=25.0, decode_seconds=0.004)}
+    costs = {name: (value, remark) for name, value, remark in list_costs(CLIPS, 30, fps=25.0)}
     assert costs["frames taken"] == ("6", "4 different ones of 30, in 2 clips of 3")
-    assert costs["reading"] == ("4 ms", "measured here, at 224 px; 21 frames decoded")
+    assert costs["reading"] == ("21 frames", "decoded, up to the last that is taken")
     assert costs["pixels"][0] == f"{6 * 224 * 224 * 3 / 2**20:.1f} MB"
     assert costs["arithmetic of vgg16"][0] == "184 GFLOP" and costs["arithmetic of vgg16"][1].startswith("30.7 a frame")
     assert costs["features kept"][0] == f"{4 * 512 * 7 * 7 * 2 / 2**20:.2f} MB"

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from actlib.animation import write_animation
 from actlib.annotate.panel import COLORS, NIGHT, REFERENCE, Panel
 from actlib.evaluation import NONE_OF_THESE
-from actlib.timeline import WINDOW, Segment, extend_segments, measure_delays, predict_steps
+from actlib.timeline import WINDOW, Segment, find_segments, measure_delays, predict_steps
 from actlib.video import LIMITS, open_video, stream_frames, write_video
 
 MAX_SIDE = 960  # pixels of the longer side of the picture
@@ -54,17 +54,17 @@ def annotate_video(video, model, out, *, true_label=None, window=WINDOW, limits=
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
     _refuse_inputs(out, video)
     stream = open_video(video, limits=limits, max_side=MAX_SIDE)
-    truth, predicted = _check_truth(true_label, model.classes, stream), []
-    frames = _draw_frames(stream, model, truth=truth, window=window, predicted=predicted)
+    truth, labels = _check_truth(true_label, model.classes, stream), []
+    frames = _draw_frames(stream, model, truth=truth, window=window, labels=labels)
     frames = tqdm(frames, out.name, stream.num_frames, unit="frame", leave=False)
     if out.suffix.lower() == ".gif":
         write_animation(out, frames, fps=stream.fps, max_bytes=max_bytes, reserved=COLORS)
     else:
         write_video(out, frames, fps=stream.fps)
-    num_frames = predicted[-1].stop
-    accuracy = _count_common(predicted, truth) / num_frames if truth else None
+    predicted = find_segments(labels)
+    accuracy = _count_common(predicted, truth) / len(labels) if truth else None
     delays = measure_delays(predicted, truth or [], fps=stream.fps)
-    return Annotated(out, num_frames, stream.fps, predicted, accuracy, delays)
+    return Annotated(out, len(labels), stream.fps, predicted, accuracy, delays)
 
 
 def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[Segment]:
@@ -89,16 +89,16 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
     if not videos or len(labels) != len(videos):
         raise ValueError(f"Expected a label for each of at least 1 video. Received: {len(labels)} for {len(videos)}.")
     _refuse_inputs(out, *videos)
-    segments = []
+    shown = []
 
     def fitted_frames():
         for video, label in zip(videos, labels, strict=True):
             for frame in stream_frames(open_video(video), fps=fps):
-                extend_segments(segments, segments[-1].stop if segments else 0, label)
+                shown.append(label)
                 yield fit_frame(frame, size)
 
     write_video(out, fitted_frames(), fps=fps)
-    return segments
+    return find_segments(shown)
 
 
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -114,8 +114,8 @@ def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 
 
-def _draw_frames(stream, model, *, truth, window, predicted):
-    """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `predicted` grows by their labels."""
+def _draw_frames(stream, model, *, truth, window, labels):
+    """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `labels` grows by theirs."""
     grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
     height, width = (2 * max(1, round(side * grow / 2)) for side in (stream.height, stream.width))
     canvas = max(REFERENCE, width)
@@ -125,10 +125,9 @@ def _draw_frames(stream, model, *, truth, window, predicted):
     held = _hold_steps(predict_steps(stream, model, window=window), stream.fps)
     for index, (frame, probabilities) in enumerate(zip(frames, held, strict=False)):
         best = int(probabilities.argmax())
-        label = model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE
-        extend_segments(predicted, index, label)
+        labels.append(model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE)
         picture = ImageOps.pad(Image.fromarray(frame), (canvas, height), color=NIGHT)
-        yield np.concatenate([picture, panel.draw(index, probabilities, label)])
+        yield np.concatenate([picture, panel.draw(index, probabilities, labels[-1])])
 
 
 def _hold_steps(steps, fps):

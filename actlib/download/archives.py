@@ -73,7 +73,7 @@ def open_archive(source):
 
 def _list_members(source, stack):
     if isinstance(source, RemoteFile):
-        return _list_zip(stack.enter_context(remotezip.RemoteZip(source, fetcher=_RangeFetcher)))
+        return _list_infos(stack.enter_context(remotezip.RemoteZip(source, fetcher=_RangeFetcher)))
     path = Path(source)
     if path.is_dir():
         files = [path / name for name in glob.iglob("**", root_dir=path, recursive=True)]
@@ -81,20 +81,19 @@ def _list_members(source, stack):
     if not path.is_file():
         raise DownloadError(f"Expected an archive or a folder. Received: {path}, which is not there. Check it.")
     if rarfile.is_rarfile(path):
-        file = stack.enter_context(rarfile.RarFile(path, errors="strict"))
-        infos = [info for info in file.infolist() if info.is_file()]
-        return [(info.filename, Member(info.file_size, info.CRC, partial(file.open, info))) for info in infos]
+        return _list_infos(stack.enter_context(rarfile.RarFile(path, errors="strict")))
     if tarfile.is_tarfile(path):  # before ZIP: a TAR may end with one
         file = stack.enter_context(tarfile.TarFile.open(path))
         return [(info.name, Member(info.size, None, partial(file.extractfile, info))) for info in file if info.isreg()]
     if zipfile.is_zipfile(path):
-        return _list_zip(stack.enter_context(zipfile.ZipFile(path)))
+        return _list_infos(stack.enter_context(zipfile.ZipFile(path)))
     with open(path, "rb") as file:
         raise ValueError(f"no ZIP, TAR or RAR; it starts with {file.read(24)!r}, perhaps a web page under that name")
 
 
-def _list_zip(file):
-    infos = [info for info in file.infolist() if not info.is_dir()]
+def _list_infos(file):
+    """Members of a ZIP or a RAR; their libraries are alike, but that a RAR's has links."""
+    infos = [info for info in file.infolist() if getattr(info, "is_file", lambda: not info.is_dir())()]  # noqa: B023
     return [(info.filename, Member(info.file_size, info.CRC, partial(file.open, info))) for info in infos]
 
 
@@ -126,14 +125,12 @@ def unpack(members, folder, places, *, largest) -> int:
         DownloadError: there is no room.
     """
     todo = {}
-    for name, member in members.items():
-        if name not in places:
-            continue
+    for name, member in ((name, member) for name, member in members.items() if name in places):
         if not INSIDE.fullmatch(places[name]):
             raise ArchiveError(f"Expected a path that stays in its folder. Received: {places[name]!r}.")
         if member.size > largest:
-            size = format_size(member.size)
-            raise ArchiveError(f"Expected files up to {format_size(largest)}. Received: {name} of {size}.")
+            found = f"{name} of {format_size(member.size)}"
+            raise ArchiveError(f"Expected files up to {format_size(largest)}. Received: {found}.")
         if not _is_there(member, path := Path(folder) / places[name]):
             todo[path] = member
     total = sum(member.size for member in todo.values())

@@ -40,12 +40,6 @@ class ClipBrowser(ClipWidget):
     def __init__(self, videos, *, timelines=None, **traits):
         super().__init__(videos, timelines=name_models(timelines), **traits)
 
-    @property
-    def row(self):
-        """The row of the chosen video, or None."""
-        found = self.videos[self.videos["name"] == self.selected]
-        return found.iloc[0] if len(found) else None
-
     def handle_table(self, _content):
         """Reply with what the filters and the cards need of every row, one list a column; class names come once."""
         index, classes = pd.factorize(self.videos["class_name"], sort=True)

@@ -1,15 +1,12 @@
 """SamplingExplorer: choose a rule, T and a stride; see which frames are taken, and what they cost."""
 
-import time
-
 import numpy as np
 import traitlets
 
 from actlib.plots import plot_sampling, show_frames
 from actlib.specs import VGG16
-from actlib.video import VideoError, make_sampler, read_clip, sample_uniform
+from actlib.video import make_sampler, read_clip, sample_uniform
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
-from actlib.widgets.costs import list_costs
 from actlib.widgets.notebook import join_files
 from actlib.widgets.player import tabulate_video
 from actlib.widgets.stills import encode, write_lines
@@ -48,7 +45,6 @@ class SamplingExplorer(ClipWidget):
         videos, self.problem = tabulate_video(video)
         super().__init__(videos, **{"stride": STRIDES.get(traits.get("rule"), 8), **traits})
         self.length, self.fps = int(videos["frames"].iloc[0]), float(videos["fps"].iloc[0])
-        self.observe(self._begin_stride, "rule")
         self.observe(self._choose, ["rule", "num_frames", "stride", "seed"])
         self._choose()
 
@@ -57,21 +53,14 @@ class SamplingExplorer(ClipWidget):
         """Frames of each clip, int64 (M, T)."""
         return np.array(self.taken, np.int64)
 
-    def _begin_stride(self, change):
-        self.stride = STRIDES.get(change["new"], self.stride)
-
-    def _choose(self, _change=None):
+    def _choose(self, change=None):
+        if change and change["name"] == "rule":
+            self.stride = STRIDES.get(self.rule, self.stride)
         sampler = make_sampler(self.rule, self.num_frames, stride=self.stride if self.rule in STRIDES else None)
         clips = sampler(self.length, np.random.default_rng(self.seed))
-        start = time.perf_counter()
-        try:
-            read_clip(self.locate(0), np.unique(clips), size=VGG16.size)
-        except (VideoError, OSError) as error:
-            self.problem = str(error)
-        seconds = time.perf_counter() - start
         with self.hold_sync():
             self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
-            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps, decode_seconds=seconds)]
+            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps)]
             self.taken = clips.tolist()
 
     def handle_frames(self, content):
@@ -97,3 +86,38 @@ def describe_rule(rule, clips, num_video_frames, *, stride):
     sentence = RULES[rule].format(M=len(clips), T=clips.shape[1], stride=stride, pace=pace)
     held = clips.size - sum(len(np.unique(clip)) for clip in clips)
     return sentence + (f" The video has {num_video_frames} frames: {held} are taken twice." if held else "")
+
+
+def _count_operations(spec):
+    """Count the multiplications and additions, each as one, of a VGG's convolutions for one frame."""
+    inputs, total = 3, 0
+    for block, (num_convolutions, width) in enumerate(spec.blocks):
+        total += 2 * (spec.size >> block) ** 2 * 9 * width * (inputs + (num_convolutions - 1) * width)
+        inputs = width
+    return total
+
+
+def list_costs(clips, num_video_frames, *, fps):
+    """List what a choice of frames of a video costs, read and convolved by VGG-16.
+
+    Args:
+        clips: int (M, T), numbers of frames.
+        num_video_frames: F.
+        fps: frames a second.
+
+    Returns:
+        A list of (what, how much, remark), all text.
+    """
+    (num_clips, length), size, different = clips.shape, VGG16.size, len(np.unique(clips))
+    operations, features = _count_operations(VGG16) / 1e9, different * VGG16.num_features * 2 / 2**20  # GFLOP, MB
+    where = f"in {num_clips} clip{'s' * (num_clips > 1)} of {length}"
+    kept = "no less if frames repeat, unless features are kept"
+    gap = f"at most {np.diff(clips).max() / fps:.2f} s between two frames" if length > 1 else "one frame knows no order"
+    return [
+        ("frames taken", f"{clips.size}", f"{different} different ones of {num_video_frames}, {where}"),
+        ("reading", f"{clips.max() + 1} frames", "decoded, up to the last that is taken"),
+        ("pixels", f"{clips.size * size**2 * 3 / 2**20:.1f} MB", f"uint8, {size} × {size}; four times that as float32"),
+        (f"arithmetic of {VGG16.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {kept}"),
+        ("features kept", f"{features:.2f} MB", f"float16, each of {different} frames convolved once, for all epochs"),
+        ("time covered", f"{(np.ptp(clips) + 1) / fps:.2f} s", f"of {num_video_frames / fps:.2f} s; {gap}"),
+    ]
