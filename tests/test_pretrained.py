@@ -11,7 +11,7 @@ from loopback import serve
 
 from actlib import checkpoints
 from actlib.download import pretrained, sources
-from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, check_vgg16, fetch_vgg16, recognise_family
+from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, _check_vgg16, _recognise_family, fetch_vgg16
 from actlib.download.transfer import DownloadError
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -177,7 +177,7 @@ def test_something_is_missing():
     weights = make_weights()
     del weights["block4_conv1/bias"]
     with pytest.raises(ValueError, match="1 missing .*block4_conv1/bias.*mine.npz"):
-        check_vgg16(weights, "mine.npz")
+        _check_vgg16(weights, "mine.npz")
 
 
 def test_another_network_altogether(tmp_path):
@@ -208,9 +208,9 @@ def test_a_file_that_is_not_there(tmp_path, name):
 def test_the_two_first_filters_cannot_be_taken_for_each_other():
     for family in FIRST_FILTERS:
         weights = make_weights(family)
-        assert recognise_family(weights) == family
-        assert recognise_family(turn(weights)) == f"{family} with red and blue swapped"
-    assert recognise_family(make_weights(None)) is None
+        assert _recognise_family(weights) == family
+        assert _recognise_family(turn(weights)) == f"{family} with red and blue swapped"
+    assert _recognise_family(make_weights(None)) is None
 
 
 def test_from_the_server_to_the_file_of_the_library_and_only_once(server, tmp_path, monkeypatch):
@@ -228,7 +228,7 @@ def test_from_the_server_to_the_file_of_the_library_and_only_once(server, tmp_pa
     asked = len(server.log)
     assert fetch_vgg16(folder=tmp_path / "out") == path and len(server.log) == asked
     path.write_bytes(path.read_bytes()[:-1000])  # damaged since
-    assert check_vgg16(checkpoints.read_weights(fetch_vgg16(folder=tmp_path / "out")), path) == "keras"
+    assert _check_vgg16(checkpoints.read_weights(fetch_vgg16(folder=tmp_path / "out")), path) == "keras"
 
 
 @pytest.mark.timeout(60)
@@ -262,7 +262,7 @@ def test_the_real_weights_are_recognised(tmp_path):
     source = Path(REAL) / "weights" / "vgg16_imagenet_notop.npz"
     path = fetch_vgg16(source=source, folder=tmp_path)
     weights = checkpoints.read_weights(path)
-    assert recognise_family(weights) == "keras" and checkpoints.read_card(path)["values"] == "published"
+    assert _recognise_family(weights) == "keras" and checkpoints.read_card(path)["values"] == "published"
     assert sum(array.size for name, array in weights.items() if "conv" in name) == 14_714_688
     with np.load(source) as file:
         kernel = file["block1_conv1/kernel"]

@@ -35,9 +35,9 @@ from actlib.widgets import (
     TrainingMonitor,
     build_timelines,
 )
-from actlib.widgets.sampling import RULES, STRIDES, describe_rule, list_costs
+from actlib.widgets.sampling import RULES, STRIDES, _describe_rule, list_costs
 from actlib.widgets.stills import write_lines
-from actlib.widgets.timelines import choose_lines, make_verdict
+from actlib.widgets.timelines import _choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
 NUM_FRAMES = 24
@@ -352,10 +352,10 @@ def test_scores_and_clips_must_match():
 
 def test_lines_of_101_classes_are_few_and_the_right_ones():
     probabilities = np.random.default_rng(0).dirichlet(np.ones(101), size=30)
-    lines = choose_lines(probabilities, label=7, predicted=50)
+    lines = _choose_lines(probabilities, label=7, predicted=50)
     assert lines[:2] == [(7, "true"), (50, "predicted")] and len(lines) == 5
-    assert choose_lines(probabilities, predicted=50)[0] == (50, "true")  # without a truth, the prediction leads
-    assert choose_lines(probabilities, label=7, predicted=7)[1][1] == "other"
+    assert _choose_lines(probabilities, predicted=50)[0] == (50, "true")  # without a truth, the prediction leads
+    assert _choose_lines(probabilities, label=7, predicted=7)[1][1] == "other"
 
 
 def test_a_truth_that_the_model_does_not_know_is_no_mistake(videos):
@@ -440,9 +440,9 @@ def test_costs_count_what_is_taken():
 
 
 def test_frames_taken_twice_are_counted_in_every_clip():
-    summary = describe_rule("windows", np.array([[0, 0, 1], [2, 2, 2]]), 3, stride=8)
+    summary = _describe_rule("windows", np.array([[0, 0, 1], [2, 2, 2]]), 3, stride=8)
     assert summary.endswith("The video has 3 frames: 3 are taken twice.")
-    assert "twice" not in describe_rule("windows", np.array([[0, 1], [1, 2]]), 3, stride=1)
+    assert "twice" not in _describe_rule("windows", np.array([[0, 1], [1, 2]]), 3, stride=1)
 
 
 def test_sampling_of_a_broken_video_says_why(tmp_path, ask):

@@ -34,7 +34,15 @@ class Check:
 
 
 def list_official(folder, classes=None) -> list[str]:
-    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in a folder's official lists, of all or some classes."""
+    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in a folder's official lists.
+
+    Args:
+        folder: with the official lists in it.
+        classes: exact names, or None for all.
+
+    Raises:
+        FileNotFoundError: there are no lists.
+    """
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]
 
@@ -62,7 +70,12 @@ def choose_classes(folder, classes) -> list[str]:
 
 
 def check_videos(folder, classes) -> Check:
-    """Compare the videos of some classes (exact names) with the official lists in the same folder; open each."""
+    """Compare videos with the official lists in the same folder, and open each.
+
+    Args:
+        folder: with `UCF-101/` and the lists in it.
+        classes: exact names.
+    """
     root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
     to_read = [name for name in listed if name in here]

@@ -47,17 +47,17 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
     with sources.lock_or_wait(path):
         if source is None and path.is_file():
             with suppress(ValueError):  # what is damaged is fetched again
-                check_vgg16(checkpoints.read_weights(path), path)
+                _check_vgg16(checkpoints.read_weights(path), path)
                 return path
         source = str(source or read_setting("ACTLIB_VGG16_URL") or sources.VGG16_URL)
         with sources.local_file(source, folder, most=MOST) as file:
             weights = _read(file)
-            family = check_vgg16(weights, file)
+            family = _check_vgg16(weights, file)
             card = {
                 "kind": "convolutions",
                 "spec": checkpoints.spec_to_json(replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1])),
                 "family": family,
-                "values": "published" if recognise_family(weights) == family else "not the published ones",
+                "values": "published" if _recognise_family(weights) == family else "not the published ones",
                 "weights_key": checkpoints.weights_key(weights),
                 "from": source if sources.is_url(source) else Path(source).name,
                 "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet",
@@ -66,7 +66,7 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
     return path
 
 
-def check_vgg16(weights, source) -> str:
+def _check_vgg16(weights, source) -> str:
     """Return "keras" or "torchvision"; raise ValueError if weights are not VGG-16's or prepared for the other one."""
     try:
         checkpoints.check_weights(_shapes(), weights)
@@ -74,7 +74,7 @@ def check_vgg16(weights, source) -> str:
             raise ValueError(f"Expected finite numbers. Received: others in {', '.join(bad)}.")
         mean, std = weights["preprocess/mean"], weights["preprocess/std"]
         declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
-        values = recognise_family(weights)
+        values = _recognise_family(weights)
         if not declared or values not in (None, *declared):
             found = f"mean {mean}, std {std} and the values of {values or 'another training'}"
             raise ValueError(f"Expected weights with the preprocessing they were trained with, RGB. Received: {found}.")
@@ -83,7 +83,7 @@ def check_vgg16(weights, source) -> str:
     return declared[0]
 
 
-def recognise_family(weights) -> str | None:
+def _recognise_family(weights) -> str | None:
     """Tell by the first filter whose published weights these are, also with red and blue swapped; None: nobody's."""
     red, _, blue = weights["block1_conv1/kernel"][0, :, :, 0].T
     for family, filters in FIRST_FILTERS.items():

@@ -21,7 +21,14 @@ CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's 
 
 
 def lock_or_wait(path):
-    """Return the lock of a path, a context manager, and say so when there is somebody to wait for."""
+    """Return the lock of a path, and say so when there is somebody to wait for.
+
+    Args:
+        path: what is fetched.
+
+    Returns:
+        A context manager.
+    """
     try:
         with lock(path, timeout=0):
             pass
@@ -60,5 +67,9 @@ def local_file(source, folder, *, most, keep=False):
 
 
 def is_url(source) -> bool:
-    """Tell an http or https address from a path."""
+    """Tell an http or https address from a path.
+
+    Args:
+        source: either of them.
+    """
     return str(source).startswith(("http://", "https://"))

@@ -12,7 +12,17 @@ PERCENT = "{x:.0%}"  # how axes write 0..1
 
 
 def class_panels(names, *, alt: str, title: str, reverse: bool = False):
-    """Yield (axis, some names), to be drawn with one row a name; many go into columns, with one legend above."""
+    """Make a figure with one row a class; many go into columns, with one legend above.
+
+    Args:
+        names: of the classes, from top to bottom.
+        alt: of the figure.
+        title: of the figure.
+        reverse: whether the legend's order is turned round, as bars in a stack want it.
+
+    Yields:
+        (axis, some names), to be drawn before the next is asked for.
+    """
     columns = math.ceil(len(names) / MAX_ROWS)
     rows = math.ceil(len(names) / columns)
     figure = Figure(1.2 + 0.2 * max(rows, 3), alt=alt, title=title)
@@ -30,7 +40,16 @@ def class_panels(names, *, alt: str, title: str, reverse: bool = False):
 
 
 def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
-    """Put frames, uint8 (H, W, 3), side by side in rows; smaller ones are centred on white in the largest size."""
+    """Put frames side by side in rows; smaller ones are centred on white in the largest size.
+
+    Args:
+        frames: a sequence of uint8 (H, W, 3).
+        columns: frames a row.
+        gap: white pixels between them.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
@@ -42,7 +61,12 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
 
 
 def sign_texts(texts, correct) -> list[str]:
-    """Put the sign of right or wrong before each text, if it is known which they are."""
+    """Put the sign of right or wrong before each text, and escape what cannot be printed in its lines.
+
+    Args:
+        texts: n short texts.
+        correct: n bools, or None where nobody knows.
+    """
     texts = ["\n".join(map(escape_name, text.split("\n"))) for text in texts]
     if correct is None:
         return texts

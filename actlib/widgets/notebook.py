@@ -87,12 +87,20 @@ class NotebookWidget(anywidget.AnyWidget):
 
 
 def join_files(*names):
-    """Join front-end files that lie beside this one, each after those it needs, into one module or style sheet."""
+    """Join front-end files into one module or style sheet.
+
+    Args:
+        *names: of files beside this one, each after those it needs.
+    """
     return "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in names)
 
 
 def to_plain(value):
-    """Turn NumPy's numbers into Python's, and what JSON does not know (NaN, infinity) into None."""
+    """Turn NumPy's numbers into Python's, and what JSON does not know (NaN, infinity) into None.
+
+    Args:
+        value: a number, a text or None.
+    """
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

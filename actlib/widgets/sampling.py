@@ -59,7 +59,7 @@ class SamplingExplorer(ClipWidget):
         sampler = make_sampler(self.rule, self.num_frames, stride=self.stride if self.rule in STRIDES else None)
         clips = sampler(self.length, np.random.default_rng(self.seed))
         with self.hold_sync():
-            self.summary = describe_rule(self.rule, clips, self.length, stride=self.stride)
+            self.summary = _describe_rule(self.rule, clips, self.length, stride=self.stride)
             self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps)]
             self.taken = clips.tolist()
 
@@ -80,7 +80,7 @@ class SamplingExplorer(ClipWidget):
         return f"SamplingExplorer: {self.summary or self.problem}"
 
 
-def describe_rule(rule, clips, num_video_frames, *, stride):
+def _describe_rule(rule, clips, num_video_frames, *, stride):
     """Say in a sentence what a rule took: `clips`, int (M, T), of a video of F frames."""
     pace = "in a row" if stride == 1 else f"one every {stride}"
     sentence = RULES[rule].format(M=len(clips), T=clips.shape[1], stride=stride, pace=pace)

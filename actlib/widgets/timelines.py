@@ -48,13 +48,17 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
 
 
 def name_models(timelines):
-    """Put timelines of one model under an empty name, so that one and several look alike; None gives {}."""
+    """Put timelines of one model under an empty name, so that one and several look alike.
+
+    Args:
+        timelines: {name of a video: Timeline}, or {model: {name: Timeline}}, or None, which gives {}.
+    """
     if not timelines or isinstance(next(iter(timelines.values())), dict):
         return timelines or {}
     return {"": timelines}
 
 
-def choose_lines(probabilities, *, predicted, label=None):
+def _choose_lines(probabilities, *, predicted, label=None):
     """Choose (label, role) of the classes worth drawing: "true", "predicted" (and wrong), "other" that rise highest."""
     lead = predicted if label is None else label  # without a truth, the prediction leads
     order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
@@ -65,8 +69,16 @@ def choose_lines(probabilities, *, predicted, label=None):
 def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=None):
     """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
 
-    A `timeline` of None has no lines; `predicted`, (label, probability), is else the timeline's own; `correct` is None
-    where `true_name` is none of the classes.
+    Args:
+        model: its name.
+        timeline: Timeline, or None, which has no lines.
+        classes: K names.
+        fps: frames a second of the video.
+        true_name: its class; where that is none of the classes, `correct` is None.
+        predicted: (label, probability); None for the timeline's own.
+
+    Returns:
+        A dict of name, predicted, probability (0..1), correct, frames and lines: dicts of name, role and values.
     """
     if predicted is None:
         pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled
@@ -77,7 +89,7 @@ def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=Non
     if timeline is not None:
         probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
         verdict["frames"] = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
-        for each, role in choose_lines(probabilities, label=label, predicted=best):
+        for each, role in _choose_lines(probabilities, label=label, predicted=best):
             line = {"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()}
             verdict["lines"].append(line)
     return verdict
