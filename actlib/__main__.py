@@ -160,7 +160,8 @@ def fuse(
         typer.echo(f"{name} against {run}: {evaluation.paired_test(fused, found[run])}")
     folder = out or (runs[1] if runs[1].is_dir() else runs[1].parent) / "fused"
     path = experiments.write_results(folder, fused, metadata)
-    typer.echo(f"{fused}\n{fused.most_confused(5).to_string()}\nWritten to {path}")
+    wrong = fused.most_confused(5).to_string() if fused.video.value < 1 else "No video is wrong."
+    typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 
 
 @app.command()

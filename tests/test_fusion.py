@@ -145,6 +145,9 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     ):
         assert words in done.output
     record = json.loads((flow / "fused" / "results.json").read_text())
+    wrong = record["video_accuracy"]["value"] < 1
+    assert ("true_class" in done.output) == wrong and ("No video is wrong" in done.output) != wrong
+    assert "Empty" not in done.output
     assert record["video_accuracy"]["count"] == 6 and record["clip_accuracy"] is None
     assert [each["experiment"]["stream"] for each in record["fused"]] == ["rgb", "flow"]
     validation = [running._evaluate_validation(run, data) for run in (rgb, flow)]
