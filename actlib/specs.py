@@ -183,7 +183,7 @@ STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), drop
 STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
 STUDY_SCRATCH = FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512))
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
-VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX, dropout=0.9)
+VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX)
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
 STUDY_LRCN = LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8)
@@ -212,16 +212,13 @@ def use_stream(model, stream):
 
 
 ADAM = TrainSpec()
-FAST_ADAM = TrainSpec(learning_rate=1e-3)
+UNIT_ADAM = TrainSpec(learning_rate=1e-3, num_epochs=60)  # features of length 1 take their time
+UNIT_LSTM = TrainSpec(learning_rate=3e-4, num_epochs=20)
 STUDY_HEAD = TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
-PAPER_SGD = TrainSpec(
-    optimizer="sgd",
-    learning_rate=1e-3,
-    weight_decay=5e-3,
-    clip_norm=5.0,
-    batch_size=24,
-    mixed_precision=True,  # 25,088 x 4,096 weights: here it pays
-)
+_PAPER = {"optimizer": "sgd", "learning_rate": 1e-3, "rates": (("logits", 10.0),), "clip_norm": 5.0, "frozen": ()}
+_PAPER |= {"weight_decay": 5e-3, "decay_biases": False, "mixed_precision": True}
+_PAPER |= {"num_epochs": 75, "schedule": "step", "milestones": (25, 50), "patience": None}  # 30,000 steps of UCF-101
+PAPER_SINGLE, PAPER_SGD = TrainSpec(batch_size=128, **_PAPER), TrainSpec(batch_size=24, accumulation_steps=4, **_PAPER)
 SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
 SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=50, patience=None, plateau_patience=None, clip_norm=1.0)
 
@@ -236,12 +233,14 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     Preset("study_streaming", STREAMING_LRCN, ADAM, num_frames=32, clip_frames=16),
     # The study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4.
     Preset("study_torch", TORCH_LRCN, ADAM, num_frames=32, clip_frames=16),
-    # The paper's LRCN-fc6: 4096 ReLU, dropout .9, one LSTM of 256, a loss at each of 16 steps.
-    Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=32, clip_frames=16),
-    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU, dropout .9.
-    Preset("vgg16_frames", VGG16_FRAMES, FAST_ADAM, num_frames=64, clip_frames=8),
+    # The paper's single-frame network: fc6 of 4096 ReLU, dropout .9, all of it trained, on crops and flips.
+    Preset("paper_frames", PAPER_FRAMES, PAPER_SINGLE, num_frames=32, clip_frames=1, augment=True),
+    # The paper's LRCN-fc6: starts from paper_frames, one LSTM of 256, a loss at each of 16 steps.
+    Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=32, clip_frames=16, augment=True),
+    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU, dropout .5.
+    Preset("vgg16_frames", VGG16_FRAMES, UNIT_ADAM, num_frames=64, clip_frames=8),
     # For real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps.
-    Preset("vgg16_lrcn", VGG16_LRCN, FAST_ADAM, num_frames=64, clip_frames=16),
+    Preset("vgg16_lrcn", VGG16_LRCN, UNIT_LSTM, num_frames=64, clip_frames=16),
     # The sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop.
     Preset("slim_frames", SLIM_FRAMES, SLIM_WHOLE, num_frames=16, clip_frames=4),
     # The sample set's LRCN: starts from slim_frames, one LSTM of 64.

@@ -4,7 +4,8 @@
 
 Runs stay under runs/presets/; one that is there already is only read, so `--presets` without names prints the table of
 all that was measured. Without --data it takes ACTLIB_DATA, else the sample set. Seconds are those of training, after
-features were stored. Needs ImageNet's weights for all but the slim presets and study_scratch.
+features were stored. --refit chooses the number of epochs on the validation videos and then learns from them too, as
+the baseline then does. Needs ImageNet's weights for all but the slim presets and study_scratch.
 """
 
 import argparse
@@ -31,18 +32,20 @@ STARTS = {
     "study_lrcn": "study_frames",
     "slim_lrcn": "slim_frames",
     "vgg16_lrcn": "vgg16_frames",
+    "paper_lrcn": "paper_frames",
 }  # presets that start from another's checkpoint
 FILES = {control: f"results_{control}.json" if control else "results.json" for control in (None, *specs.CONTROLS)}
 
 
-def run_preset(data, name, *, framework, seed, out):
+def run_preset(data, name, *, seed, out, **choices):
     """Train and evaluate one preset with one seed, in a folder of `out`; what is there already is left."""
+    framework = choices["framework"]
     run = out / f"{framework}_{name}_{seed}"
     if all((run / file).exists() for file in FILES.values()):
         return
     default = "none" if name.startswith("slim") or name == "study_scratch" else "imagenet"
     weights = str(out / f"{framework}_{STARTS[name]}_{seed}") if name in STARTS else default
-    experiment = Experiment(data, specs.PRESETS[name], framework=framework, weights=weights, seed=seed)
+    experiment = Experiment(data, specs.PRESETS[name], weights=weights, seed=seed, **choices)
     model, history = run_training(experiment, run)
     num_parameters = int(load_backend(framework).training.count_parameters(model)[1])
     trained = {"train_seconds": sum(history["seconds"]), "num_parameters": num_parameters}
@@ -51,14 +54,17 @@ def run_preset(data, name, *, framework, seed, out):
         write_results(run, results, metadata | trained)
 
 
-def measure_baseline(data, *, framework):
-    """Evaluate logistic regression on averaged ImageNet features of single frames; it learns from the same videos."""
+def measure_baseline(data, *, framework, split, refit):
+    """Evaluate logistic regression on the features that `vgg16_frames` reads; it learns from the same videos."""
     preset = specs.PRESETS["vgg16_frames"]
-    experiment = Experiment(data, preset, framework=framework)
+    experiment = Experiment(data, preset, framework=framework, split=split, refit=refit)
     table = prepare_table(experiment)
     build = load_backend(framework).training.build_model
     model = build(preset.model, len(table.attrs["classes"]), weights=load_initial_weights(experiment.weights))
-    parts = [table[table.subset == "train"], table[table.subset == "test"].reset_index(drop=True)]
+    parts = [
+        table[table.subset.isin(["train", "validation"][: 1 + refit])],
+        table[table.subset == "test"].reset_index(drop=True),
+    ]
     train, test = (
         np.stack(
             [
@@ -120,18 +126,21 @@ def main():
     parser.add_argument("--presets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/presets"))
+    parser.add_argument("--split", type=int, default=1)
+    parser.add_argument("--refit", action="store_true", help="learn from the validation videos too")
     parser.add_argument("--baseline", action="store_true", help="also measure logistic regression")
     options = parser.parse_args()
     data = options.data or sample.data_folder()
-    out = options.out / ("sample" if sample.is_sample(data) else data.name)
+    choices = {"framework": options.framework, "split": options.split, "refit": options.refit}
+    part = (f"_split{options.split}" if options.split > 1 else "") + ("_refit" if options.refit else "")
+    out = options.out / (("sample" if sample.is_sample(data) else data.name) + part)
     default = [choose_preset(model, data).name for model in ("frames", "lrcn")]
     for name in default if options.presets is None else options.presets:
         for seed in options.seeds:
-            run_preset(data, name, framework=options.framework, seed=seed, out=out)
+            run_preset(data, name, seed=seed, out=out, **choices)
     print(report(out), flush=True)
     if options.baseline:
-        baseline = measure_baseline(data, framework=options.framework)
-        print(f"\nLogistic regression on averaged features, single frames:\n{baseline}")
+        print(f"\nLogistic regression on features of single frames:\n{measure_baseline(data, **choices)}")
 
 
 if __name__ == "__main__":

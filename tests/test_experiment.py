@@ -309,3 +309,36 @@ def test_presets_and_weights_suit_the_data(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(preparing.sample, "is_sample", lambda folder: True)
     assert (experiment.choose_preset("frames", tmp_path), experiment.choose_weights(tmp_path)) == (SLIM, "none")
+
+
+def shrink(name):
+    """A preset of the paper with a network that trains in a second."""
+    preset, vgg = specs.PRESETS[name], specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0,) * 3)
+    frames = specs.FrameSpec("frames", vgg, hidden=(10,), dropout=0.5)
+    lrcn = specs.LRCNSpec("lrcn", frames, lstm=(5,), readout="steps", num_frames=4)
+    training = replace(preset.training, num_epochs=3, milestones=(1, 2), batch_size=4)
+    model, clip_frames = (lrcn, 4) if name == "paper_lrcn" else (frames, preset.clip_frames)
+    return replace(preset, model=model, training=training, clip_frames=clip_frames)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_the_papers_models_train_in_the_small(data, framework, tmp_path):
+    runs = {name: tmp_path / name for name in ("paper_frames", "paper_lrcn")}
+    for name, weights in (("paper_frames", "none"), ("paper_lrcn", str(runs["paper_frames"]))):
+        choices = Experiment(data, shrink(name), framework=framework, weights=weights, protocol="paper")
+        _, history = experiment.run_training(choices, runs[name])
+        np.testing.assert_allclose(history["learning_rate"], [1e-3, 1e-4, 1e-5], rtol=1e-5)
+    starts, ends = (checkpoints.read_weights(run / "best.safetensors") for run in runs.values())
+    moved = [name for name in starts if starts[name].shape == ends[name].shape and (starts[name] != ends[name]).any()]
+    assert {"block1_conv1/kernel", "hidden1/kernel"} < set(moved)  # no part is frozen
+    assert np.abs(starts["hidden1/kernel"] - ends["hidden1/kernel"]).max() < 0.1  # where the frames' network had ended
+    results, _ = experiment.evaluate_checkpoint(runs["paper_lrcn"], data)
+    assert results.clip.count == 6 * 9 and results.frame.count == 6 * 9 * 4  # windows of 4 every 2 of 20 frames
+
+
+def test_the_papers_recipe_is_that_of_the_paper():
+    training = specs.PRESETS["paper_lrcn"].training
+    assert (training.optimizer, training.learning_rate, training.momentum, training.clip_norm) == ("sgd", 1e-3, 0.9, 5)
+    assert (training.weight_decay, training.decay_biases, training.rates) == (5e-3, False, (("logits", 10.0),))
+    assert (training.schedule, training.step_factor, training.milestones) == ("step", 0.1, (25, 50))
+    assert training.batch_size == 24 and training.frozen == () and specs.PRESETS["paper_frames"].clip_frames == 1
