@@ -1,15 +1,17 @@
 # make tour   run every lesson on the sample set            make test          all tests
 # make lab    open JupyterLab at lesson 00                  make test-browser  the widgets in a real browser
-# make bench  the speed comparisons                         make setup         only prepare .venv
+# make bench  the speed comparisons                         make test-hostile  an attack of four minutes
+# make setup  only prepare .venv
 # On a machine with an NVIDIA GPU: make EXTRAS=gpu,dev setup
 
 PYTHON ?= python3.11
+MINUTES ?= 4
 EXTRAS ?= cpu,dev
 RUN := .venv/bin/python
 STAMP := .venv/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root) # in a container
 
-.PHONY: setup tour lab test test-browser bench lint lessons clean
+.PHONY: setup tour lab test test-browser test-hostile bench lint lessons clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -32,6 +34,10 @@ test: $(STAMP)
 
 test-browser: $(STAMP)
 	$(RUN) -m pytest tests/browser
+
+# Damaged and lying files and servers, and kills; MINUTES=600 goes on with new seeds and keeps what fails in runs/hostile.
+test-hostile: $(STAMP)
+	PYTHONPATH=tests $(RUN) -m hostile --minutes $(MINUTES)
 
 bench: $(STAMP)
 	for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done

@@ -4,12 +4,14 @@ The map, in the one direction in which modules import each other.
 
 The core, what a reader reads::
 
+    schema.py       JSON from anywhere, held against types with ranges
     specs.py        every number that the two frameworks share: networks, training, presets
     paths.py        environment variables and file names, each once
     files.py        write whole or not at all; lock; content hash
     video/          metadata, reader, writer, sampling, flow
     sample/         the sample set: drawn people doing seven activities
     dataset/        list of videos, splits, caches of frames and features, batches
+    cards.py        what a checkpoint says of itself
     checkpoints.py  weights in safetensors, with a card in JSON
     saliency.py     the arithmetic that both frameworks share
     machine.py      what a training runs on: processor, GPU, memory, versions of packages

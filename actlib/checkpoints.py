@@ -18,20 +18,22 @@ logits/kernel, /bias                  (in, K), (K,)            the last layer
 
 import hashlib
 import json
+import math
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from actlib import specs
-from actlib.files import write_whole
+from actlib.cards import FORMAT_VERSION, Card
+from actlib.files import format_size, write_whole
+from actlib.schema import parse_json
 
-FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
+SMALL_BYTES = 100_000_000  # of weights in memory, whatever the size of their file
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB; what Keras' VGG-16 weights want subtracted
-_SPECS = {spec.__name__: spec for spec in (specs.VGGSpec, specs.FrameSpec, specs.LRCNSpec, specs.TrainSpec)}
-_SPECS |= {"Preset": specs.Preset, "FlowSpec": specs.FlowSpec}
+_BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_LOWEST = {"std": 1e-3, "moving_variance": 0.0}
 
 
 def read_weights(path) -> dict[str, np.ndarray]:
@@ -53,12 +55,17 @@ def read_weights(path) -> dict[str, np.ndarray]:
         raise ValueError(f"Expected a {', '.join(readers)} file. Received: {path}. Convert it, or choose another file.")
     try:
         weights = readers[path.suffix](path)
-    except (OSError, EOFError, KeyError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
-        raise ValueError(f"Expected whole weights. Received: {error} in {path}. Get or make the file anew.") from error
-    if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
-        kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
-        weights |= {"preprocess/mean": IMAGENET_MEAN, "preprocess/std": np.ones(3), "block1_conv1/kernel": kernel}
-    return {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
+        if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
+            kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
+            given = {"preprocess/mean": np.array(IMAGENET_MEAN), "preprocess/std": np.ones(3)}
+            weights |= given | {"block1_conv1/kernel": kernel}
+        if others := [f"{name} of {array.dtype}" for name, array in weights.items() if array.dtype.kind != "f"]:
+            raise ValueError(f"no floating-point numbers in {', '.join(others[:6])}")
+        with np.errstate(over="ignore"):  # infinity is refused by check_weights
+            return {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
+    except Exception as error:  # libraries raise many kinds for what is damaged or made to harm
+        cause = str(error) or type(error).__name__
+        raise ValueError(f"Expected whole weights. Received: {cause} in {path}. Get or make the file anew.") from error
 
 
 def save_checkpoint(path, weights, card) -> Path:
@@ -67,7 +74,7 @@ def save_checkpoint(path, weights, card) -> Path:
     Args:
         path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
         weights: Name -> array.
-        card: A dict that JSON can hold; `format_version` is added.
+        card: A dict that JSON can hold, and specs; `format_version` is added.
 
     Example:
         >>> import tempfile
@@ -80,26 +87,30 @@ def save_checkpoint(path, weights, card) -> Path:
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected a path that ends in .safetensors. Received: {path}. Change its ending.")
     arrays = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
-    text = json.dumps(card | {"format_version": FORMAT_VERSION}, indent=1)
+    text = json.dumps(card | {"format_version": FORMAT_VERSION}, indent=1, default=vars)
     write_whole(path, save(arrays, metadata={"card": text}))
     write_whole(path.with_suffix(".json"), text.encode())
     return path
 
 
 def read_card(path, *names) -> dict:
-    """Read the card of a `.safetensors` file, empty if it has none.
+    """Read the card of a `.safetensors` file, empty if it has none; its specs are specs again.
+
+    Args:
+        path: The file.
+        names: What the card has to have.
 
     Raises:
-        ValueError: The file is damaged, its card lacks one of the names, or a later version of this library wrote it.
+        ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
+            or a later version of this library wrote it.
     """
     path = _find_file(path)
     try:
         with safe_open(path, framework="np") as file:
-            card = json.loads((file.metadata() or {}).get("card", "{}"))
-    except (OSError, ValueError, SafetensorError) as error:
+            text = (file.metadata() or {}).get("card", "{}")
+    except Exception as error:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it anew.") from error
-    if (version := card.get("format_version", 0)) > FORMAT_VERSION:
-        raise ValueError(f"Expected a card of version {FORMAT_VERSION}. Received: {version} in {path}. Update actlib.")
+    card = parse_json(text, Card, path)
     if missing := [name for name in names if name not in card]:
         raise ValueError(
             f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}. "
@@ -108,16 +119,57 @@ def read_card(path, *names) -> dict:
     return card
 
 
-def check_weights(shapes, weights, *, partial=False) -> None:
+def read_model(path):
+    """Read a model's card and weights: (card, name -> array), which fit each other, before anything is built of them.
+
+    Raises:
+        ValueError: As `read_card` and `read_weights` do, or the card describes other weights than there are.
+    """
+    card, weights = read_card(path, "spec", "num_classes"), read_weights(path)
+    spec, num_classes = card["spec"], card["num_classes"]
+    if not hasattr(spec, "vgg") or len(card.get("classes", range(num_classes))) != num_classes:
+        described = f"a {spec.type} of {num_classes} classes, others are named"
+        raise ValueError(f"Expected the card of a classifier. Received: {described} in {path}. Choose another file.")
+    check_weights(list_shapes(spec, num_classes), weights, source=path)
+    return card, weights
+
+
+def list_shapes(spec, num_classes=None):
+    """List the weights of a network: neutral name -> shape; only those of the convolutions for a `VGGSpec`."""
+    vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
+    inputs = vgg.num_channels
+    shapes = {"preprocess/mean": (inputs,), "preprocess/std": (inputs,)}
+    for block, (count, width) in enumerate(vgg.blocks, 1):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            shapes |= {f"{name}/kernel": (3, 3, inputs, width), f"{name}/bias": (width,)}
+            shapes |= {f"{name}/{part}": (width,) for part in _BATCH_NORM if vgg.batch_norm}
+            inputs = width
+    if spec is vgg:
+        return shapes
+    inputs = vgg.num_features
+    layers = {"hidden": frames.hidden, "lstm": getattr(spec, "lstm", ()), "logits": (num_classes,)}
+    for layer, number, units in ((kind, n, u) for kind, widths in layers.items() for n, u in enumerate(widths, 1)):
+        name, width = layer if layer == "logits" else f"{layer}{number}", units * (4 if layer == "lstm" else 1)
+        shapes |= {f"{name}/kernel": (inputs, width), f"{name}/bias": (width,)}
+        shapes |= {f"{name}/recurrent_kernel": (units, width)} if layer == "lstm" else {}
+        inputs = units
+    return shapes
+
+
+def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
     """Raise ValueError unless weights (name -> array) are those of a model (name -> shape), or some, with `partial`."""
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
     differing = [name for name in weights if name in shapes and np.shape(weights[name]) != tuple(shapes[name])]
     other = [f"{name} of shape {tuple(shapes[name])} here {np.shape(weights[name])}" for name in differing]
-    if extra or other or (missing and not partial):
+    bad = [name for name, array in weights.items() if not np.isfinite(array).all()]
+    bad += [name for name in weights if np.less(weights[name], _LOWEST.get(name.partition("/")[2], -np.inf)).any()]
+    if extra or other or bad or (missing and not partial):
         raise ValueError(
             f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} left "
-            f"over {extra[:6]}, {len(other)} of another shape {other[:6]}. Choose the file of this model, build the "
-            "network that they are for, or take what fits with transfer_weights."
+            f"over {extra[:6]}, {len(other)} of another shape {other[:6]}, {len(bad)} with numbers that cannot be "
+            f"computed with {bad[:6]}, from {source}. Choose the file of this model, build the network that they are "
+            "for, or take what fits with transfer_weights."
         )
 
 
@@ -152,36 +204,6 @@ def weights_key(weights) -> str:
     return digest.hexdigest()[:12]
 
 
-def spec_to_json(spec) -> dict:
-    """Return the fields of a dataclass of `specs` and, under "type", its class; specs inside it likewise.
-
-    Example:
-        >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
-        'vgg_slim'
-    """
-    return json.loads(json.dumps(spec, default=lambda each: {"type": type(each).__name__, **vars(each)}))
-
-
-def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict, or raise ValueError, which names the file."""
-    try:
-        return _from_json({**data})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected a spec of type {', '.join(_SPECS)} with its fields. Received: {error} in {path}. "
-            "Train the model anew, or update actlib."
-        ) from error
-
-
-def _from_json(value):
-    if isinstance(value, list):
-        return tuple(map(_from_json, value))
-    if not isinstance(value, dict):
-        return value
-    fields = {name: _from_json(item) for name, item in value.items()}
-    return _SPECS[fields.pop("type")](**fields)
-
-
 def _find_file(path) -> Path:
     path = Path(path)
     if not path.is_file():
@@ -189,20 +211,32 @@ def _find_file(path) -> Path:
     return path
 
 
+def _check_size(num_bytes, path):
+    """Raise ValueError where a file unpacks to far more than it holds, as weights that were learned never do."""
+    if num_bytes > max(SMALL_BYTES, 8 * path.stat().st_size):
+        raise ValueError(f"{format_size(num_bytes)} of numbers out of {format_size(path.stat().st_size)}")
+
+
 def _read_npz(path):
     with np.load(path, allow_pickle=False) as file:
+        sizes = [info.file_size for info in file.zip.infolist() if info.compress_type <= zipfile.ZIP_DEFLATED]
+        _check_size(sum(sizes) if len(sizes) == len(file.zip.infolist()) else math.inf, path)  # others know no bound
         return dict(file)
 
 
 def _read_h5(path):
     import h5py  # only such files need it
 
-    weights = {}
+    found = {}
 
-    def visit(name, item):
+    def visit(name, item):  # what is only linked to is not visited
         if isinstance(item, h5py.Dataset):  # "block1_conv1/block1_conv1_W_1:0", and other endings in other versions
-            weights[f"{name.split('/')[0]}/{'kernel' if item.ndim > 1 else 'bias'}"] = item[()]
+            found[f"{name.split('/')[0]}/{'kernel' if item.ndim > 1 else 'bias'}"] = item
 
     with h5py.File(path) as file:
         file.visititems(visit)
-    return weights
+        if outside := [name for name, item in found.items() if item.external or item.is_virtual]:
+            raise ValueError(f"numbers that lie in other files: {', '.join(outside[:6])}")
+        sizes = (max(item.size or 0, math.prod(item.chunks or ())) * item.dtype.itemsize for item in found.values())
+        _check_size(sum(sizes), path)
+        return {name: np.asarray(item[()]) for name, item in found.items()}

@@ -9,6 +9,8 @@ A run's folder holds::
 """
 
 import json
+import os
+import platform
 import sys
 import time
 import zlib
@@ -22,12 +24,12 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter  # these three import no TensorFlow
 from tqdm import tqdm
 
-from actlib import paths
-from actlib.checkpoints import read_card, read_weights, save_checkpoint, spec_to_json, weights_key
+from actlib import checkpoints, paths
+from actlib.cards import COLUMNS, spec_to_json
+from actlib.checkpoints import weights_key
 from actlib.files import lock, write_whole
 from actlib.schedule import best_epoch, epochs_since_best
 
-COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
 
 
@@ -41,22 +43,42 @@ class Run:
         self.settings = json.loads(json.dumps(settings))
         self.history = {name: [] for name in COLUMNS}
         self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array
-        self.finished = False
-        self._keys = {}  # weights_key of the trainable weights: at the start, last, best
+        self.best, self.finished = None, False  # the trainable weights of the best epoch
+        self._keys = {}  # weights_key of the trainable weights: at the start, last, best; of all arrays
 
     def resume(self, weights):
         """Read the training that the folder holds, for a model with these trainable weights; return if there is one.
 
         Raises:
-            ValueError: It had other settings or started from other weights; says which.
+            ValueError: It had other settings or started from other weights, or a file is damaged; says which.
         """
         self._keys = {"start": weights_key(weights)}
         if self.folder is None or not (path := self.folder / paths.STATE).is_file():
             return False
-        card = read_card(path, "settings", "keys", "history", "finished")
+        card = checkpoints.read_card(path, "settings", "keys", "history", "finished")
+        arrays, best_path = checkpoints.read_weights(path), self.folder / paths.BEST
+        most = self._check_settings(card)
+        self.history = {name: card["history"][name] for name in COLUMNS}
+        self._keys, epochs = card["keys"], card["history"]["epoch"]
+        self.finished = card["finished"] and not (most and epochs[-1:] >= [most])  # it goes on, if its patience lasted
+        self.weights, self.optimizer = (
+            {name.removeprefix(part): array for name, array in arrays.items() if name.startswith(part)}
+            for part in ("weights/", "optimizer/")
+        )
+        lengths = {*map(len, self.history.values())}
+        if weights_key(arrays) != self._keys.get("arrays") or lengths != {len(epochs)} or max(epochs) != len(epochs):
+            raise ValueError(f"Expected a whole state. Received: another in {path}. Delete the folder to train anew.")
+        best = checkpoints.read_weights(best_path)
+        self.best = {name: best[name] for name in weights if name in best}
+        for part, file in ((self.weights, path), (self.best, best_path)):
+            checkpoints.check_weights({name: array.shape for name, array in weights.items()}, part, source=file)
+        return True
+
+    def _check_settings(self, card):
+        """Return the number of epochs that it was to have where more are wanted now."""
         old, new = (pd.json_normalize(each).to_dict("records")[0] for each in (card["settings"], self.settings))
-        most = old.get("training.num_epochs", 0)
-        if longer := new.get("training.num_epochs", 0) > most:  # goes on, unless its patience ended it
+        most = old.get("training.num_epochs")
+        if longer := isinstance(most, int) and new.get("training.num_epochs", 0) > most:
             del old["training.num_epochs"], new["training.num_epochs"]
         names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
         changed = [f"{name}: {old.get(name, 'unset')} then, {new.get(name, 'unset')} now" for name in names]
@@ -66,16 +88,7 @@ class Run:
                 f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
                 "Choose another folder, or delete this one to train anew."
             )
-        self.history, self._keys = card["history"], card["keys"]
-        self.finished = card["finished"] and not (longer and self.history["epoch"][-1] >= most)
-        for name, array in read_weights(path).items():
-            part, _, name = name.partition("/")
-            getattr(self, part)[name] = array  # weights or optimizer
-        return True
-
-    def read_best(self, frozen):
-        """Read the trainable weights of the best epoch so far."""
-        return trainable_weights(read_weights(self.folder / paths.BEST), frozen)
+        return most if longer else None
 
     def add_epoch(self, **record):
         """Append a number for each of `COLUMNS`; return whether its validation loss is the best so far."""
@@ -98,8 +111,9 @@ class Run:
             self._keys["best"] = self._keys["last"]
         parts = {"weights": weights, "optimizer": optimizer}
         arrays = {f"{part}/{name}": array for part, named in parts.items() for name, array in named.items()}
-        card = {"settings": self.settings, "keys": self._keys, "history": self.history}
-        save_checkpoint(self.folder / paths.STATE, arrays, card | {"finished": self.finished})
+        self._keys["arrays"] = weights_key(arrays)
+        card = {"settings": self.settings, "keys": self._keys, "history": self.history, "finished": self.finished}
+        checkpoints.save_checkpoint(self.folder / paths.STATE, arrays, card)
         write_whole(self.folder / paths.HISTORY, json.dumps(self.history, indent=1).encode())
         write_whole(self.folder / paths.HISTORY_TABLE, pd.DataFrame(self.history).to_csv(index=False).encode())
 
@@ -109,13 +123,16 @@ def hold_folder(folder):
     """Keep other trainings out of a run's folder (None: nowhere) inside a `with`."""
     with ExitStack() as stack:
         if folder is not None and paths.process_place()[0] == 0:
+            holder = Path(folder, "training.txt")
             try:
                 stack.enter_context(lock(Path(folder) / paths.STATE, timeout=0))
             except TimeoutError:
+                name = holder.read_text() if holder.is_file() else "a process"
                 raise RuntimeError(
-                    f"Expected a folder in which nobody trains. Received: {folder}, in which a training is running. "
+                    f"Expected a folder in which nobody trains. Received: {folder}, in which {name} trains. "
                     "Wait for its end, or choose another folder."
                 ) from None
+            write_whole(holder, f"process {os.getpid()} on {platform.node()}".encode())
         yield
 
 

@@ -1,22 +1,27 @@
 """Every number that the two frameworks share: networks, training, sampling, and the named presets.
 
-Keras and PyTorch build from the same frozen dataclasses, so a difference between them can only be a bug.
+Keras and PyTorch build from the same frozen dataclasses, so a difference between them can only be a bug. The types of
+their fields, with their ranges, are also what a card from elsewhere is held against.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from actlib.schema import Amount, Color, Count, Divisor, Few, Layers, Length, Name, Share, Wait, check_choice, record
 
 SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
 """The classes of the original study: the first three look alike, the last four do not."""
 
-READOUTS = ("last", "mean", "steps")
-POOLING = ("flatten", "mean", "max")
+READOUTS, POOLING = ("last", "mean", "steps"), ("flatten", "mean", "max")
 FROZEN_PARTS = ("convolutions", "hidden")
 LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
 OPTIMIZERS, SCHEDULES = ("adam", "adamw", "sgd"), ("plateau", "step", "cosine")
 CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipBatches`
 
 
-@dataclass(frozen=True)
+@record
 class FlowSpec:
     """How optical flow becomes a picture that takes a frame's place: u (right), v (down), and how fast, in 0..255.
 
@@ -25,9 +30,9 @@ class FlowSpec:
     """
 
     method: str = "fast"  # one of FLOW_METHODS
-    bound: float = 8.0  # pixels that reach from 128 (no movement) to 0 and to 255
+    bound: Divisor = 8.0  # pixels that reach from 128 (no movement) to 0 and to 255
     magnitude: bool = True  # |flow| as a third channel
-    length: int = 1  # L, pairs of frames behind each other in the channels
+    length: Few = 1  # L, pairs of frames behind each other in the channels
 
     def __post_init__(self):
         check_choice("method", self.method, FLOW_METHODS)
@@ -41,24 +46,18 @@ class FlowSpec:
 FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
 
 
-def check_choice(name, value, choices):
-    """Raise ValueError unless a value is one of its choices."""
-    if value not in choices:
-        raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")
-
-
-@dataclass(frozen=True)
+@record
 class VGGSpec:
     """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each ended by a 2x2 max-pool.
 
     Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
     """
 
-    name: str
-    blocks: tuple[tuple[int, int], ...]  # (number of convolutions, their width), one pair a block
-    size: int  # frames are size x size pixels
-    mean: tuple[float, ...] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
+    name: Name
+    blocks: Annotated[tuple[tuple[Few, Count], ...], Layers]  # (number of convolutions, their width), one pair a block
+    size: Length  # frames are size x size pixels
+    mean: tuple[Color, ...] = (123.68, 116.779, 103.939)  # RGB, subtracted first (ImageNet's)
+    std: tuple[Divisor, ...] = (1.0, 1.0, 1.0)  # RGB, divided by; 1 is what the ImageNet weights of Keras want
     batch_norm: bool = False  # after each convolution, before its ReLU
     pooling: str = "flatten"  # a frame's features are all positions of the last maps, or their "mean" or "max"
     normalize: bool = False  # divide a frame's features by their L2 norm: ImageNet's differ in scale, which is noise
@@ -66,6 +65,9 @@ class VGGSpec:
 
     def __post_init__(self):
         check_choice("pooling", self.pooling, POOLING)
+        numbers = (len(self.mean), len(self.std), self.size >= 2 ** len(self.blocks))
+        if numbers != (self.num_channels, self.num_channels, True):
+            raise ValueError(f"Expected C means and stds, and a pixel left after each block. Received: {self}.")
 
     @property
     def num_channels(self) -> int:
@@ -93,29 +95,29 @@ class VGGSpec:
             )
 
 
-@dataclass(frozen=True)
+@record
 class FrameSpec:
     """A single-frame classifier: convolutions -> features -> hidden ReLU layers with dropout -> logits."""
 
-    name: str
+    name: Name
     vgg: VGGSpec
-    hidden: tuple[int, ...] = (256,)
-    dropout: float = 0.5  # after each hidden layer
+    hidden: Annotated[tuple[Count, ...], Field(max_length=16)] = (256,)
+    dropout: Share = 0.5  # after each hidden layer
 
 
-@dataclass(frozen=True)
+@record
 class LRCNSpec:
     """A frame classifier whose last layer gives way to LSTMs over the T frames of a clip.
 
     Source: Donahue et al., arXiv 1411.4389, section 4.
     """
 
-    name: str
+    name: Name
     frames: FrameSpec
-    lstm: tuple[int, ...] = (32, 32)  # units of each LSTM layer
-    lstm_dropout: float = 0.5  # after each LSTM
+    lstm: Annotated[tuple[Count, ...], Layers] = (32, 32)  # units of each LSTM layer
+    lstm_dropout: Share = 0.5  # after each LSTM
     readout: str = "last"  # logits of the last step, of the mean of steps, or of all steps (each with its loss)
-    num_frames: int = 16  # T
+    num_frames: Length = 16  # T
 
     def __post_init__(self):
         check_choice("readout", self.readout, READOUTS)
@@ -126,32 +128,30 @@ class LRCNSpec:
         return self.frames.vgg
 
 
-@dataclass(frozen=True)
+@record
 class TrainSpec:
     """How a model is trained; the same meaning in both frameworks."""
 
-    num_epochs: int = 30
-    batch_size: int = 16  # clips that make a step, in all processes together
-    accumulation_steps: int = 1  # parts of a batch that are computed one after another: the same step in less memory
-    optimizer: str = "adam"  # one of OPTIMIZERS
-    learning_rate: float = 1e-4
-    rates: tuple[
-        tuple[str, float], ...
-    ] = ()  # (how names of layers begin, what their rate is multiplied by); last wins
-    momentum: float = 0.9  # sgd only
-    weight_decay: float = 0.0  # sgd: L2, part of the gradient, as in the paper; adamw: apart from it
+    num_epochs: Count = 30
+    batch_size: Count = 16  # clips that make a step, in all processes together
+    accumulation_steps: Count = 1  # parts of a batch that are computed one after another: the same step in less memory
+    optimizer: Literal[OPTIMIZERS] = "adam"
+    learning_rate: Amount = 1e-4
+    rates: tuple[tuple[str, Amount], ...] = ()  # (how layers' names begin, what their rate is multiplied by); last wins
+    momentum: Share = 0.9  # sgd only
+    weight_decay: Amount = 0.0  # sgd: L2, part of the gradient, as in the paper; adamw: apart from it
     decay_biases: bool = True  # False: no weight decay on biases and batch normalization
-    label_smoothing: float = 0.0  # share of each label that is spread over all classes
-    clip_norm: float | None = None  # largest norm of all gradients together
+    label_smoothing: Share = 0.0  # share of each label that is spread over all classes
+    clip_norm: Amount | None = None  # largest norm of all gradients together
     class_weights: bool = False  # weigh each class by the inverse of its share of the clips
-    patience: int | None = 8  # epochs without a better validation loss before training stops
-    schedule: str = "plateau"  # one of SCHEDULES
-    plateau_patience: int | None = 4  # "plateau": likewise, before the learning rate is multiplied by plateau_factor
-    plateau_factor: float = 0.3
-    milestones: tuple[int, ...] = ()  # "step": after these epochs it is multiplied by step_factor
-    step_factor: float = 0.1
-    warmup_epochs: int = 0  # in which it rises to its full value; "cosine" then falls to 0
-    frozen: tuple[str, ...] = ("convolutions",)  # parts that keep their weights
+    patience: Wait | None = 8  # epochs without a better validation loss before training stops
+    schedule: Literal[SCHEDULES] = "plateau"
+    plateau_patience: Wait | None = 4  # "plateau": likewise, before the learning rate is multiplied by plateau_factor
+    plateau_factor: Share = 0.3
+    milestones: tuple[Wait, ...] = ()  # "step": after these epochs it is multiplied by step_factor
+    step_factor: Share = 0.1
+    warmup_epochs: Wait = 0  # in which it rises to its full value; "cosine" then falls to 0
+    frozen: tuple[Literal[FROZEN_PARTS], ...] = ("convolutions",)  # parts that keep their weights
     mixed_precision: bool = False  # bfloat16 inside, float32 weights
 
     def __post_init__(self):
@@ -161,15 +161,15 @@ class TrainSpec:
             check_choice("a rate's layer", next(filter(start.startswith, LAYERS), start), LAYERS)
 
 
-@dataclass(frozen=True)
+@record
 class Preset:
     """A model with the training and the sampling that go with it, under one name."""
 
-    name: str
-    model: FrameSpec | LRCNSpec
+    name: Name
+    model: Annotated[FrameSpec | LRCNSpec, Field(discriminator="type")]
     training: TrainSpec
-    num_frames: int  # evenly spaced frames kept of each video (F); clips are drawn from these, in each epoch others
-    clip_frames: int  # T of a training clip
+    num_frames: Length  # evenly spaced frames kept of each video (F); clips are drawn from these, in each epoch others
+    clip_frames: Length  # T of a training clip
     augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from actlib.evaluation import pool_clips, softmax
 from actlib.video import open_video, stream_frames
 
+MAX_STEPS_A_SECOND = 1000
 MAX_WINDOW_SECONDS = 8.0  # UCF-101's videos last 7.2 on average
 
 
@@ -92,6 +93,9 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
     """
     spanned = window.window_seconds or getattr(model, "window_seconds", None)
     fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
+    if not fps <= MAX_STEPS_A_SECOND:
+        found = f"{model.num_frames} frames in {spanned} s"
+        raise ValueError(f"Expected {MAX_STEPS_A_SECOND} frames a second at most. Received: {found}. See WindowConfig.")
     frames = stream_frames(stream, size=model.size, fps=fps)
     rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows)
     rows = smooth((softmax(row / window.temperature) for row in rows), window.smoothing_seconds * fps)

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
-from actlib import checkpoints, run, specs
+from actlib import cards, checkpoints, run, specs
 
 
 @pytest.fixture(scope="module")
@@ -148,16 +148,16 @@ def wrong(data, tmp_path_factory):
     model = training.build_model(specs.SLIM_FRAMES, 2)
     preset = specs.PRESETS["slim_frames"]
     choices = {"framework": "torch", "weights": "none", "split": 1, "seed": 0, "protocol": "uniform", "limit": None}
-    card = {"classes": [*SHADES], "preset": checkpoints.spec_to_json(preset), "experiment": choices}
+    card = {"classes": [*SHADES], "preset": cards.spec_to_json(preset), "experiment": choices}
     card |= {"videos": {"train": {}, "validation": {}}, "leakage": []}
-    cards = {
+    kinds = {
         "good": card,
         "strangers": card | {"classes": ["Aikido", "Judo"]},
         "old": card | {"preset": "slim_frames"},
         "bare": {},
         "strange": card | {"preset": card["preset"] | {"momentum": 3}},
     }
-    for name, each in cards.items():
+    for name, each in kinds.items():
         weights.save_model(folder / f"{name}.safetensors", model, card=each)
     arrays = weights.get_weights(model)
     save_file(arrays, folder / "weights_only.safetensors")
@@ -217,9 +217,9 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (EVALUATE + "{wrong}/damaged.safetensors", "damaged.safetensors"),
         (EVALUATE + "{wrong}/weights_only.safetensors", "weights_only.safetensors, whose card lacks framework"),
         (EVALUATE + "{wrong}/bare.safetensors", "bare.safetensors, whose card lacks classes, preset, experiment"),
-        (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Train the model anew"),
-        (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Train the model anew"),
-        (EVALUATE + "{wrong}/future.safetensors", "Received: 99 in"),
+        (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Make it anew"),
+        (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Make it anew"),
+        (EVALUATE + "{wrong}/future.safetensors", "format_version 99"),
         (EVALUATE + "{wrong}/good.safetensors --control backwards", "'backwards' is not one of 'shuffled', 'first'"),
         (EVALUATE + "{wrong}/good.safetensors --split 0", "Invalid value for '--split'"),
         (EVALUATE + "{wrong}/good.safetensors --framework jax", "'jax' is not one of 'torch', 'keras'"),

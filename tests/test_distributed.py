@@ -80,7 +80,7 @@ def test_a_second_training_in_the_same_folder_says_so(tmp_path):
     model = training.build_model(tiny_parallel.LRCN, 3)
     with (
         files.lock(tmp_path / "state.safetensors"),
-        pytest.raises(RuntimeError, match="in which a training is running"),
+        pytest.raises(RuntimeError, match="in which a process trains"),
     ):
         training.train(model, *tiny_parallel.make_batches(), tiny_parallel.TRAINING, run=tmp_path)
     assert not (tmp_path / "best.safetensors").exists()

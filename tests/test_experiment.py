@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from bright_and_dark import write_data, write_split
 
-from actlib import checkpoints, experiment, specs
+from actlib import cards, checkpoints, experiment, specs
 from actlib.dataset import check_leakage, list_videos
 from actlib.experiment import Experiment, preparing, running
 
@@ -132,7 +132,7 @@ def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices,
     np.testing.assert_allclose(mine.probabilities, results.probabilities, atol=1e-6)
     path = experiment.write_results(tmp_path / "mine", results, metadata)
     written = json.loads(path.read_text())
-    assert written["preset"] == checkpoints.spec_to_json(choices.preset) and written["seconds"] > 0
+    assert written["preset"] == cards.spec_to_json(choices.preset) and written["seconds"] > 0
     assert written["versions"]["python"] == ".".join(map(str, sys.version_info[:3])) and written["framework"] == "torch"
 
 

@@ -11,12 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "actlib"
 # One direction: a module imports only what stands before it. Names on one line stand side by side.
 FLOW = (
+    ("schema",),
     ("specs",),
     ("paths",),
     ("files",),
     ("video",),
     ("sample",),
     ("dataset",),
+    ("cards",),
     ("checkpoints",),
     ("saliency",),
     ("machine",),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from actlib import checkpoints, paths, specs
+from actlib import cards, paths, specs
 from actlib.experiment import Experiment, choose_run, load_predictor, runs_folder
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
@@ -16,7 +16,7 @@ def save(path, preset):
     """Write a Keras model of a preset with the card that training would give it."""
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
     model = training.build_model(preset.model, 7)
-    card = {"classes": list("abcdefg"), "preset": checkpoints.spec_to_json(preset), "experiment": {}}
+    card = {"classes": list("abcdefg"), "preset": cards.spec_to_json(preset), "experiment": {}}
     weights.save_model(path, model, card=card | {"window_seconds": 1.5})
 
 

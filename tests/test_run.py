@@ -1,13 +1,14 @@
 """What a run leaves behind and resumes from, and the small rules of training that both frameworks follow."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
 from actlib import machine, run
-from actlib.checkpoints import save_checkpoint
+from actlib.checkpoints import read_card, read_weights, save_checkpoint
 
 WEIGHTS = {"hidden1/kernel": np.ones((2, 3), np.float32), "logits/bias": np.zeros(3, np.float32)}
 OPTIMIZER = {"hidden1/kernel/exp_avg": np.full((2, 3), 0.5, np.float32), "0": np.arange(3, dtype=np.float32)}
@@ -26,11 +27,12 @@ def test_a_run_resumes_with_all_that_it_saved(tmp_path):
     later = {name: array + 1 for name, array in WEIGHTS.items()}
     first.finished = True
     first.save_state(later, OPTIMIZER)
+    save_checkpoint(first.best_path, WEIGHTS | {"preprocess/std": np.ones(3)}, {})
     for start in (WEIGHTS, later):  # the weights that it began with, or those that it ended with
         second = run.Run(tmp_path / "new", json.loads(json.dumps(SETTINGS)))
         assert second.resume(start) and second.finished
         assert second.history == first.history
-        for read, written in ((second.weights, later), (second.optimizer, OPTIMIZER)):
+        for read, written in ((second.weights, later), (second.optimizer, OPTIMIZER), (second.best, WEIGHTS)):
             assert read.keys() == written.keys()
             assert all(np.array_equal(read[name], written[name]) for name in written)
     assert json.loads((tmp_path / "new/history.json").read_text()) == first.history
@@ -47,6 +49,7 @@ def test_a_finished_run_goes_on_for_more_epochs_unless_its_patience_ended_it(tmp
         add_epoch(first, loss)
     first.finished = True
     first.save_state(WEIGHTS, OPTIMIZER)
+    save_checkpoint(first.best_path, WEIGHTS, {})
     assert second.resume(WEIGHTS) and second.finished == finished
 
 
@@ -63,6 +66,7 @@ def test_other_settings_and_other_weights_are_named(tmp_path):
     record.resume(WEIGHTS)
     add_epoch(record, 1.0)
     record.save_state(WEIGHTS, {})
+    save_checkpoint(record.best_path, WEIGHTS, {})
     training = SETTINGS["training"] | {"learning_rate": 0.2, "frozen": []}
     changed = (
         r"framework: unset then, keras now; training.frozen: \['hidden'\] then, \[\] now; training.learning_rate: 0.1"
@@ -165,3 +169,47 @@ def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="at least one batch"):
         run.describe_batches([])
     assert run.describe_batches(None) is None
+
+
+def test_a_folder_is_of_one_training_and_says_whose(tmp_path):
+    with run.hold_folder(tmp_path / "new"):
+        with pytest.raises(RuntimeError, match=rf"Received: .*new, in which process {os.getpid()} on .+ trains"):
+            run.hold_folder(tmp_path / "new").__enter__()
+        with run.hold_folder(tmp_path / "other"), run.hold_folder(None), run.hold_folder(None):
+            pass
+    with run.hold_folder(tmp_path / "new"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"history": {"epoch": [1, 2]}},
+        {"history": {"val_loss": [1.0, 2.0]}},
+        {"history": {"epoch": [2]}},
+        {"history": {"loss": [None]}},
+        {"keys": {"arrays": "0123456789ab"}},
+        {"finished": 1},
+    ],
+)
+def test_a_damaged_state_is_named(tmp_path, change):
+    record = run.Run(tmp_path, SETTINGS)
+    record.resume(WEIGHTS)
+    add_epoch(record, 1.0)
+    record.save_state(WEIGHTS, OPTIMIZER)
+    save_checkpoint(record.best_path, WEIGHTS, {})
+    card, arrays = read_card(tmp_path / "state.safetensors"), read_weights(tmp_path / "state.safetensors")
+    card |= {name: card[name] | value if isinstance(value, dict) else value for name, value in change.items()}
+    save_checkpoint(tmp_path / "state.safetensors", arrays, card)
+    with pytest.raises(ValueError, match=r"state\.safetensors"):
+        run.Run(tmp_path, SETTINGS).resume(WEIGHTS)
+
+
+def test_a_best_epoch_of_another_network_is_named(tmp_path):
+    record = run.Run(tmp_path, SETTINGS)
+    record.resume(WEIGHTS)
+    add_epoch(record, 1.0)
+    record.save_state(WEIGHTS, OPTIMIZER)
+    save_checkpoint(record.best_path, {"hidden1/kernel": np.ones((5, 5))}, {})
+    with pytest.raises(ValueError, match=r"missing \['logits/bias'\].*best\.safetensors"):
+        run.Run(tmp_path, SETTINGS).resume(WEIGHTS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bright_and_dark import write_data
 
-from actlib import checkpoints, experiment, specs
+from actlib import cards, experiment, specs
 from actlib.dataset import augment_clip
 from actlib.experiment import Experiment, load_backend
 from actlib.video.flow import mirror_flow, read_flow
@@ -33,7 +33,7 @@ def test_every_preset_takes_every_stream(name):
         if vgg.flow:
             assert vgg.flow.bound / vgg.size == specs.STREAMS[stream].bound / 224  # the same picture, smaller
         assert Experiment("data", preset, stream=stream).preset == preset  # as from a card
-        assert checkpoints.spec_from_json(checkpoints.spec_to_json(preset)) == preset
+        assert cards.spec_from_json(cards.spec_to_json(preset)) == preset
     assert Experiment("data", specs.PRESETS[name]).preset == specs.PRESETS[name]
 
 
@@ -137,6 +137,6 @@ def test_cards_from_before_streams_are_of_rgb(tmp_path):
     card = {"experiment": {"framework": "torch", "weights": "none"}, "classes": ["a", "b"]}
     card["preset"] = specs.PRESETS["slim_frames"]
     assert experiment.read_experiment(card, tmp_path).stream == "rgb"
-    old = checkpoints.spec_to_json(specs.SLIM_FRAMES)
+    old = cards.spec_to_json(specs.SLIM_FRAMES)
     del old["vgg"]["flow"]
-    assert checkpoints.spec_from_json(old) == specs.SLIM_FRAMES
+    assert cards.spec_from_json(old) == specs.SLIM_FRAMES

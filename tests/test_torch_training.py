@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from actlib import checkpoints, specs
+from actlib import cards, checkpoints, specs
 from actlib.dataset import ClipBatches
 from actlib.torch import trainer
 from actlib.torch.training import build_model, predict, train
@@ -130,7 +130,7 @@ def test_the_best_epoch_is_kept_and_the_files_are_there(tmp_path):
     loaded = load_model(tmp_path / "best.safetensors")
     assert same(model, loaded) and loaded.card["classes"] == ["a", "b", "c"] == model.card["classes"]
     assert loaded.card["metrics"]["val_loss"] == history["val_loss"][best]
-    assert loaded.card["training"] == checkpoints.spec_to_json(ADAM)
+    assert loaded.card["training"] == cards.spec_to_json(ADAM)
     assert monitor.last == (4 * 3, 4 * 3) and [row["epoch"] for row in monitor.rows] == [1, 2, 3, 4]
     assert json.loads((tmp_path / "history.json").read_text()) == history
     assert (tmp_path / "history.csv").read_text().startswith("epoch,loss,accuracy,val_loss")

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from actlib import specs
-from actlib.checkpoints import read_weights
+from actlib.checkpoints import list_shapes, read_weights
 from actlib.dataset import ClipBatches
 from actlib.keras import training as keras_training
 from actlib.keras import weights as keras_weights
@@ -299,3 +299,11 @@ def test_imagenet_weights_give_the_features_of_keras_applications_on_real_frames
         torch_training.build_model(specs.STUDY_FRAMES, 7, weights=read_weights(path)), frames
     )
     assert np.linalg.norm(theirs - expected) < 0.02 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("weights", [keras_weights, torch_weights])
+@pytest.mark.parametrize("name", ["slim_frames", "slim_lrcn", "study_scratch"])
+def test_a_network_has_the_weights_that_are_listed_for_it(weights, name):
+    for stream in ("rgb", "stack5"):
+        spec = specs.use_stream(specs.PRESETS[name].model, stream)
+        assert weights.get_shapes(weights.make_network(spec, 7)) == list_shapes(spec, 7)

@@ -6,13 +6,14 @@ Files are found by their bare names and go where the caller says, never where th
 import glob
 import io
 import lzma
+import math
 import re
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
@@ -26,6 +27,9 @@ from actlib.files import format_size, write_whole
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, remotezip.RemoteZipError, zlib.error, lzma.LZMAError)
 UNREADABLE += (EOFError, RuntimeError, ValueError, struct.error)  # RuntimeError: a ZIP with a password
+MOST_PART, MOST_HEADER = 64_000_000, 1_000_000  # bytes of a ZIP asked for at once, of what a TAR says about a file
+MOST_UNPACKED = 1_000_000_000  # bytes of all files in a TAR, or twenty times what the TAR itself has
+OUTSIDE = re.compile(r"^([/\\]|\w:)|(^|[/\\])\.\.([/\\]|$)")
 INSIDE = re.compile(r"(\w[\w.-]*/)*\w[\w.-]*")  # a path that leaves no folder on any system
 RAR_TOOLS = "'sudo apt install unar' (Linux), 'brew install unar' (macOS), or unrar, 7-Zip or bsdtar on PATH"
 
@@ -60,12 +64,16 @@ def open_archive(source):
             members = _list_members(source, stack)
             if not members:
                 raise ValueError("there is no file in it")
+            if foul := [name for name, _ in members if OUTSIDE.search(name)]:
+                raise ValueError(f"{foul[0]!r} in it leads out of its folder")
             yield {PureWindowsPath(name).name.lower(): member for name, member in members}  # either kind of slash
     except DownloadError:
         raise
     except rarfile.RarCannotExec as error:
         raise DownloadError(f"Expected a tool that unpacks {where}. Received: none. Get one: {RAR_TOOLS}.") from error
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's, not gzip's or bz2's
         advice = "Fetch it again, or unpack it by hand and pass the folder with --from."
         found = f"Expected a whole archive without a password. Received: {where} ({error}). {advice}"
         raise ArchiveError(found) from error
@@ -80,20 +88,40 @@ def _list_members(source, stack):
         return [(p.name, Member(p.stat().st_size, None, partial(open, p, "rb"))) for p in files if p.is_file()]
     if not path.is_file():
         raise DownloadError(f"Expected an archive or a folder. Received: {path}, which is not there. Check it.")
+    file = None
     if rarfile.is_rarfile(path):
         return _list_infos(stack.enter_context(rarfile.RarFile(path, errors="strict")))
-    if tarfile.is_tarfile(path):  # before ZIP: a TAR may end with one
-        file = stack.enter_context(tarfile.TarFile.open(path))
-        return [(info.name, Member(info.size, None, partial(file.extractfile, info))) for info in file if info.isreg()]
+    with suppress(tarfile.TarError):  # before ZIP: a TAR may end with one
+        file = stack.enter_context(tarfile.TarFile.open(path, tarinfo=_BoundedTarInfo))
+    if file:
+        return [*_list_tar(file, max(MOST_UNPACKED, 20 * path.stat().st_size))]
     if zipfile.is_zipfile(path):
         return _list_infos(stack.enter_context(zipfile.ZipFile(path)))
     with open(path, "rb") as file:
         raise ValueError(f"no ZIP, TAR or RAR; it starts with {file.read(24)!r}, perhaps a web page under that name")
 
 
+class _BoundedTarInfo(tarfile.TarInfo):
+    def _proc_member(self, file):
+        if not 0 <= self.size <= (math.inf if self.isreg() else MOST_HEADER):
+            raise ValueError(f"a header of {self.size} bytes")
+        return super()._proc_member(file)
+
+
+def _list_tar(file, most):
+    for info in file:
+        most -= info.size  # before it is unpacked to reach the next
+        if most < 0:
+            raise ValueError(f"it unpacks to far more than it has, {info.name!r} alone to {format_size(info.size)}")
+        if info.isreg():
+            yield info.name, Member(info.size, None, partial(file.extractfile, info))
+
+
 def _list_infos(file):
     """Members of a ZIP or a RAR; their libraries are alike, but that a RAR's has links."""
     infos = [info for info in file.infolist() if getattr(info, "is_file", lambda: not info.is_dir())()]  # noqa: B023
+    if isinstance(file, zipfile.ZipFile) and any(info.compress_type > zipfile.ZIP_DEFLATED for info in infos):
+        raise ValueError("it is compressed in a way whose unpacking has no bounds")
     return [(info.filename, Member(info.file_size, info.CRC, partial(file.open, info))) for info in infos]
 
 
@@ -108,6 +136,8 @@ class _RangeFetcher:
         first, last = data_range
         if first < 0:
             first, last = max(0, self.remote.size + first), self.remote.size - 1
+        if last - first > MOST_PART:
+            raise ValueError(f"a part of {format_size(last - first)}")
         return remotezip.PartialBuffer(io.BytesIO(read_part(self.remote, first, last)), first, last + 1 - first, False)
 
 
@@ -151,4 +181,7 @@ def _is_there(member, path):
 
 def _read(member):
     with member.open() as stream:
-        return stream.read()
+        content = stream.read(member.size + 1)
+    if len(content) != member.size:
+        raise ValueError(f"{format_size(len(content))} or more where {format_size(member.size)} were announced")
+    return content

@@ -4,7 +4,6 @@ Keras' was trained on frames in 0..255 less a mean, torchvision's on 0..1 less a
 file carries mean and deviation, and the values of the first filter tell whether they are the right ones.
 """
 
-import pickle
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +54,7 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
             family = _check_vgg16(weights, file)
             card = {
                 "kind": "convolutions",
-                "spec": checkpoints.spec_to_json(replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1])),
+                "spec": replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1]),
                 "family": family,
                 "values": "published" if _recognise_family(weights) == family else "not the published ones",
                 "weights_key": checkpoints.weights_key(weights),
@@ -69,9 +68,7 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
 def _check_vgg16(weights, source) -> str:
     """Return "keras" or "torchvision"; raise ValueError if weights are not VGG-16's or prepared for the other one."""
     try:
-        checkpoints.check_weights(_shapes(), weights)
-        if bad := [name for name, array in weights.items() if not np.isfinite(array).all()]:
-            raise ValueError(f"Expected finite numbers. Received: others in {', '.join(bad)}.")
+        checkpoints.check_weights(checkpoints.list_shapes(VGG16), weights)
         mean, std = weights["preprocess/mean"], weights["preprocess/std"]
         declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
         values = _recognise_family(weights)
@@ -96,22 +93,14 @@ def _recognise_family(weights) -> str | None:
 def _read(file):
     """Return the convolutions in a file of any kind, without the head that a whole VGG-16 brings along."""
     if file.suffix not in (".pth", ".pt"):
-        return {name: array for name, array in checkpoints.read_weights(file).items() if name in _shapes()}
+        names = checkpoints.list_shapes(VGG16)
+        return {name: array for name, array in checkpoints.read_weights(file).items() if name in names}
     from actlib.torch.weights import read_state_dict
 
     try:
         return read_state_dict(file)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # libraries raise many kinds for what is damaged or made to harm
         cause = str(error).partition("\n")[0]
         raise ValueError(f"Expected tensors, no code. Received: {file} ({cause}). {ADVICE}") from error
-
-
-def _shapes():
-    """Return the name and shape of everything in VGG-16's convolutions."""
-    shapes, inputs = {}, 3
-    for block, (count, width) in enumerate(VGG16.blocks, 1):
-        for number in range(1, count + 1):
-            name = f"block{block}_conv{number}"
-            shapes |= {f"{name}/kernel": (3, 3, inputs, width), f"{name}/bias": (width,)}
-            inputs = width
-    return shapes | {"preprocess/mean": (3,), "preprocess/std": (3,)}

@@ -5,7 +5,9 @@ Until that rename the bytes lie in `<name>.<version>.part`. Certificates are alw
 
 import hashlib
 import re
+import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -21,12 +23,14 @@ from actlib.files import count_free_bytes, format_size, partial_file
 TIMEOUT = 30.0  # seconds that a server may be silent
 ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
 BLOCK = 1 << 16  # bytes read at a time
-SESSION = requests.Session()  # keeps connections open
+WINDOW, LEAST = 60.0, 60_000  # seconds, and the bytes that have to come within them, or before a connection breaks
 ADVICE = (
     "Check address and connection and run the same line again, which goes on from here; or pass a file that you have "
     "with --from (UCF-101's lists: --lists). A network with certificates of its own names them in REQUESTS_CA_BUNDLE."
 )
-BREAKS = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)  # another attempt may mend them
+BREAKS = (requests.ConnectionError, TimeoutError, requests.Timeout, urllib3.exceptions.HTTPError)  # that may mend
+SESSION = requests.Session()  # keeps connections open, but for redirects, whose bodies may be endless
+SESSION.hooks["response"] = lambda answer, **_: answer.close() if answer.is_redirect else None
 
 
 class DownloadError(RuntimeError):
@@ -49,7 +53,7 @@ def ask_server(url) -> RemoteFile:
         with _request(url, 0, 0) as (_, answer):
             ranges = answer.status_code == 206
             size = answer.headers.get("Content-Range" if ranges else "Content-Length", "").rpartition("/")[2]
-            size = int(size) if size.isdigit() else None
+            size = int(size) if re.fullmatch("[0-9]{1,15}", size) else None
             return RemoteFile(url, size, ranges and size is not None, _version(answer))
 
     return _retry(ask, url)
@@ -60,7 +64,7 @@ def read_part(remote, first, last) -> bytes:
 
     def read():
         with _request(remote.url, first, last, version=remote.version) as (start, answer):
-            content = answer.raw.read(last + 1 - first)
+            content = b"".join(_read_blocks(answer, last + 1 - first))
         if start != first or len(content) != last + 1 - first:
             raise requests.ConnectionError("other bytes than asked for")
         return content
@@ -128,14 +132,22 @@ def _append(part, remote, most, bar):
         file.truncate(start)
         file.seek(start)
         bar.update(start - bar.n)
-        while (have := file.tell()) < limit and (block := answer.raw.read1(min(BLOCK, limit - have))):
+        for block in _read_blocks(answer, limit - start):
             file.write(block)
             bar.update(len(block))
+        have = file.tell()
     if remote.size is None and have == most:
         part.unlink()
         raise DownloadError(f"Expected less than {format_size(most)}. Received: more from {remote.url}. Check it.")
     if have < (remote.size or 0):
         raise requests.ConnectionError("fewer bytes than announced")
+
+
+def _read_blocks(answer, most):
+    """Yield what an answer brings, no more than `most` bytes."""
+    while most and (block := answer.raw.read1(min(BLOCK, most))):
+        most -= len(block)
+        yield block
 
 
 def _retry(work, url, progress=lambda: 0):
@@ -145,8 +157,8 @@ def _retry(work, url, progress=lambda: 0):
         before = progress()
         try:
             return work()
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failures = 1 if progress() > before else failures + 1
+        except (requests.RequestException, *BREAKS) as error:
+            failures = 1 if progress() > before + LEAST else failures + 1
             final = not isinstance(error, BREAKS) or isinstance(error, requests.exceptions.SSLError)
             if final or failures >= ATTEMPTS:
                 cause = error  # its cause in the system's own words, which libraries wrap several times
@@ -161,16 +173,50 @@ def _retry(work, url, progress=lambda: 0):
 def _request(url, first, last="", *, version=None):
     """Yield where a body starts (`first`, or 0 where a server sends no parts) and the answer; refusals raise."""
     headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": f"bytes={first}-{last}"}
-    with SESSION.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+    with _ask_in_time(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         code, start = answer.status_code, first if answer.status_code == 206 else 0
         if url.startswith("https:") and any(not hop.url.startswith("https:") for hop in (*answer.history, answer)):
             raise DownloadError(f"Expected {url} to stay on https. Received: a redirect to {answer.url}. Use --from.")
         if code >= 500 or code in (408, 429):
             raise requests.ConnectionError(f"{code} {answer.reason}")
         answer.raise_for_status()
+        if code == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
+            raise requests.ConnectionError("another part than asked for")
         if version not in (None, _version(answer)):
             raise DownloadError(f"Expected one version of {url}. Received: two. Run the same line again.")
-        yield start, answer
+        over = threading.Event()
+        threading.Thread(target=_watch, args=(answer.raw, over), daemon=True).start()
+        try:
+            yield start, answer
+        finally:
+            slow = over.is_set()
+            over.set()
+        if slow:
+            raise TimeoutError(f"less than {LEAST} bytes in {WINDOW} s")
+
+
+def _watch(body, over):
+    """End an answer that brings next to nothing, until told that it is over."""
+    before = 0
+    while not over.wait(WINDOW):
+        if body.tell() - before < LEAST:
+            over.set()
+            body.shutdown()
+        before = body.tell()
+
+
+def _ask_in_time(url, **options):
+    """Return the answer to a request; a TimeoutError where its headers take longer than WINDOW."""
+    future = Future()
+
+    def ask():
+        try:
+            future.set_result(SESSION.get(url, **options))
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return future.result(WINDOW)
 
 
 def _version(answer):

@@ -1,17 +1,31 @@
 """What an evaluation found: three accuracies, every video's prediction, and the tables made of them."""
 
 import html
+import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Annotated, Literal, NotRequired
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from typing_extensions import TypedDict
 
 from actlib.evaluation.intervals import number_groups
 from actlib.evaluation.metrics import Accuracy
+from actlib.schema import parse_json
+from actlib.specs import CONTROLS, Share
 
 LEVELS = ("frame", "clip", "video")
+
+
+_Labels, _Levels = list[Annotated[int, Field(ge=0)]], {f"{level}_accuracy": Accuracy | None for level in LEVELS}
+_Texts = {"name": list[str], "label": _Labels, "group": list[int | str], "predicted": _Labels}
+_Predictions = TypedDict("_Predictions", _Texts | {"probabilities": list[list[Share]]})
+_Options = {"groups_span_classes": bool, "control": Literal[CONTROLS] | None, "leakage": tuple[str, ...]}
+_Needed = {"classes": tuple[str, ...], "readout": str, "predictions": _Predictions}
+_Record = TypedDict("_Record", _Levels | _Needed | {name: NotRequired[kind] for name, kind in _Options.items()})
 
 
 def tabulate_predictions(videos, probabilities, *, predicted, classes) -> pd.DataFrame:
@@ -121,14 +135,25 @@ class Results:
         }
 
     @classmethod
-    def from_json(cls, record: dict) -> "Results":
-        """Rebuild results from what ``to_json`` gave; keys that others added are ignored."""
-        needed = [*(f"{level}_accuracy" for level in LEVELS), "classes", "readout", "predictions"]
-        if missing := [key for key in needed if key not in record]:
-            raise ValueError(f"Expected an evaluation's results. Received: a record without {missing}. Evaluate again.")
-        columns, classes = dict(record["predictions"]), tuple(record["classes"])
-        probabilities, predicted = columns.pop("probabilities"), columns.pop("predicted")
+    def from_json(cls, record, source="a record") -> "Results":
+        """Rebuild results from what ``to_json`` gave, a dict or JSON text, which may come from anywhere.
+
+        Args:
+            record: keys that others added are ignored.
+            source: where it is from, for the message.
+
+        Raises:
+            ValueError: it is damaged, or does not fit together; names the source.
+        """
+        text = json.dumps(record) if isinstance(record, dict) else record
+        record = parse_json(text, _Record, source)
+        columns, classes = record["predictions"], record["classes"]
+        probabilities, labels = columns.pop("probabilities"), {*columns["label"], *columns["predicted"]}
+        lengths = {len(probabilities), *map(len, columns.values())}, {len(classes), *map(len, probabilities)}
+        if [*map(len, lengths)] != [1, 1] or not labels <= {*range(len(classes))} or not columns["label"]:
+            raise ValueError(f"Expected a row a video. Received: others in {source}. Evaluate again.")
+        predicted = columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
-        levels = [(found := record[f"{level}_accuracy"]) and Accuracy(**found) for level in LEVELS]
-        options = [record.get("groups_span_classes", False), record.get("control"), tuple(record.get("leakage", ()))]
-        return cls(classes, *levels, table, record["readout"], *options)
+        levels = [record[f"{level}_accuracy"] for level in LEVELS]
+        options = {name: record[name] for name in _Options if name in record}
+        return cls(classes, *levels, table, record["readout"], **options)

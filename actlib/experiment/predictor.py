@@ -74,7 +74,7 @@ def load_model(checkpoint, *, framework="torch"):
     path = find_checkpoint(checkpoint)
     card = checkpoints.read_card(path, "framework", "classes", "preset", "experiment")
     model = load_backend(framework or card["framework"]).weights.load_model(path)
-    return model, card | {"preset": checkpoints.spec_from_json(card["preset"], path)}
+    return model, card
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ import importlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from actlib import checkpoints, dataset, paths, sample, specs
+from actlib.schema import Count, check_choice
 from actlib.video import make_sampler
 
 BACKENDS = ("torch", "keras")
@@ -18,11 +20,13 @@ PROTOCOLS = {"uniform": ("segments", "strided"), "paper": ("consecutive", "windo
 class Experiment:
     """The choices that make a training run; two equal ones give the same checkpoint on a CPU."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # for a card's
+
     data: Path
     preset: specs.Preset
-    framework: str = "torch"
+    framework: Literal[BACKENDS] = "torch"
     weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
-    split: int = 1
+    split: Literal[1, 2, 3] = 1
     classes: tuple[str, ...] | None = None  # None: all that are there
     seed: int = 0  # of weights, batches and dropout
     split_seed: int = 0  # chooses the groups held out for validation: the same in every run, unless told
@@ -30,12 +34,12 @@ class Experiment:
     refit: bool = False  # choose the number of epochs on validation, then train on its groups too for that many
     allow_leakage: bool = False  # start from weights that have seen videos of this experiment's validation or test
     protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
-    limit: int | None = None  # at most this many videos of a class in each subset: for a quick try
+    limit: Count | None = None  # at most this many videos of a class in each subset: for a quick try
     stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
-        specs.check_choice("protocol", self.protocol, (*PROTOCOLS,))
-        specs.check_choice("stream", self.stream, (*specs.STREAMS,))
+        check_choice("protocol", self.protocol, (*PROTOCOLS,))
+        check_choice("stream", self.stream, (*specs.STREAMS,))
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
         preset = replace(self.preset, model=specs.use_stream(self.preset.model, self.stream))
@@ -85,7 +89,7 @@ def load_backend(framework):
     """
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
-    specs.check_choice("framework", framework, BACKENDS)
+    check_choice("framework", framework, BACKENDS)
     for name in ("training", "weights", "precision"):
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")

@@ -7,13 +7,14 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from actlib import checkpoints, evaluation, paths, sample
+from actlib import cards, checkpoints, evaluation, paths, sample
 from actlib.dataset import check_leakage, list_groups, split_hash
 from actlib.experiment.predictor import find_checkpoint, load_initial_weights, load_model
 from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
 from actlib.machine import package_versions, peak_memory
 from actlib.schedule import best_epoch, epochs_since_best
+from actlib.schema import parse_json
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
@@ -176,7 +177,7 @@ def _describe_choices(experiment, table):
     data = {"folder": folder, "split": experiment.split, "split_hash": split_hash(table), "num_videos": len(table)}
     return {
         "classes": list(table.attrs["classes"]),
-        "preset": checkpoints.spec_to_json(experiment.preset),
+        "preset": cards.spec_to_json(experiment.preset),
         "window_seconds": round(float((frames / training["fps"]).mean()), 3),  # that the T frames of a clip span
         "experiment": {name: value for name, value in vars(experiment).items() if name not in _ELSEWHERE},
         "data": data,
@@ -207,8 +208,9 @@ def _merge(first, second):
 
 def read_experiment(card, data, *, framework=None):
     """Make the ``Experiment`` behind a card of ``load_model``; its data folder and its framework may be others now."""
-    choices = card["experiment"] | ({"framework": framework} if framework else {})
-    return Experiment(Path(data), card["preset"], classes=tuple(card["classes"]), **choices)
+    choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
+    text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
+    return parse_json(text, Experiment, "the card's choices")
 
 
 def describe_run(experiment, table, *, seconds=None):

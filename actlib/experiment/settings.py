@@ -7,7 +7,7 @@ from typing import get_args, get_origin, get_type_hints
 
 import pandas as pd
 
-from actlib import checkpoints
+from actlib import cards
 
 
 def change_preset(preset, settings):
@@ -27,7 +27,7 @@ def change_preset(preset, settings):
     """
     for setting in settings:
         field, _, text = setting.partition("=")
-        data = checkpoints.spec_to_json(preset)
+        data = cards.spec_to_json(preset)
         fields = [name for name in pd.json_normalize(data) if name.split(".")[-1] != "type"]
         if field not in fields:
             raise ValueError(f"Expected FIELD=VALUE with one of {', '.join(fields)}. Received: {setting!r}.")
@@ -40,7 +40,7 @@ def change_preset(preset, settings):
                 f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}. "
                 "Write several values with commas between."
             ) from None
-        preset = checkpoints.spec_from_json(data, field)
+        preset = cards.spec_from_json(data, field)
     return preset
 
 

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from actlib import checkpoints
+from actlib import cards
 from actlib.keras.vgg import VGG, build_layers, hidden_layers
 from actlib.specs import READOUTS
 
@@ -82,8 +82,8 @@ class LRCN(keras.Model):
         return self.head(features, readout=readout, training=training)  # (N, K)
 
     def get_config(self):
-        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
+        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
 
     @classmethod
     def from_config(cls, config):
-        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
+        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])

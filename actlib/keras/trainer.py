@@ -37,7 +37,7 @@ class TrainingCallback(keras.callbacks.Callback):
         self.best = None  # the trainable weights of the best epoch
         if self.run.resume(self.trainable_weights()):
             set_weights(model, self.run.weights, partial=True)
-            self.best = self.run.read_best(training.frozen)
+            self.best = self.run.best
 
     @property
     def num_epochs(self):

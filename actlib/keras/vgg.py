@@ -6,7 +6,7 @@
 import keras
 from keras import layers, ops
 
-from actlib import checkpoints
+from actlib import cards
 
 
 class Preprocess(layers.Layer):
@@ -125,11 +125,11 @@ class FrameClassifier(keras.Model):
         return self.head(features, training=training)  # (..., K)
 
     def get_config(self):
-        return {"spec": checkpoints.spec_to_json(self.spec), "num_classes": self.num_classes}
+        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
 
     @classmethod
     def from_config(cls, config):
-        return cls(checkpoints.spec_from_json(config["spec"]), config["num_classes"])
+        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])
 
 
 def hidden_layers(spec):

@@ -97,7 +97,7 @@ def save_model(path, model, *, card=None):
         ValueError: The path has another ending.
     """
     versions = machine.package_versions("actlib", "keras", keras.backend.backend(), "numpy")
-    metadata = {"spec": checkpoints.spec_to_json(model.spec), "num_classes": model.num_classes, "versions": versions}
+    metadata = {"spec": model.spec, "num_classes": model.num_classes, "versions": versions}
     metadata |= {"framework": "keras", **(card or {})}
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | metadata)
 
@@ -117,9 +117,9 @@ def load_model(path, *, device=None):
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, or its card does not describe a model.
     """
-    card = checkpoints.read_card(path, "spec", "num_classes")
-    model = make_network(checkpoints.spec_from_json(card["spec"], path), card["num_classes"], device=device)
-    set_weights(model, checkpoints.read_weights(path))
+    card, weights = checkpoints.read_model(path)
+    model = make_network(card["spec"], card["num_classes"], device=device)
+    set_weights(model, weights)
     model.card = card
     return model
 

@@ -38,7 +38,7 @@ class Trainer:
         if self.run.resume(self.trainable_weights()):
             set_weights(model, self.run.weights, partial=True)
             set_state(self.optimizer, self.run.optimizer)
-            self.best = self.run.read_best(training.frozen)
+            self.best = self.run.best
         labels = batches.labels[batches.videos(0)]  # (number of clips,)
         weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
         place = paths.process_place()

@@ -101,7 +101,7 @@ def save_model(path, model, *, card=None):
         ValueError: The path has another ending.
     """
     versions = machine.package_versions("actlib", "torch", "numpy")
-    metadata = {"spec": checkpoints.spec_to_json(model.spec), "num_classes": model.num_classes, "versions": versions}
+    metadata = {"spec": model.spec, "num_classes": model.num_classes, "versions": versions}
     metadata |= {"framework": "torch", **(card or {})}
     return checkpoints.save_checkpoint(path, get_weights(model), model.card | metadata)
 
@@ -121,9 +121,9 @@ def load_model(path, *, device=None):
         FileNotFoundError: There is no such file.
         ValueError: It is damaged, or its card does not describe a model.
     """
-    card = checkpoints.read_card(path, "spec", "num_classes")
-    model = make_network(checkpoints.spec_from_json(card["spec"], path), card["num_classes"], device=device)
-    set_weights(model, checkpoints.read_weights(path))
+    card, weights = checkpoints.read_model(path)
+    model = make_network(card["spec"], card["num_classes"], device=device)
+    set_weights(model, weights)
     model.card = card
     return model.eval()
 
@@ -144,6 +144,7 @@ def read_state_dict(path) -> dict[str, np.ndarray]:
     """
     state = torch.load(path, map_location="cpu", weights_only=True)  # weights_only: a pickle that can run no code
     features = [values for name, values in state.items() if name.startswith("features.")]
+    features = [values for values in features if values.nbytes <= values.untyped_storage().nbytes()]  # no one repeated
     kernels, biases = ([values for values in features if values.ndim == axes] for axes in (4, 1))
     names = [f"block{b}_conv{n}" for b, (count, _) in enumerate(VGG16.blocks, start=1) for n in range(1, count + 1)]
     if not len(kernels) == len(biases) == len(names):

@@ -1,0 +1,53 @@
+"""What a checkpoint says of itself: the schema of cards, and specs in them."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from actlib import specs
+from actlib.schema import Count, parse_json
+
+FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+_KINDS = {name: list[float | None] if name.startswith("val_") else list[float] for name in COLUMNS}
+History = TypedDict("History", _KINDS | {"epoch": list[int]})
+Spec = Annotated[
+    specs.VGGSpec | specs.FrameSpec | specs.LRCNSpec | specs.TrainSpec | specs.Preset, Field(discriminator="type")
+]
+
+
+@with_config({"extra": "allow"})
+class Card(TypedDict, total=False):
+    """What a card says, where it says it; what is not listed may be anything."""
+
+    format_version: Annotated[int, Field(ge=0, le=FORMAT_VERSION)]
+    spec: Spec
+    num_classes: Count
+    classes: list[str]
+    framework: Literal["torch", "keras"]
+    preset: specs.Preset
+    window_seconds: Annotated[float, Field(gt=0, le=1e6)] | None
+    experiment: dict[str, Any]
+    videos: dict[Literal["train", "validation"], dict[str, str]]
+    leakage: list[str]
+    settings: dict[str, Any]  # from here on what a `run.Run` resumes from
+    keys: dict[str, str]
+    history: History
+    finished: bool
+
+
+def spec_to_json(spec) -> dict:
+    """Return the fields of a dataclass of `specs` as JSON holds them, with "type", its class; specs inside it likewise.
+
+    Example:
+        >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
+        'vgg_slim'
+    """
+    return json.loads(json.dumps(spec, default=vars))
+
+
+def spec_from_json(data, path="a card"):
+    """Make the spec that `spec_to_json` turned into a dict, or raise ValueError, which names the file."""
+    return parse_json(json.dumps(data), Spec, path)

@@ -1,0 +1,56 @@
+"""JSON from anywhere, held against types: the ranges of numbers, the records that have them, and how they are read."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+Name = Annotated[str, Field(pattern=r"^[^/]{1,100}$")]
+Layers, Few = Field(min_length=1, max_length=16), Annotated[int, Field(ge=1, le=16)]
+Length = Annotated[int, Field(ge=1, le=1000)]  # of a clip in frames, of a frame's side in pixels
+Count, Wait = Annotated[int, Field(ge=1, le=100_000)], Annotated[int, Field(ge=0)]  # of units, clips, epochs
+Share, Amount = Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1e6)]
+Color, Divisor = Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Field(ge=0.001, le=1000)]
+
+
+def record(cls):
+    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own."""
+    cls.__annotations__["type"], cls.__pydantic_config__ = Literal[cls.__name__], {"extra": "forbid"}
+    cls.type = field(default=cls.__name__, kw_only=True, repr=False)
+    return dataclass(frozen=True)(cls)
+
+
+def parse_json(text, kind, source):
+    """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
+
+    Args:
+        text: the JSON.
+        kind: a type with the ranges of its numbers, as pydantic takes them.
+        source: where the text is from, for the message.
+
+    Raises:
+        ValueError: it is no JSON, or not of this type; names what differs, and the source.
+
+    Example:
+        >>> parse_json("[1, 2]", tuple[int, int], "a file")
+        (1, 2)
+    """
+    try:
+        return _adapt(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        rows = error.errors(include_url=False)[:3]
+        found = "; ".join(f"{'.'.join(map(str, row['loc']))} {row['input']!r:.80}: {row['msg']}" for row in rows)
+        raise ValueError(
+            f"Expected what this version of actlib writes. Received: {found}, in {source}. "
+            "Make it anew, or update actlib."
+        ) from error
+
+
+_adapt = functools.cache(TypeAdapter)
+
+
+def check_choice(name, value, choices):
+    """Raise ValueError unless a value is one of its choices."""
+    if value not in choices:
+        raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

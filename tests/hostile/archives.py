@@ -1,0 +1,191 @@
+"""An attack with archives: names that lead elsewhere, files of gigabytes, headers that lie, damage anywhere."""
+
+import bz2
+import functools
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from pathlib import Path
+
+import tiny_rar
+
+from actlib.download.archives import open_archive, unpack
+from actlib.download.transfer import DownloadError
+from hostile.judging import judge
+from hostile.weights import _flip
+
+LARGEST = 1_000_000
+GOOD = {"UCF-101/Jump/v_jump_g01_c01.avi": b"jump" * 500, "UCF-101/Sit/v_sit_g01_c01.avi": b"sit" * 300}
+PLACES = {Path(name).name: name.partition("/")[2] for name in GOOD}
+NAMES = [
+    "../../evil.avi",
+    "/tmp/hostile-evil.avi",
+    "C:\\evil.avi",
+    "a/../../evil.avi",
+    "..\\evil.avi",
+    "\\\\host\\evil.avi",
+]
+GIGABYTE, BLOCK = 1_000_000_000, 32_000_000
+PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lambda data: lzma.compress(data, preset=0)}
+
+
+def write_zip(path, files, **options):
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def write_tar(path, files, mode="w", **options):
+    with tarfile.open(path, mode, **options) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+@functools.cache
+def _packed_zeros(kind):
+    return PACKERS[kind](bytes(BLOCK))
+
+
+def _write_bomb(path, kind, info, size):
+    """A packed TAR whose one header is followed by so many zeros; packed files may lie one behind the other."""
+    info.size = size
+    path.write_bytes(PACKERS[kind](info.tobuf(tarfile.GNU_FORMAT)) + _packed_zeros(kind) * (size // BLOCK + 1))
+
+
+def _header(kind, name="v_jump_g01_c01.avi"):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    return info
+
+
+def _list_bombs():
+    """Name and a function that writes it."""
+    for kind, size in (("gz", 40 * GIGABYTE), ("bz2", 20 * GIGABYTE), ("xz", 30 * GIGABYTE)):
+        yield (
+            f"tar.{kind} of gigabytes",
+            lambda path, kind=kind, size=size: _write_bomb(path, kind, _header(tarfile.REGTYPE), size),
+        )
+    for name, kind in (
+        ("pax", tarfile.XHDTYPE),
+        ("global pax", tarfile.XGLTYPE),
+        ("long name", tarfile.GNUTYPE_LONGNAME),
+    ):
+        yield (
+            f"tar.gz with a {name} header of a gigabyte",
+            lambda path, kind=kind: _write_bomb(path, "gz", _header(kind), GIGABYTE),
+        )
+    yield "zip of a large file", lambda path: _zip_zeros(path, None)
+    yield "zip of a large file that says it is small", lambda path: _zip_zeros(path, 100)
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        yield (
+            f"zip of a large file by method {method}, that says it is small",
+            lambda path, method=method: _zip_zeros(path, 100, method),
+        )
+    yield "zip that says it is larger than it is", lambda path: _lie(write_zip(path, GOOD), 4_000_000_000)
+
+
+def _zip_zeros(path, announced, method=zipfile.ZIP_DEFLATED):
+    options = {"compression": method, "compresslevel": 1}
+    with zipfile.ZipFile(path, "w", **options) as archive, archive.open("v_jump_g01_c01.avi", "w") as member:
+        for _ in range(13):
+            member.write(bytes(BLOCK))
+    if announced is not None:
+        _lie(path, announced)
+
+
+def _lie(path, size):
+    """Have a ZIP announce another size of its first file."""
+    content = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        place += content.index(signature)
+        content[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+
+
+def _list_links():
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        for target in ("/etc/hostname", "../../secret"):
+            info = _header(kind)
+            info.linkname = target
+            yield f"tar with a link to {target} {kind}", lambda path, info=info: _write_headers(path, [info])
+    for kind in (tarfile.FIFOTYPE, tarfile.CHRTYPE, b"Z"):
+        yield f"tar with a {kind}", lambda path, kind=kind: _write_headers(path, [_header(kind)])
+    negative = _header(tarfile.REGTYPE)
+    negative.size = -1024
+    yield "tar with a size below 0", lambda path: _write_headers(path, [negative] * 3)
+    sparse = _header(tarfile.REGTYPE)
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "10000000000"}
+    yield "tar with a sparse file", lambda path: _write_headers(path, [sparse])
+    yield "no bytes", lambda path: path.write_bytes(b"")
+    yield "zeros", lambda path: path.write_bytes(bytes(20_000))
+
+
+def _write_headers(path, infos):
+    with open(path, "wb") as file:
+        for info in infos:
+            file.write(info.tobuf(tarfile.PAX_FORMAT if info.pax_headers else tarfile.GNU_FORMAT))
+        file.write(bytes(10_240))
+
+
+def _unpack(path, out):
+    with open_archive(path) as members:
+        unpack(members, out, PLACES, largest=LARGEST)
+
+
+def _try(path, out, *, refused=False, good=False):
+    out = out / "in"
+    before = {each for each in out.parent.parent.rglob("*") if out.parent not in each.parents}
+    answer = judge(lambda: _unpack(path, out), names=[path, *PLACES], allowed=(DownloadError,), refused=refused)
+    files = [each for each in out.rglob("*") if each.is_file()]
+    written = {each.relative_to(out).as_posix(): each.read_bytes() for each in files if each.stat().st_size < LARGEST}
+    if strange := written.keys() - {*PLACES.values()} or [each for each in files if each.is_symlink()]:
+        answer = f"{answer}; wrote {sorted(strange)[:3]}"
+    if len(written) < len(files):
+        answer = f"{answer}; wrote more than {LARGEST} bytes"
+    if good and any(written.get(place.partition("/")[2]) != content for place, content in GOOD.items()):
+        answer = f"{answer}; lost what is good"
+    elsewhere = (
+        {each for each in out.parent.parent.rglob("*") if out.parent not in each.parents} - before - {out.parent}
+    )
+    return answer or (f"wrote elsewhere: {sorted(elsewhere)[:3]}" if elsewhere or Path(NAMES[1]).exists() else None)
+
+
+def cases(rng, folder):
+    """Yield (name, function): what is known to have been fatal, then damage."""
+    count = 0
+
+    def make(name, write, **options):
+        nonlocal count
+        count += 1
+        path, out = folder / f"{count}.bin", folder / f"out{count}"
+        write(path)
+        return name, lambda: _try(path, out, **options)
+
+    writers = {"zip": write_zip, "tar": write_tar, "rar": tiny_rar.write_rar}
+    for bad in NAMES:
+        for kind, write in writers.items():
+            yield make(
+                f"{kind} with {bad}",
+                lambda path, write=write, bad=bad: write(path, {**GOOD, bad: b"evil"}),
+                refused=True,
+            )
+    for name, write in (*_list_bombs(), *_list_links()):
+        yield make(name, write, refused=True)
+    modes = {f"tar.{kind}": lambda path, kind=kind: write_tar(path, GOOD, f"w:{kind}") for kind in ("gz", "bz2", "xz")}
+    whole = {}
+    for kind, write in (
+        *((kind, lambda path, write=write: write(path, GOOD)) for kind, write in writers.items()),
+        *modes.items(),
+    ):
+        yield make(f"good {kind}", write, good=True)
+        whole[kind] = (folder / f"{count}.bin").read_bytes()
+    for number in range(150):
+        for kind, content in whole.items():
+            data = _flip(rng, content)
+            yield make(f"damaged {kind} {number}", lambda path, data=data: path.write_bytes(data))

@@ -1,0 +1,245 @@
+"""An attack with kills: in the middle of training on every backend, of filling a cache, of fetching; and two at once.
+
+What was killed is started again by the same line, and has to end as if nothing had happened.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from loopback import serve
+
+from actlib import checkpoints
+from actlib.dataset import FrameCache
+from actlib.video import write_video
+from hostile.servers import write_lists
+
+TESTS = Path(__file__).resolve().parent.parent
+BACKENDS = {
+    "torch": ("torch", ""),
+    "keras on TensorFlow": ("keras", "tensorflow"),
+    "keras on PyTorch": ("keras", "torch"),
+}
+TRAIN = """
+import os, signal, sys, threading, time
+import tiny_training
+from actlib import files
+folder, framework, way, when = sys.argv[1:]
+number = int(when)
+replace = os.replace
+count = 0
+def killing(source, target):
+    global count
+    count += str(target).startswith(folder)
+    if count == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+if way == "write":
+    os.replace = killing
+kinds = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}
+tiny_training.send_at_batch = (lambda send: lambda _, kind: send(number, kind))(tiny_training.send_at_batch)
+tiny_training.train(folder, kinds.get(way), framework)
+if way == "none":
+    tiny_training.train(folder + "-undisturbed", None, framework)
+"""
+FILL = """
+import sys
+from pathlib import Path
+from actlib.dataset import FrameCache
+print("here", flush=True)
+FrameCache(sorted(Path(sys.argv[1]).glob("*.mp4")), num_frames=8, size=64, folder=sys.argv[2], progress=False).fill()
+"""
+HOLD = """
+import sys, time
+from actlib.run import hold_folder
+with hold_folder(sys.argv[1]):
+    print("here", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def run_python(code, *arguments, backend="", **options):
+    """Start a Python program with the library and the tests at hand."""
+    environment = os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "KERAS_BACKEND": backend or "tensorflow"}
+    command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def _finish(process, *expected):
+    out, error = process.communicate(timeout=170)
+    return None if process.returncode in expected else f"exit status {process.returncode}: {out[-300:]} {error[-700:]}"
+
+
+def _try_training(folder, backend, way, number):
+    framework, keras = BACKENDS[backend]
+    stopped = -signal.SIGKILL if way in ("kill", "write") else 0
+    answer = _finish(run_python(TRAIN, folder, framework, way, number, backend=keras), stopped)
+    answer = answer or _finish(run_python(TRAIN, folder, framework, "none", 0, backend=keras), 0)
+    if answer:
+        return answer
+    for name in ("state", "best"):
+        one, other = (
+            checkpoints.read_weights(Path(f"{folder}{end}") / f"{name}.safetensors") for end in ("", "-undisturbed")
+        )
+        if one.keys() != other.keys() or any(not np.array_equal(one[key], other[key]) for key in one):
+            return f"another {name} than without the {way} at {number}"
+    histories = [json.loads((Path(f"{folder}{end}") / "history.json").read_text()) for end in ("", "-undisturbed")]
+    if len({json.dumps(history | {"seconds": 0}) for history in histories}) > 1:
+        return f"another history: {histories}"
+    return f"left {left}" if (left := [*Path(folder).glob("*.tmp")]) else None
+
+
+def _try_fill(folder, delay):
+    process = run_python(FILL, folder / "videos", folder / "cache")
+    process.stdout.readline()
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+    paths = sorted((folder / "videos").glob("*.mp4"))
+    options = {"num_frames": 8, "size": 64, "progress": False}
+    cache = FrameCache(paths, folder=folder / "cache", **options).fill()
+    direct = FrameCache(paths, save=False, **options)
+    bad = [path.name for index, path in enumerate(paths) if not np.array_equal(cache[index], direct[index])]
+    return f"other frames of {bad[:3]}" if bad else None
+
+
+def _try_fetch(folder, holds):
+    content = write_lists(folder / "lists.zip").read_bytes() + bytes(0)
+    code = "import sys\nfrom actlib.__main__ import app\napp(sys.argv[1:])"
+    with serve() as server:
+        url = server.put("/lists.zip", content, holds=min(holds, len(content) - 1), passing=1)
+        line = ("fetch", "lists", "--from", url, "--to", folder / "u")
+        process = run_python(code, *line)
+        deadline = time.monotonic() + 60
+        while not (parts := [*(folder / "u").glob("*.part")]) or not parts[0].stat().st_size:
+            if process.poll() is not None or time.monotonic() > deadline:
+                return f"nothing came: {process.communicate()[1][-500:]}"
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        if (folder / "u" / "ucfTrainTestlist").glob("*.txt") and [*(folder / "u").rglob("*.txt")]:
+            return "half a download was unpacked"
+        server.pages["/lists.zip"].holds = None
+        answer = _finish(run_python(code, *line), 0)
+    return answer or (None if len([*(folder / "u").rglob("*list0?.txt")]) == 6 else "lists are missing")
+
+
+def _try_two(folder, kill):
+    """Of two trainings in one folder the second says who is there; a killed one holds nothing."""
+    first = run_python(HOLD, folder, 60)
+    first.stdout.readline()
+    second = run_python(HOLD, folder, 0)
+    out, error = second.communicate(timeout=60)
+    answer = (
+        None
+        if second.returncode == 1 and str(first.pid) in error and str(folder) in error
+        else f"let in: {out} {error[-300:]}"
+    )
+    first.send_signal(signal.SIGKILL if kill else signal.SIGINT)
+    first.communicate()
+    return answer or _finish(run_python(HOLD, folder, 0), 0)
+
+
+def _try_line(folder, number):
+    """The command line's train, stopped by a signal, keeps its epochs and says by its status what stopped it."""
+    code = """
+import os, sys
+from actlib import run, sample
+from actlib.__main__ import app
+run.ProgressBar.on_epoch = lambda bar, row: os.kill(os.getpid(), int(sys.argv[1]))
+app(sys.argv[2:])
+"""
+    videos = folder / "data"
+    _write_data(videos)
+    line = (
+        "train",
+        "--data",
+        videos,
+        "--preset",
+        "slim_frames",
+        "--weights",
+        "none",
+        "--epochs",
+        2,
+        "--out",
+        folder / "run",
+    )
+    answer = _finish(run_python(code, int(number), *line), 128 + number)
+    history = folder / "run" / "history.json"
+    return answer or (
+        None if history.is_file() and json.loads(history.read_text())["epoch"] == [1] else "the epoch is lost"
+    )
+
+
+def _write_data(folder):
+    """A data folder of two classes, with official lists of six groups."""
+    names = [f"{label}/v_{label}_g{group:02d}_c01.avi" for label in ("Dark", "Light") for group in range(1, 9)]
+    for name in names:
+        shade = 20 if name.startswith("Dark") else 200
+        frames = np.full((6, 48, 64, 3), shade, np.uint8)
+        path = folder / "UCF-101" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path.with_suffix(".mp4"), frames, fps=25).rename(path)
+    lists = folder / "ucfTrainTestlist"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 Dark\n2 Light\n")
+    for split in (1, 2, 3):
+        train = [f"{name} {1 + name.startswith('Light')}" for name in names if int(name[-10:-8]) > 2]
+        (lists / f"trainlist0{split}.txt").write_text("\n".join(train))
+        (lists / f"testlist0{split}.txt").write_text("\n".join(name for name in names if int(name[-10:-8]) <= 2))
+
+
+def cases(rng, folder):
+    """Yield (name, function)."""
+    count = 0
+
+    def make(name, attempt, *arguments):
+        nonlocal count
+        count += 1
+        place = folder / str(count)
+        place.mkdir()
+        return name, lambda: attempt(place, *arguments)
+
+    videos = folder / "videos"
+    videos.mkdir()
+    for number in range(40):
+        frames = rng.integers(0, 255, (12, 48, 64, 3), dtype=np.uint8)
+        write_video(videos / f"{number}.mp4", frames, fps=25)
+
+    def train(way, backend):
+        number = int(rng.integers(2, 12))
+        return make(
+            f"{way} {number} on {backend}",
+            lambda place, *rest: _try_training(place / "run", *rest),
+            backend,
+            way,
+            number,
+        )
+
+    yield make("two trainings in one folder", _try_two, True)
+    yield train("kill", "keras on PyTorch")
+    yield make("SIGTERM on the command line", _try_line, signal.SIGTERM)
+    yield train("kill", "torch")
+    yield train("kill", "keras on TensorFlow")
+    yield make("Ctrl-C on the command line", _try_line, signal.SIGINT)
+    for way in ("write", "interrupt"):
+        for backend in BACKENDS:
+            yield make("kill of a fetch", _try_fetch, int(rng.integers(100, 500)))
+            for _ in range(2):
+                yield make("kill of a fill", _try_fill_of(videos), float(rng.random() * 0.15))
+            yield train(way, backend)
+
+
+def _try_fill_of(videos):
+    def attempt(place, delay):
+        (place / "videos").symlink_to(videos)
+        return _try_fill(place, delay)
+
+    return attempt
