@@ -161,6 +161,19 @@ def test_every_epoch_and_seed_has_its_own_random_numbers():
     assert len(seeds) == 25 and all(0 <= seed < 2**32 for seed in seeds)
 
 
+def test_of_several_processes_the_first_writes_and_each_has_its_own_dropout(tmp_path, monkeypatch):
+    alone = run.epoch_seed(1, 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, writes in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        record = run.Run(tmp_path / rank, SETTINGS)
+        record.resume(WEIGHTS)
+        add_epoch(record, 1.0)
+        record.save_state(WEIGHTS, {})
+        assert (record.best_path is not None) == (tmp_path / rank / "state.safetensors").exists() == writes
+        assert (run.epoch_seed(1, 2) == alone) == writes
+
+
 def test_versions_of_what_is_not_installed_are_left_out():
     assert machine.package_versions("no-such-package", "numpy") == {"numpy": np.__version__}
 
