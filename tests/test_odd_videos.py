@@ -197,8 +197,8 @@ def test_very_low_rates_work_or_are_refused(tmp_path):
     assert annotate_video(path, Photometer(), tmp_path / "out.mp4").num_frames == 100
     copy = browser_copy(path, folder=tmp_path / "browser")
     assert probe_video(copy)[:2] == (5, 0.01)
-    with pytest.raises(VideoError, match="at most 10,800 seconds. Received: 49,995"):
-        open_video(write_slow(tmp_path / "slower.avi", Fraction(1, 9999)))
+    with pytest.raises(VideoError, match="at most 10,800 seconds. Received: 250,000"):
+        open_video(write_slow(tmp_path / "slower.avi", Fraction(1, 50_000)))
     for fps in (0.0, 1e-4, 1e6, float("nan")):
         with pytest.raises(ValueError, match=r"Expected \(0.01, 1000.0\) frames a second. Received: .*film.mp4"):
             write_video(tmp_path / "film.mp4", draw_frames(2), fps=fps)
