@@ -36,8 +36,10 @@ def partial_file(path):
     partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.exists()  # a name that is too long is said before the work
+        path.exists()  # a name that is too long is not worked on
         _remove_partials_once(path.parent)
+        partial.touch()  # nor is what cannot be written worked on
+        partial.unlink()
         yield partial
         os.replace(partial, path)
     except OSError as error:

@@ -234,7 +234,6 @@ def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
 
     def write_some(file, array, **options):
         file.write(b"\x93NUMPY" + bytes(100))
-        file.flush()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np.lib.format, "write_array", write_some)
@@ -243,6 +242,26 @@ def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
     assert [name for name in list_files(folder) if not name.endswith(".lock")] == whole
     monkeypatch.setattr(np.lib.format, "write_array", real_write)
     assert len(list_files(cache.fill().folder)) == 5  # goes on where it was, and no lock is in the way
+
+
+LIMITED = """
+import resource, signal, sys
+from actlib.dataset import FrameCache
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, -1))
+try:
+    FrameCache(sys.argv[2:], num_frames=8, size=16, folder=sys.argv[1], progress=False).fill()
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on the size of files is Linux's")
+def test_an_array_for_which_there_is_no_room_names_its_file(videos, tmp_path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "cache"), *videos["path"]]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"Expected room for {files.content_hash(videos['path'][0])}-20.npy" in said and "ACTLIB_CACHE" in said
+    assert not [name for name in list_files(tmp_path / "cache") if not name.endswith(".lock")]
 
 
 def test_a_disk_that_is_too_small_is_noticed_before_anything_is_made(videos, tmp_path, monkeypatch, decoded):

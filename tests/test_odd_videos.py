@@ -1,5 +1,6 @@
 """What is cut, damaged, endless, or no video at all: the right frames or one clear refusal."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import warnings
 import zlib
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -315,6 +317,17 @@ def test_a_film_for_which_there_is_no_room_says_so_and_leaves_nothing(tmp_path, 
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "Expected room for film.mp4" in said and "Free some disk" in said
     assert [path.name for path in tmp_path.iterdir()] == ["whole.mp4"]
+
+
+def test_a_folder_that_is_read_only_is_said_before_the_film_is_made(tmp_path, monkeypatch):
+    def refuse(self, **_options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    frames = iter(draw_frames(3))
+    with pytest.raises(OSError, match="film.mp4 in a folder that can be written. Received: Read-only file system"):
+        write_video(tmp_path / "film.mp4", frames, fps=25)
+    assert len(list(frames)) == 3
 
 
 @pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.avi"])

@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -122,9 +123,11 @@ class ArrayCache:
         with lock:
             try:
                 if (array := reading.result()) is not None:
-                    array = self._convert(array)
-                    with files.open_whole(self.path(index)) as file:
-                        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+                    array = np.ascontiguousarray(self._convert(array))
+                    with files.open_whole(
+                        self.path(index)
+                    ) as file:  # NumPy would write to it itself and hide its errors
+                        np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
             except VideoError as error:
                 self.broken[index] = str(error)
         bar.update()
