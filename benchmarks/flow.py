@@ -50,7 +50,9 @@ def time_calc(videos, *, clock=time.perf_counter):
 def fill(videos, folder, readers, gate):
     """Make all flow pictures of some videos, from when the gate opens."""
     cache = FrameCache(videos, num_frames=NUM_FRAMES, size=SIZE, flow=FLOW, folder=folder, progress=False)
-    FrameCache.num_readers = readers or FrameCache.num_readers
+    if readers:
+        FrameCache.num_readers = readers
+        cv2.setNumThreads(1)  # else each `calc` takes all cores it finds
     gate.wait()
     cache.fill()
 
