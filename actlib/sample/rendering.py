@@ -1,7 +1,8 @@
 """One video of the sample set: who does what, where, in which order of frames -> its pixels.
 
-Three activities are *similar*: the videos of one person are the same frames in another order, so a single frame cannot
-tell them apart. The other four are *different*: every frame shows what they are.
+Three activities are *similar*: the videos of one person are the same frames in another order, so a single frame whose
+place is not known cannot tell them apart; a first frame tells StandingUp from the others. The other four are
+*different*: every frame shows what they are.
 """
 
 from collections import namedtuple
