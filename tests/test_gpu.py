@@ -177,7 +177,8 @@ print(json.dumps([precision.default_device(), device, precision.feature_precisio
 
 
 def run_python(code, **environment):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch", "MPLBACKEND": "Agg"} | environment
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "torch", "MPLBACKEND": "Agg"} | environment
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert not done.returncode, done.stderr[-4000:] + done.stdout[-2000:]
     return done.stdout

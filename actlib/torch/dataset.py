@@ -29,6 +29,7 @@ def make_loader(batches, *, repeat=False, epoch=0, fixed=False, workers=0):
         batch_size=None,  # an item is a whole batch
         num_workers=workers,
         persistent_workers=workers > 0,
+        multiprocessing_context="spawn" if workers else None,  # a fork of a process that holds a GPU ends
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # PyTorch's own random numbers stay as they are
     )
