@@ -21,8 +21,8 @@ def learning_rate(training, history) -> float:
         >>> [learning_rate(step, {"loss": [1.0] * epoch, "val_loss": [None] * epoch}) for epoch in range(5)]
         [0.5, 1.0, 0.1, 0.01, 0.01]
     """
-    losses, rate = deciding_losses(history), training.learning_rate
-    epoch = len(losses)
+    losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
+    epoch, rate = len(losses), training.learning_rate
     if epoch < training.warmup_epochs:
         rate *= (epoch + 1) / training.warmup_epochs
     elif training.schedule == "step":
@@ -51,11 +51,6 @@ def rate_factor(training, path) -> float:
     """
     parts = re.split("[/.]", path)
     return float([1.0, *(factor for start, factor in training.rates if any(p.startswith(start) for p in parts))][-1])
-
-
-def deciding_losses(history):
-    """Return the losses that tell a plateau: of validation, or of training without any."""
-    return history["loss"] if None in history["val_loss"] else history["val_loss"]
 
 
 def best_epoch(history):
@@ -95,10 +90,8 @@ class LossMeter:
         if self.done % READ_EVERY == 1 or self.done == self.num_batches:
             sums = read_sums()
             if not np.isfinite(sums[0]):
-                raise FloatingPointError(
-                    f"Expected a finite loss. Received: {sums[0]} in epoch {self.epoch + 1}. "
-                    "Lower the learning rate, or set clip_norm."
-                )
+                found = f"Expected a finite loss. Received: {sums[0]} in epoch {self.epoch + 1}."
+                raise FloatingPointError(f"{found} Lower the learning rate, or set clip_norm.")
             if sums[2] > self.before[2]:
                 self.loss, self.before = mean_of_sums(sums - self.before)[0], sums
         monitor.on_batch(self.epoch * self.num_batches + self.done, self.total, self.loss)
