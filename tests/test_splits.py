@@ -152,3 +152,8 @@ def test_real_clips_fall_into_their_official_subsets(tmp_path, monkeypatch):
     assert set(table["width"]) == {320} and table["frames"].min() >= 28
     check_leakage(table[table["subset"] != "test"], table[table["subset"] == "test"])
     check_leakage(table[table["subset"] == "train"], table[table["subset"] == "validation"])
+
+
+def test_no_videos_are_of_no_groups():
+    none = pd.DataFrame({"class_name": pd.Series([], dtype="str"), "group": pd.Series([], dtype="int64")})
+    assert list_groups(none) == {}

@@ -66,7 +66,7 @@ def list_groups(videos) -> dict[str, str]:
         Name -> content hashes with spaces between. A group is named by its class and number, "Diving g08", or by the
         number alone where the table's `attrs` say `groups_span_classes`.
     """
-    numbers = videos["group"].map("g{:02d}".format)
+    numbers = videos["group"].map("g{:02d}".format).astype(str)  # also where there are no videos
     names = numbers if videos.attrs.get("groups_span_classes") else videos["class_name"] + " " + numbers
     hashes = videos["hash"] if "hash" in videos else numbers.map(lambda number: "")
     return hashes.groupby(names).agg(lambda group: " ".join(sorted(group))).to_dict()

@@ -14,8 +14,6 @@ from actlib.torch.optimizers import get_state, make_optimizer, set_rate, set_sta
 from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
 from actlib.torch.weights import get_weights, save_model, set_weights
 
-READERS = 4  # processes that read, crop and flip pixels ahead of a GPU; the same clips in the same order as without
-
 
 class Trainer:
     """The loops of a training: its epochs, and what a `run.Run` keeps of them.
@@ -43,8 +41,7 @@ class Trainer:
         weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
         place = paths.process_place()
         parts = BatchParts(batches, steps=training.accumulation_steps, process=place, class_weights=weights)
-        workers = READERS if batches.kind == "frames" and device_of(model).type == "cuda" else 0
-        self.loader = make_loader(parts, epoch=self.num_epochs, workers=workers)
+        self.loader = make_loader(parts, epoch=self.num_epochs)
         self.validation = validation and make_loader(BatchParts(validation, process=place), fixed=True)
 
     @property
