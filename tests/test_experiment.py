@@ -273,6 +273,13 @@ def test_refit_trains_on_both_for_the_epochs_that_validation_chose(choices, tmp_
     assert experiment.evaluate_checkpoint(tmp_path, choices.data)[0].video.count == 6
 
 
+def test_refit_from_refitted_weights_chooses_from_those_that_have_not_seen_the_validation_videos(choices, tmp_path):
+    refit = replace(choices, refit=True)
+    experiment.run_training(refit, tmp_path / "first")
+    model, _ = experiment.run_training(replace(refit, weights=str(tmp_path / "first")), tmp_path / "second")
+    assert model.card["leakage"] == [] and len(model.card["videos"]["train"]) == 10
+
+
 def test_refit_waits_for_a_choice_that_was_stopped(choices, tmp_path):
     monitor = SimpleNamespace(stop=False, on_epoch=lambda record: setattr(monitor, "stop", True))
     monitor.on_batch = lambda done, total, loss: None

@@ -15,10 +15,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 CORE = ("__init__", "specs", "paths", "files", "video", "dataset", "keras", "torch", "saliency", "checkpoints")
 CORE += ("schema", "cards", "machine", "schedule", "run", "experiment", "evaluation")
-ALLOWED = {"motion": 150, "distribution": 150, "own data": 150, "recipes": 60, "statistics": 90, "every video": 40}
-ALLOWED["schemas and bounds"] = 190
-LIMITS = {"core": 2900, "all": 5432, "docstrings": 2650, "JS and CSS": 2200}  # lines; may be lowered, never raised
-LIMITS = {name: limit + (name != "JS and CSS") * sum(ALLOWED.values()) for name, limit in LIMITS.items()}
+LIMITS = {"core": 3606, "all": 6256, "docstrings": 3232, "JS and CSS": 2197}  # lines; may be lowered, never raised
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 250, 40, 7
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

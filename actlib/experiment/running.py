@@ -50,7 +50,9 @@ def run_training(experiment, run, *, monitor=None):
     """
     if not experiment.refit:
         return _train_once(experiment, run, monitor)
-    model, history = _train_once(experiment, run and Path(run) / "choosing", monitor)
+    first = Path(experiment.weights) / "choosing"  # weights that were refitted have seen the validation videos
+    choosing = replace(experiment, weights=str(first)) if first.is_dir() else experiment
+    model, history = _train_once(choosing, run and Path(run) / "choosing", monitor)
     training = experiment.preset.training
     if len(history["loss"]) < training.num_epochs and epochs_since_best(history) != training.patience:
         return model, history  # it was stopped
