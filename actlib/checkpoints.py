@@ -81,7 +81,7 @@ def save_checkpoint(path, weights, card) -> Path:
         >>> path = tempfile.mkdtemp() + "/tiny.safetensors"
         >>> path = save_checkpoint(path, {"logits/bias": np.zeros(2)}, {"kind": "frames"})
         >>> read_card(path), read_weights(path)["logits/bias"].dtype
-        ({'kind': 'frames', 'format_version': 2}, dtype('float32'))
+        ({'format_version': 2, 'kind': 'frames'}, dtype('float32'))
     """
     path = Path(path)
     if path.suffix != ".safetensors":

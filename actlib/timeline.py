@@ -153,7 +153,7 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
     Example:
         >>> predicted, truth = find_segments("aaaabb"), find_segments("aabbbb")
         >>> measure_delays(predicted, truth, fps=2.0).to_dict("records")
-        [{'frame': 2, 'seconds': 1.0, 'label': 'b', 'delay_frames': 2.0, 'delay_seconds': 1.0}]
+        [{'frame': 2, 'seconds': 1.0, 'label': 'b', 'delay_frames': 2, 'delay_seconds': 1.0}]
     """
     rows = []
     for change in truth[1:]:

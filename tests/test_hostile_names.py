@@ -52,7 +52,7 @@ def make_results(classes=NAMES, readout="steps"):
     videos = pd.DataFrame({"name": names, "label": labels, "group": np.arange(len(labels)) % 3})
     options = {"classes": classes, "readout": "steps", "num_bootstrap": 5}
     results = evaluation.evaluate(np.eye(len(classes))[predicted][:, None], np.arange(len(labels)), videos, **options)
-    return evaluation.Results.from_json({**results.to_json(), "readout": readout})
+    return dataclasses.replace(evaluation.Results.from_json(results.to_json()), readout=readout)
 
 
 def cells_with(words):

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+from actlib import checkpoints, paths
+from actlib.sample import SAMPLE_CLASSES
 from tools import tour
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,19 +112,30 @@ def test_the_same_code_does_not_stand_in_two_lessons():
 
 def test_models_of_the_sample_are_shipped_without_a_path_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("ACTLIB_HOME", str(tmp_path / "home"))
-    run = tmp_path / "models" / "sample" / "keras_lrcn"
-    run.mkdir(parents=True)
-    (run / "best.safetensors").write_bytes(b"\xffweights")
-    (run / "best.json").write_text(json.dumps({"weights": str(tmp_path / "models" / "sample" / "keras_frames")}))
+    runs = tmp_path / "models"
+    run = runs / "sample" / "keras_lrcn"
+    card = {"experiment": {"weights": str(runs / "sample" / "keras_frames")}}
+    checkpoints.save_checkpoint(run / "best.safetensors", {"logits/bias": np.arange(3)}, card)
+    (run / "results.json").write_text(json.dumps(card))
     (run / "state.safetensors").touch()
-    tour.ship_runs(tmp_path / "models")
-    shipped = tmp_path / "home" / "pretrained" / "sample"
-    assert {path.relative_to(shipped).as_posix() for path in shipped.rglob("*.*")} == {
-        "keras_lrcn/best.safetensors",
-        "keras_lrcn/best.json",
-    }
-    assert json.loads((shipped / "keras_lrcn/best.json").read_text())["weights"] == "runs/lessons/sample/keras_frames"
-    assert (shipped / "keras_lrcn/best.safetensors").read_bytes() == b"\xffweights"
+    tour.ship_runs(runs)
+    shipped = tmp_path / "home" / "pretrained" / "sample" / "keras_lrcn"
+    assert sorted(path.name for path in shipped.iterdir()) == ["best.json", "best.safetensors", "results.json"]
+    assert not [path for path in shipped.iterdir() if str(tmp_path).encode() in path.read_bytes()]
+    shipped_card = checkpoints.read_card(shipped / "best.safetensors")
+    assert shipped_card["experiment"]["weights"] == "runs/lessons/sample/keras_frames"
+    assert checkpoints.read_weights(shipped / "best.safetensors")["logits/bias"].tolist() == [0, 1, 2]
+
+
+def test_shipped_models_are_those_of_the_sample_set_and_name_no_machine():
+    shipped = paths.shipped_runs("sample")
+    names = {f"{framework}_{model}" for framework in ("keras", "torch") for model in ("frames", "lrcn")}
+    assert {path.name for path in shipped.iterdir()} == names
+    for path in shipped.rglob("*.*"):
+        assert not re.search(rb"/(home|Users|root|work|tmp)/", path.read_bytes()), path
+    for name in names:
+        card = checkpoints.read_card(shipped / name / "best.safetensors")
+        assert (card["classes"], card["data"]["folder"]) == (list(SAMPLE_CLASSES), "sample")
 
 
 def test_tidy_notebook_drops_widget_views_and_keeps_pictures():

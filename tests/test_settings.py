@@ -14,7 +14,7 @@ FRAMES, LRCN = PRESETS["slim_frames"], PRESETS["slim_lrcn"]
 
 def list_fields(spec, path=""):
     """(dotted path, value) of all fields of a spec and of the specs in it."""
-    for field in fields(spec):
+    for field in (each for each in fields(spec) if each.name != "type"):
         value = getattr(spec, field.name)
         yield from list_fields(value, f"{path}{field.name}.") if is_dataclass(value) else [(path + field.name, value)]
 
@@ -33,7 +33,11 @@ def test_every_field_takes_its_own_value_back(preset):
     assert change_preset(preset, [f"{name}={write(value)}" for name, value in every]) == preset
 
 
-@given(rate=st.floats(1e-9, 1e3), patience=st.none() | st.integers(0, 99), hidden=st.lists(st.integers(1, 999)))
+@given(
+    rate=st.floats(1e-9, 1e3),
+    patience=st.none() | st.integers(0, 99),
+    hidden=st.lists(st.integers(1, 999), min_size=1, max_size=16),
+)
 def test_values_arrive(rate, patience, hidden):
     settings = [f"training.learning_rate={rate}", f"training.patience={patience}"]
     changed = change_preset(LRCN, [*settings, f"model.frames.hidden={write(tuple(hidden))}"])
@@ -80,7 +84,7 @@ def test_values_of_each_kind(text, value):
         ("training.batch_size=1.5", "to be int. Received: '1.5'"),
         ("training.batch_size=true", "to be int"),
         ("training.mixed_precision=1", "to be bool"),
-        ("training.patience=soon", r"to be int \| None. Received: 'soon'"),
+        ("training.patience=soon", r"to be .*int.*Received: 'soon'"),
         ("model.hidden=256,many", r"to be tuple\[int, ...\]"),
         ("model.vgg.blocks=1,8,9", r"to be tuple\[tuple\[int, int\], ...\]"),
         ("model.vgg.blocks=1", "to be tuple"),

@@ -23,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
+from actlib.checkpoints import read_card, read_weights, save_checkpoint
 from actlib.experiment import BACKENDS
 from actlib.paths import BEST, RESULTS, shipped_runs
 from actlib.sample import data_folder
@@ -141,10 +142,10 @@ def ship_runs(runs):
     """
     for run in (Path(runs) / "sample" / f"{name}_{model}" for name in BACKENDS for model in ("frames", "lrcn")):
         target = shipped_runs("sample") / run.name
-        for path in (run / name for name in (BEST, "best.json", RESULTS) if (run / name).exists()):
-            target.mkdir(parents=True, exist_ok=True)
-            text = path.suffix == ".json" and path.read_text().replace(str(runs), "runs/lessons")
-            (target / path.name).write_bytes(text.encode() if text else path.read_bytes())
+        if (run / BEST).exists():
+            card = json.dumps(read_card(run / BEST), default=vars).replace(str(runs), "runs/lessons")
+            save_checkpoint(target / BEST, read_weights(run / BEST), json.loads(card))
+            (target / RESULTS).write_text((run / RESULTS).read_text().replace(str(runs), "runs/lessons"))
 
 
 def _write_lesson(notebook, path):

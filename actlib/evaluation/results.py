@@ -145,7 +145,7 @@ class Results:
         Raises:
             ValueError: it is damaged, or does not fit together; names the source.
         """
-        text = json.dumps(record) if isinstance(record, dict) else record
+        text = json.dumps(record, ensure_ascii=False).encode(errors="replace") if isinstance(record, dict) else record
         record = parse_json(text, _Record, source)
         columns, classes = record["predictions"], record["classes"]
         probabilities, labels = columns.pop("probabilities"), {*columns["label"], *columns["predicted"]}

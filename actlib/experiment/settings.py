@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import getitem
 from types import UnionType
-from typing import get_args, get_origin, get_type_hints
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -47,7 +47,9 @@ def change_preset(preset, settings):
 def _read_value(text, hint):
     """Read a value of a type from text, for JSON; a ValueError or TypeError where it does not fit."""
     kinds = get_args(hint)
-    if isinstance(hint, UnionType):
+    if get_origin(hint) is Literal and text in kinds:
+        return text
+    if get_origin(hint) in (UnionType, Union):
         return None if text.lower() == "none" else _read_value(text, kinds[0])
     if get_origin(hint) is tuple:
         parts = [part.strip() for part in text.split(";" if get_origin(kinds[0]) is tuple else ",") if part.strip()]
