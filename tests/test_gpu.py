@@ -97,6 +97,7 @@ def test_training_takes_the_way_of_the_cpu_and_moves_no_model(spec, kind):
         np.testing.assert_allclose(array, weights.get_weights(models[1])[name], atol=2e-3, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("augment", [False, True])
 def test_no_step_makes_the_gpu_wait(monkeypatch, augment):
     """PyTorch raises at each wait, except where the loss is read."""
