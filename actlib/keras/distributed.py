@@ -1,5 +1,7 @@
 """Several processes that train one model, started by `torchrun`: each takes its part of every batch, on its own GPU."""
 
+import atexit
+
 import keras
 
 from actlib import paths
@@ -25,6 +27,7 @@ def join_processes() -> None:
     store, rank, number = next(distributed.rendezvous("env://"))
     attempt = f"attempt {paths.read_torchrun('TORCHELASTIC_RESTART_COUNT')}"  # whose addresses no later one takes
     distributed.init_process_group(store=distributed.PrefixStore(attempt, store), rank=rank, world_size=number)
+    atexit.register(distributed.destroy_process_group)  # whose threads outlive the interpreter otherwise
 
 
 def sum_over_processes(values) -> list:
