@@ -1,6 +1,7 @@
 """Several processes that train one model, started by `torchrun`: each takes its part of every batch, on its own GPU."""
 
 import atexit
+import importlib
 
 import keras
 
@@ -24,10 +25,11 @@ def join_processes() -> None:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(paths.read_torchrun("LOCAL_RANK"))
+    importlib.import_module("torch._dynamo")  # an optimizer imports it, and then holds a group that is there already
     store, rank, number = next(distributed.rendezvous("env://"))
     attempt = f"attempt {paths.read_torchrun('TORCHELASTIC_RESTART_COUNT')}"  # whose addresses no later one takes
     distributed.init_process_group(store=distributed.PrefixStore(attempt, store), rank=rank, world_size=number)
-    atexit.register(distributed.destroy_process_group)  # whose threads outlive the interpreter otherwise
+    atexit.register(distributed.destroy_process_group)  # or its threads abort a process that ends
 
 
 def sum_over_processes(values) -> list:
