@@ -43,7 +43,7 @@ bench: $(STAMP)
 	for script in benchmarks/*.py; do echo "== $$script"; $(RUN) $$script || exit 1; done
 
 lint: $(STAMP)
-	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m codespell_lib actlib tests tools benchmarks notebooks *.md
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m codespell_lib actlib tests tools benchmarks notebooks docs *.md
 
 # Run every lesson on the sample set and keep its outputs in notebooks/ (before a commit that changes a lesson).
 lessons: $(STAMP)
