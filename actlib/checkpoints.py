@@ -65,7 +65,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
             return {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
     except Exception as error:  # libraries raise many kinds for what is damaged or made to harm
         cause = str(error) or type(error).__name__
-        raise ValueError(f"Expected whole weights. Received: {cause} in {path}. Get or make the file anew.") from error
+        raise ValueError(f"Expected whole weights. Received: {cause} in {path}. Get or make the file again.") from error
 
 
 def save_checkpoint(path, weights, card) -> Path:
@@ -109,12 +109,12 @@ def read_card(path, *names) -> dict:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("card", "{}")
     except Exception as error:
-        raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it anew.") from error
+        raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it again.") from error
     card = parse_json(text, Card, path)
     if missing := [name for name in names if name not in card]:
         raise ValueError(
             f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}. "
-            "Name a checkpoint that training wrote; if an earlier version of actlib wrote this one, train it anew."
+            "Name a checkpoint that training wrote; if an earlier version of actlib wrote this one, train it again."
         )
     return card
 

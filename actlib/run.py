@@ -67,7 +67,7 @@ class Run:
         )
         lengths = {*map(len, self.history.values())}
         if weights_key(arrays) != self._keys.get("arrays") or lengths != {len(epochs)} or max(epochs) != len(epochs):
-            raise ValueError(f"Expected a whole state. Received: another in {path}. Delete the folder to train anew.")
+            raise ValueError(f"Expected a whole state. Received: another in {path}. Delete the folder to train again.")
         best = checkpoints.read_weights(best_path)
         self.best = {name: best[name] for name in weights if name in best}
         for part, file in ((self.weights, path), (self.best, best_path)):
@@ -86,7 +86,7 @@ class Run:
         if changed:
             raise ValueError(
                 f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
-                "Choose another folder, or delete this one to train anew."
+                "Choose another folder, or delete this one to train again."
             )
         return most if longer else None
 

@@ -43,7 +43,7 @@ def parse_json(text, kind, source):
         found = "; ".join(f"{'.'.join(map(str, row['loc']))} {row['input']!r:.80}: {row['msg']}" for row in rows)
         raise ValueError(
             f"Expected what this version of actlib writes. Received: {found}, in {source}. "
-            "Make it anew, or update actlib."
+            "Make it again, or update actlib."
         ) from error
 
 

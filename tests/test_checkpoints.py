@@ -171,7 +171,7 @@ def without(name):
 )
 def test_a_spec_of_another_version_is_refused_with_its_file(spec, answer):
     with pytest.raises(
-        ValueError, match=rf"Expected what this version.*{answer}.*, in run/best\.safetensors. Make it anew, or update"
+        ValueError, match=rf"Expected what this version.*{answer}.*, in run/best\.safetensors. Make it again, or update"
     ):
         cards.spec_from_json(spec, "run/best.safetensors")
 
@@ -185,7 +185,7 @@ def test_a_card_says_what_it_lacks_and_whether_it_is_too_new(tmp_path):
             checkpoints.read_card(tmp_path / f"{file}.safetensors", "kind", "classes", "preset")
     newer = cards.FORMAT_VERSION + 1
     save_file({"a": np.zeros(1)}, path, {"card": json.dumps({"kind": "frames", "format_version": newer})})
-    with pytest.raises(ValueError, match=rf"format_version {newer}: .*some\.safetensors\. Make it anew, or update"):
+    with pytest.raises(ValueError, match=rf"format_version {newer}: .*some\.safetensors\. Make it again, or update"):
         checkpoints.read_card(path)
 
 

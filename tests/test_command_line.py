@@ -70,7 +70,7 @@ def test_a_stopped_training_keeps_its_epochs_and_the_same_line_ends_it(data, num
     assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0
     assert json.loads((tmp_path / "history.json").read_text())["epoch"] == [1, 2, 3, 4]
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
-    assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0  # finished: no epoch wrote anew
+    assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0  # finished: no epoch wrote again
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == before
 
 
@@ -217,8 +217,8 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (EVALUATE + "{wrong}/damaged.safetensors", "damaged.safetensors"),
         (EVALUATE + "{wrong}/weights_only.safetensors", "weights_only.safetensors, whose card lacks framework"),
         (EVALUATE + "{wrong}/bare.safetensors", "bare.safetensors, whose card lacks classes, preset, experiment"),
-        (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Make it anew"),
-        (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Make it anew"),
+        (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Make it again"),
+        (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Make it again"),
         (EVALUATE + "{wrong}/future.safetensors", "format_version 99"),
         (EVALUATE + "{wrong}/good.safetensors --control backwards", "'backwards' is not one of 'shuffled', 'first'"),
         (EVALUATE + "{wrong}/good.safetensors --split 0", "Invalid value for '--split'"),

@@ -1,4 +1,4 @@
-"""The doctor's report: what is there, what is missing, and the line that mends it, on machines in every state."""
+"""The doctor's report: what is there, what is missing, and the command that fixes it, on machines in every state."""
 
 import os
 import shutil

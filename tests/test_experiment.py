@@ -191,7 +191,7 @@ def test_a_checkpoint_is_not_tested_on_recordings_it_was_trained_on(choices, tmp
 
 
 def test_a_leak_is_found_in_renamed_folders_and_in_copies(choices, tmp_path):
-    """By content where classes were renamed, by name where files were written anew."""
+    """By content where classes were renamed, by name where files were written again."""
     experiment.run_training(choices, tmp_path / "run")
     renamed = tmp_path / "renamed"
     for video in sorted((choices.data / "UCF-101").rglob("*.avi")):
@@ -291,9 +291,9 @@ def test_a_checkpoint_that_does_not_say_what_it_has_seen_is_refused(choices, tmp
     model, _ = experiment.run_training(choices, None)
     model.card.pop("videos")
     path = experiment.load_backend("torch").weights.save_model(tmp_path / "old.safetensors", model)
-    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it anew"):
+    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it again"):
         experiment.evaluate_checkpoint(path, choices.data)
-    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it anew"):
+    with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it again"):
         experiment.run_training(replace(choices, weights=str(path)), None)
 
 

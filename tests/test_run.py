@@ -92,7 +92,7 @@ def read_curves(folder):
 def test_curves_are_those_of_the_history(tmp_path):
     history = run.Run(tmp_path, SETTINGS)
     add_epoch(history, 2.0)
-    for _ in range(2):  # a resumed run writes all of them anew
+    for _ in range(2):  # a resumed run writes all of them again
         curves = run.TensorBoardWriter(tmp_path, history.history)
     curves.add(
         {"epoch": 2, "loss": 0.5, "accuracy": 1.0, "val_loss": None, "val_accuracy": None, "learning_rate": 0.25}

@@ -242,7 +242,7 @@ def test_lrcn_starts_from_the_frame_classifier():
     got, start = get_weights(lrcn), get_weights(build_model(CLIPS, 4, seed=5))
     assert np.array_equal(got["hidden2/kernel"], weights["hidden2/kernel"])
     assert np.array_equal(got["preprocess/mean"], weights["preprocess/mean"])
-    assert np.array_equal(got["logits/kernel"], start["logits/kernel"])  # other shape: learnt anew,
+    assert np.array_equal(got["logits/kernel"], start["logits/kernel"])  # other shape: learnt again,
     assert np.array_equal(got["logits/bias"], start["logits/bias"])  # and its bias with it
 
 

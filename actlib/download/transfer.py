@@ -28,7 +28,7 @@ ADVICE = (
     "Check address and connection and run the same line again, which goes on from here; or pass a file that you have "
     "with --from (UCF-101's lists: --lists). A network with certificates of its own names them in REQUESTS_CA_BUNDLE."
 )
-BREAKS = (requests.ConnectionError, TimeoutError, requests.Timeout, urllib3.exceptions.HTTPError)  # that may mend
+BREAKS = (requests.ConnectionError, TimeoutError, requests.Timeout, urllib3.exceptions.HTTPError)  # that may pass
 SESSION = requests.Session()  # keeps connections open, but for redirects, whose bodies may be endless
 SESSION.hooks["response"] = lambda answer, **_: answer.close() if answer.is_redirect else None
 
@@ -93,7 +93,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
     if size > most:
         raise DownloadError(f"Expected {format_size(most)} at most. Received: {format_size(size)} announced by {url}.")
     with partial_file(path) as whole:
-        whole.touch()  # a folder that cannot be written is said before anything comes
+        whole.touch()  # a folder that cannot be written is reported before anything comes
         part = path.with_name(f"{path.name}.{_hash(remote)}.part")
         with open(part, "wb" if remote.size is None else "ab") as file:
             have = file.tell()

@@ -66,7 +66,7 @@ def _call(function, pipe, memory):
 
         taken = _read_status("VmSize") + ROOM
         resource.setrlimit(resource.RLIMIT_AS, (taken, taken))
-        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+        Path("/proc/self/clear_refs").write_text("5")  # begins the peak again
         before = _read_status("VmRSS")
     try:
         answer = function()
