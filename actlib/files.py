@@ -15,6 +15,7 @@ import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)  # disk, share of it, size of one file
@@ -49,10 +50,15 @@ def partial_file(path):
         advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
         raise OSError(error.errno, f"{found} {advice}", str(path)) from error
     finally:
-        _remove(partial)
+        remove(partial)
 
 
-def _remove(path):
+def remove(path) -> None:
+    """Remove a file or folder, if it is there and can be removed.
+
+    Args:
+        path: pathlib's.
+    """
     with suppress(OSError):  # it has its name already, another process was faster, or the folder is read-only
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -83,21 +89,13 @@ def remove_partials(folder) -> None:
         folder: where files were written; it need not be there.
     """
     for partial in Path(folder).glob("*.partial"):
-        owner = OWNER.search(partial.name) if os.name == "posix" else None  # elsewhere, asking for it would end it
+        owner = OWNER.search(partial.name)
         with suppress(OSError):
-            if (owner and not _is_running(int(owner[1]))) or time.time() - partial.stat().st_mtime > OLD_SECONDS:
-                _remove(partial)
+            if (owner and not psutil.pid_exists(int(owner[1]))) or time.time() - partial.stat().st_mtime > OLD_SECONDS:
+                remove(partial)
 
 
 _remove_partials_once = functools.cache(remove_partials)
-
-
-def _is_running(process):
-    try:
-        os.kill(process, 0)  # asks, and does nothing
-    except OSError as error:
-        return error.errno != errno.ESRCH  # it is there, but another user's
-    return True
 
 
 def shorten_name(name) -> str:

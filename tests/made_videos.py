@@ -1,7 +1,13 @@
 """Small videos for tests: sound ones whose shade counts their frames, and every kind of broken one."""
 
+from pathlib import Path
+
 import av
 import numpy as np
+import pandas as pd
+
+from actlib.files import content_hash
+from actlib.video import VideoError, probe_video
 
 SHADES, STEP, JUMP = 25, 9, 7  # shades jump about, so that a lossy codec cannot make a frame from its neighbours
 
@@ -69,3 +75,14 @@ def write_broken(folder, kind):
     path = folder / f"{kind}.avi"
     BROKEN[kind](path)
     return path
+
+
+def tabulate(paths):
+    """A table of videos as caches want it; of a broken one it says what it was when it was listed."""
+    rows = []
+    for path in map(Path, paths):
+        try:
+            rows.append((str(path), probe_video(path).frames, content_hash(path)))
+        except (VideoError, OSError):
+            rows.append((str(path), 25, path.stem))
+    return pd.DataFrame(rows, columns=["path", "frames", "hash"]).astype({"frames": int})

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from made_videos import BROKEN, count_shades, shade_frames, write_broken, write_mpeg4
+from made_videos import BROKEN, count_shades, shade_frames, tabulate, write_broken, write_mpeg4
 
 from actlib import files, specs
 from actlib.dataset import ClipBatches, FeatureCache, FrameCache, array_cache, cache, list_videos
@@ -24,10 +24,7 @@ from actlib.video import VideoError, make_sampler, read_clip, sample_uniform, wr
 @pytest.fixture
 def videos(tmp_path):
     """A table of five videos of 20 to 24 frames."""
-    paths = [write_mpeg4(tmp_path / f"{number}.avi", 20 + number) for number in range(5)]
-    return pd.DataFrame(
-        {"path": [str(path) for path in paths], "frames": range(20, 25), "hash": [*map(files.content_hash, paths)]}
-    )
+    return tabulate(write_mpeg4(tmp_path / f"{number}.avi", 20 + number) for number in range(5))
 
 
 @pytest.fixture
@@ -72,16 +69,10 @@ def test_frames_are_those_of_uniform_sampling(videos, tmp_path):
     assert cache.lengths.tolist() == [8] * 5 and len(cache) == 5
 
 
-def test_every_frame_and_any_list_of_paths(videos, tmp_path):
-    cache = open_frames(list(videos["path"]), tmp_path / "cache", num_frames=None, size=(12, 20))
+def test_every_frame(videos, tmp_path):
+    cache = open_frames(videos, tmp_path / "cache", num_frames=None, size=(12, 20))
     assert cache.lengths.tolist() == videos["frames"].tolist() and cache.name.startswith("all-frames-12x20-")
     assert cache[3].shape == (23, 12, 20, 3) and count_shades(cache[3]) == list(range(23))
-
-
-def test_frames_that_are_not_saved_are_decoded_at_each_request(videos, tmp_path, decoded):
-    cache = open_frames(videos, tmp_path / "cache", save=False).fill()
-    assert np.array_equal(cache[1], cache[1]) and decoded == [videos["path"][1]] * 2
-    assert list_files(tmp_path / "cache") == []
 
 
 def test_a_second_pass_neither_decodes_nor_extracts(videos, tmp_path, decoded):
@@ -177,30 +168,30 @@ def test_features_of_one_pooling_are_not_served_to_another(videos, tmp_path, mon
 
 
 def test_changed_content_is_made_again_and_a_moved_video_is_not(videos, tmp_path, decoded):
-    open_frames(list(videos["path"]), tmp_path / "cache").fill()
+    open_frames(videos, tmp_path / "cache").fill()
     os.rename(videos["path"][0], tmp_path / "moved.avi")
     videos.loc[0, "path"] = str(tmp_path / "moved.avi")
     write_video(videos["path"][1], shade_frames(21), fps=10, codec="mpeg4")  # other bytes, as many frames
     decoded.clear()
-    open_frames(list(videos["path"]), tmp_path / "cache").fill()
+    open_frames(tabulate(videos["path"]), tmp_path / "cache").fill()
     assert decoded == [videos["path"][1]]
 
 
 def test_a_video_that_grew_is_sampled_again(videos, tmp_path):
-    open_frames(list(videos["path"]), tmp_path / "cache").fill()
+    open_frames(videos, tmp_path / "cache").fill()
     write_mpeg4(videos["path"][0], 25)
-    assert count_shades(open_frames(list(videos["path"]), tmp_path / "cache")[0]) == sample_uniform(25, 8).tolist()
+    assert count_shades(open_frames(tabulate(videos["path"]), tmp_path / "cache")[0]) == sample_uniform(25, 8).tolist()
 
 
 @pytest.mark.parametrize("open_cache", [open_frames, open_features])
 def test_broken_videos_are_listed_at_the_end(videos, tmp_path, open_cache):
     broken = [str(write_broken(tmp_path, kind)) for kind in BROKEN]
     paths = [*videos["path"][:2], *broken, *videos["path"][2:]]
-    cache = open_cache(paths, tmp_path / "cache")
+    table = tabulate(paths)
+    cache = open_cache(table, tmp_path / "cache")
     with pytest.raises(VideoError, match=f"{len(broken)} of {len(paths)} videos cannot be used") as caught:
         cache.fill()
     assert all(path in str(caught.value) for path in broken)
-    table = pd.DataFrame({"path": paths})
     left = eval(str(caught.value).rpartition("leave them out: ")[2].rstrip("."), {"videos": table})["path"]
     assert list(left) == [path for path in paths if path not in broken]  # what it advises helps
     assert len(list_files(tmp_path / "cache")) == 5  # the others are done
@@ -244,13 +235,15 @@ def test_a_full_disk_leaves_nothing_half_written(videos, tmp_path, monkeypatch):
     assert len(list_files(cache.fill().folder)) == 5  # goes on where it was, and no lock is in the way
 
 
+TESTS = Path(__file__).parent
 LIMITED = """
 import resource, signal, sys
 from actlib.dataset import FrameCache
+from made_videos import tabulate
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, -1))
 try:
-    FrameCache(sys.argv[2:], num_frames=8, size=16, folder=sys.argv[1], progress=False).fill()
+    FrameCache(tabulate(sys.argv[2:]), num_frames=8, size=16, folder=sys.argv[1], progress=False).fill()
 except OSError as error:
     print(error)
 """
@@ -259,7 +252,7 @@ except OSError as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on the size of files is Linux's")
 def test_an_array_for_which_there_is_no_room_names_its_file(videos, tmp_path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "cache"), *videos["path"]]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=True).stdout
     assert f"Expected room for {files.content_hash(videos['path'][0])}-20.npy" in said and "ACTLIB_CACHE" in said
     assert not [name for name in list_files(tmp_path / "cache") if not name.endswith(".lock")]
 
@@ -311,6 +304,7 @@ FILL = """
 import sys, time
 from pathlib import Path
 from actlib.dataset import FeatureCache, FrameCache
+from made_videos import tabulate
 
 folder, log, pause = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 def extract(frames):
@@ -318,14 +312,15 @@ def extract(frames):
         file.write(f"{frames[0].mean():.3f}\\n")
     time.sleep(pause)
     return frames.mean((1, 2))
-frames = FrameCache(sys.argv[4:], num_frames=8, size=16, progress=False)
+frames = FrameCache(tabulate(sys.argv[4:]), num_frames=8, size=16, progress=False)
 FeatureCache(frames, extract, key="mean", folder=folder).fill()
 """
 
 
 def start_filling(folder, log, pause, paths):
     """A process of its own that fills a cache and logs each video whose features it extracts."""
-    return subprocess.Popen([sys.executable, "-c", FILL, str(folder), str(log), str(pause), *paths])
+    command = [sys.executable, "-c", FILL, str(folder), str(log), str(pause), *paths]
+    return subprocess.Popen(command, cwd=TESTS)
 
 
 def wait_for(condition):
@@ -375,7 +370,8 @@ def test_work_goes_on_beside_a_process_that_stands_still(videos, tmp_path, monke
 
 def test_fewer_threads_read_ahead_where_frames_are_large(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 32)
-    readers = [open_frames([], tmp_path, num_frames=16, size=size).num_readers for size in (224, 2000, 9000)]
+    videos = pd.DataFrame({"path": ["long.avi"], "frames": [900], "hash": ["long"]})
+    readers = [open_frames(videos, tmp_path, num_frames=16, size=size).num_readers for size in (224, 2000, 9000)]
     assert readers == [8, 5, 1]  # 1 GB, of frames of 12 MB and 243 MB, 16 a video
 
 

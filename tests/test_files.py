@@ -89,7 +89,6 @@ with partial_file(sys.argv[1]) as partial:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="processes can be asked for by number on POSIX alone")
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_a_killed_process_left_goes_with_the_next_write_and_a_running_one_keeps_its_own(tmp_path, kind):
     def start(name):
@@ -107,7 +106,7 @@ def test_what_a_killed_process_left_goes_with_the_next_write_and_a_running_one_k
 
 
 def test_partials_of_other_machines_wait_for_an_hour(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_is_running", lambda process: False)
+    monkeypatch.setattr(files.psutil, "pid_exists", lambda process: False)
     with files.partial_file(tmp_path / "a.npy") as partial:
         partial.touch()
         elsewhere = partial.with_name(partial.name.replace(files.HOST, "0123abcd"))
@@ -116,12 +115,6 @@ def test_partials_of_other_machines_wait_for_an_hour(tmp_path, monkeypatch):
         remove_partials(tmp_path)
         assert list(tmp_path.iterdir()) == [elsewhere] and not older.exists()
         partial.touch()
-
-
-def test_this_process_is_running_and_others_users_are_not_taken_for_gone(monkeypatch):
-    assert files._is_running(os.getpid())
-    monkeypatch.setattr(os, "kill", lambda *_given: exec("raise PermissionError(1, 'not yours')"))
-    assert files._is_running(1)
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENAMETOOLONG])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from made_videos import write_mpeg4
+from made_videos import tabulate, write_mpeg4
 from scipy.ndimage import gaussian_filter
 
 from actlib.dataset import FeatureCache, FrameCache
@@ -142,15 +142,16 @@ def test_what_cannot_be_read_is_refused(tmp_path):
 
 def test_a_cache_keeps_flow_pictures(tmp_path, monkeypatch):
     paths = [write_movie(tmp_path / f"{step}.mp4", 5, step=(step, 0)) for step in (1, 4)]
+    videos = tabulate(paths)
     options = {"num_frames": 3, "size": (24, 32), "folder": tmp_path / "cache", "progress": False}
     specs = [None, FlowSpec(), FlowSpec(bound=4.0), FlowSpec("medium"), FlowSpec(magnitude=False), STACK]
-    caches = [FrameCache(paths, flow=spec, **options).fill() for spec in specs]
+    caches = [FrameCache(videos, flow=spec, **options).fill() for spec in specs]
     assert len({cache.name for cache in caches}) == len({cache.folder for cache in caches}) == len(specs)
     assert [cache[1].shape[-1] for cache in caches] == [3, 3, 3, 3, 2, 10]
     for spec, cache in zip(specs[1:], caches[1:], strict=True):
         assert (cache[1] == read_flow(paths[1], sample_uniform(5, 3), size=(24, 32), spec=spec)).all()
     monkeypatch.setattr("actlib.dataset.cache.read_flow", lambda *given, **options: pytest.fail("measures again"))
-    again = FrameCache(paths, flow=FlowSpec(), **options).fill()
+    again = FrameCache(videos, flow=FlowSpec(), **options).fill()
     features = FeatureCache(again, lambda pictures: pictures.mean((1, 2)), key="mean", folder=tmp_path)
     assert again.kind == "frames" and "flow" in again.name and again.name in features.key
     slow, fast = (float(features[index][:, 0].mean()) for index in (0, 1))  # mean u of each video

@@ -3,10 +3,9 @@
 Whoever makes one holds its lock, so that processes that fill one cache share the work; a killed one stops no other.
 """
 
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,37 +23,40 @@ LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while
 class ArrayCache:
     """One array a video, made when first asked for, from then on memory-mapped from disk.
 
-    A subclass has `kind`, `verb`, `num_readers` and `row_bytes` (of a frame's row; 0: unknown), and says how arrays are
-    made: `count(index)`, `file_name(index)`, `_read(index)`, which runs ahead in threads, and `_convert(what was
-    read)`, which runs in the caller's own.
+    A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
+    that many threads, and `_convert(what was read)`, which runs in the caller's own.
+
+    Args:
+        videos: table of `list_videos`; content and number of frames name a video's file.
+        folder: where arrays are written.
+        lengths: int (num_videos,), F of each video.
+        row_bytes: that a frame takes on disk; 0: unknown.
+        progress: show a bar while many are made.
     """
 
-    def __init__(self, videos, folder, *, progress):
+    def __init__(self, videos, folder, *, lengths, row_bytes, progress):
         self.videos, self.folder, self.progress = videos, Path(folder), progress
+        self.lengths, self.row_bytes = np.asarray(lengths, np.int64), row_bytes
+        self.names = [f"{key}-{frames}.npy" for key, frames in zip(videos["hash"], videos["frames"], strict=True)]
         self.broken = {}  # index of a video -> what is wrong with its file
 
     def __len__(self):
-        return len(self.videos)
+        return len(self.names)
 
     def __getitem__(self, index):
         path = self.path(index)
         if (array := open_array(path)) is None:
-            self._make([index])
+            self._make([index], tqdm(disable=True))
             array = open_array(path)
         if array is None:
             raise VideoError(self.broken[index])
         return array
 
-    @property
-    def lengths(self):
-        """int64 (num_videos,): number of frames of each video."""
-        return np.array([self.count(index) for index in range(len(self))], dtype=np.int64)
-
     def path(self, index):
-        """Return the path of a video's array, which may not be there yet; a VideoError if the video is unusable."""
+        """Return the path of a video's array, which may not be there yet."""
         if not 0 <= index < len(self):
             raise IndexError(f"Expected a video in 0..{len(self) - 1}. Received: {index}. See len(cache).")
-        return self.folder / self.file_name(index)
+        return self.folder / self.names[index]
 
     def fill(self):
         """Make all that is missing, and return the cache.
@@ -63,39 +65,25 @@ class ArrayCache:
             VideoError: all videos that cannot be used, when the others are done.
             OSError: the disk has not the bytes that will be needed, or is full; what is complete stays.
         """
-        self.broken = {}
-        missing = [index for index in range(len(self)) if self._is_missing(index)]
-        self._check_disk(missing)
-        self._make(missing)
-        report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
-        return self
-
-    def _is_missing(self, index):
-        try:
-            return not self.path(index).exists()
-        except VideoError as error:
-            self.broken[index] = str(error)
-            return False
-
-    def _count_bytes(self, indices):
-        return self.row_bytes * sum(self.count(index) for index in indices)
-
-    def _check_disk(self, indices):
-        needed, free = self._count_bytes(indices), files.count_free_bytes(self.folder)
+        self.broken, missing = {}, [index for index in range(len(self)) if not self.path(index).exists()]
+        needed, free = self.row_bytes * sum(self.lengths[missing].tolist()), files.count_free_bytes(self.folder)
         if needed > free:
             raise OSError(
-                f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(indices)} "
+                f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(missing)} "
                 f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name "
                 "a folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
             )
+        work, silent = self.verb, not (self.progress and len(missing) > 1 and show_progress())
+        work += f" ({files.format_size(needed)})" if needed else ""
+        with tqdm(total=len(missing), desc=work, unit="video", disable=silent) as bar:
+            self._make(missing, bar)
+        report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
+        return self
 
-    def _make(self, indices):
+    def _make(self, indices, bar):
         """Make arrays, and note in `broken` what is wrong with videos that cannot be used."""
-        silent = not self.progress or len(indices) < 2 or not show_progress()
-        work = f"{self.verb} ({files.format_size(self._count_bytes(indices))})" if self.row_bytes else self.verb
-        with tqdm(total=len(indices), desc=work, unit="video", disable=silent) as bar:
-            for index in self._make_free(indices, bar):
-                self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
+        for index in self._make_free(indices, bar):
+            self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
 
     def _make_free(self, indices, bar, *, timeout=0.0):
         """Make the arrays that no other process makes; return the indices of those that one does."""
@@ -104,7 +92,8 @@ class ArrayCache:
             for index in indices:
                 lock = locks.enter_context(ExitStack())
                 try:
-                    lock.enter_context(_lock(self.path(index), timeout=timeout))
+                    lock.enter_context(files.lock(self.path(index), timeout=timeout))
+                    lock.callback(files.remove, Path(f"{self.path(index)}.lock"))
                 except TimeoutError:
                     if not timeout:
                         busy.append(index)
@@ -124,10 +113,9 @@ class ArrayCache:
             try:
                 if (array := reading.result()) is not None:
                     array = np.ascontiguousarray(self._convert(array))
-                    with files.open_whole(
-                        self.path(index)
-                    ) as file:  # NumPy would write to it itself and hide its errors
-                        np.lib.format.write_array(SimpleNamespace(write=file.write), array, allow_pickle=False)
+                    with files.open_whole(self.path(index)) as file:
+                        writer = SimpleNamespace(write=file.write)  # to a file itself, NumPy would hide its errors
+                        np.lib.format.write_array(writer, array, allow_pickle=False)
             except VideoError as error:
                 self.broken[index] = str(error)
         bar.update()
@@ -146,12 +134,3 @@ def open_array(path):
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
-
-
-@contextmanager
-def _lock(path, *, timeout):
-    """Hold the lock of an array, whose file goes with it."""
-    with files.lock(path, timeout=timeout):
-        yield
-        with suppress(OSError):  # another process has it open, on Windows
-            os.unlink(f"{path}.lock")

@@ -47,9 +47,8 @@ def _choose_validation(table, num_groups, seed):
     training = table["subset"] == "train"
     groups = table.loc[training, "group"].unique()
     if num_groups >= len(groups) > 0:
-        raise ValueError(
-            f"Expected validation_groups below {len(groups)}, the groups in training. Received: {num_groups}. Lower it."
-        )
+        expected = f"Expected validation_groups below {len(groups)}, the number of groups in training"
+        raise ValueError(f"{expected}. Received: {num_groups}. Lower it.")
     order = sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())
     rank = table["group"].map({group: rank for rank, group in enumerate(order)})
     last = rank.where(training).groupby(table["class_name"]).transform("max")  # of the class's training groups
@@ -90,10 +89,10 @@ def check_leakage(train, test, *, allow=False) -> list[str]:
     known = set(" ".join(train.values()).split())
     shared = sorted(name for name, hashes in test.items() if name in train or known & set(hashes.split()))
     if shared and not allow:
+        found = f"{len(shared)} shared ({', '.join(shared[:3])}{' ...' * (len(shared) > 3)})"
         raise ValueError(
-            f"Expected no group on both sides. Received: {len(shared)} shared ({', '.join(shared[:3])}"
-            f"{' ...' * (len(shared) > 3)}). Use an official split, the one that the weights were trained on, or "
-            "allow it (allow=True, --allow-leakage) to see what siblings pretend."
+            f"Expected no group on both sides. Received: {found}. Use an official split, the one that the weights were "
+            "trained on, or allow it (allow=True, --allow-leakage) to see what siblings pretend."
         )
     return shared
 

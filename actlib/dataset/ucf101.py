@@ -84,21 +84,18 @@ def _find_files(root, classes):
     found, broken = {}, []
     for name in wanted:
         try:
-            found[name] = _find_videos(root / name) if name in present else []
+            files = sorted((root / name).iterdir()) if name in present else []
+            found[name] = [path for path in files if path.suffix.lower() in SUFFIXES and NAME.search(path.stem)]
         except OSError as error:
             broken.append(f"Expected a folder of videos. Received: {root / name} ({error.strerror}).")
     empty = [name for name, paths in found.items() if not paths]
     if (classes is not None and empty) or not (any(found.values()) or broken):
+        held = f"{', '.join(present[:8]) or 'no folders'}{' ...' * (len(present) > 8)}"
         raise ValueError(
-            f"Expected videos of {', '.join(empty) or 'some classes'}. Received: none in {root}, which holds "
-            f"{', '.join(present[:8]) or 'no folders'}{' ...' if len(present) > 8 else ''}. "
+            f"Expected videos of {', '.join(empty) or 'some classes'}. Received: none in {root}, which holds {held}. "
             "Point to the folder that holds UCF-101/ (--data or ACTLIB_DATA), and spell classes as their folders are."
         )
     return [path for paths in found.values() for path in paths], broken
-
-
-def _find_videos(folder):
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and NAME.search(path.stem))
 
 
 def _row(path, info, classes):
@@ -120,15 +117,13 @@ def read_split(folder, *, split=1) -> Split:
 
     Source: Soomro, Zamir and Shah, CRCV-TR-12-01, "three train/test splits"; groups never stand on both sides.
     """
-    folder = Path(folder).resolve()
-    candidates = (folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist", folder)
-    for candidate in candidates:
-        lists = [candidate / f"{side}list{split:02d}.txt" for side in ("train", "test")]
-        if all(path.is_file() for path in lists):
-            return Split(*map(_read_names, lists))
+    folder, names = Path(folder).resolve(), [f"{side}list{split:02d}.txt" for side in Split._fields]
+    for candidate in (folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist", folder):
+        if all((candidate / name).is_file() for name in names):
+            return Split(*(_read_names(candidate / name) for name in names))
     raise FileNotFoundError(
-        f"Expected {lists[0].name} and {lists[1].name} in {candidates[0]}. Received: no such files there, nor beside "
-        "the folder. Unpack UCF101TrainTestSplits-RecognitionTask.zip next to UCF-101/, and ask for split 1, 2 or 3."
+        f"Expected {' and '.join(names)} in {folder}/ucfTrainTestlist. Received: no such files there, nor beside the "
+        "folder. Unpack UCF101TrainTestSplits-RecognitionTask.zip next to UCF-101/, and ask for split 1, 2 or 3."
     )
 
 

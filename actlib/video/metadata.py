@@ -5,12 +5,14 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from pydantic import Field
 from tqdm.auto import tqdm
 
 from actlib.files import content_hash, require_file, write_whole
 from actlib.paths import show_progress
+from actlib.schema import parse_json
 from actlib.video.reader import VideoError, decode_frames, open_stream, read_packets, shown_size
 
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
@@ -28,8 +30,10 @@ class VideoInfo(NamedTuple):
 
 
 # What the index keeps of a file: its size and time on disk, what `probe_video` says, its content hash.
-_FIELDS = {"bytes": int, "mtime_ns": int, **VideoInfo.__annotations__, "hash": str}
-FileInfo = NamedTuple("FileInfo", _FIELDS.items())
+_HASH = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+FileInfo = NamedTuple(
+    "FileInfo", [("bytes", int), ("mtime_ns", int), *VideoInfo.__annotations__.items(), ("hash", _HASH)]
+)
 
 
 def probe_video(path) -> VideoInfo:
@@ -47,7 +51,7 @@ def probe_video(path) -> VideoInfo:
     with open_stream(path) as (container, stream):
         sizes = [packet.size for packet in read_packets(container, stream) if packet.size and not packet.is_discard]
         container.seek(0)
-        decoded, frames = decode_frames(read_packets(container, stream), path), len(sizes)
+        decoded, frames = decode_frames(container, stream), len(sizes)
         height, width = shown_size(next(decoded), stream)
         if min(sizes, default=0) < SMALL_PACKET:
             frames = 1 + sum(1 for _ in decoded)
@@ -66,7 +70,7 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
         {path: FileInfo} of the good files, and a message for each broken one.
     """
     index = _read_index(index_file)
-    infos = {path: info for path in files if (info := index.get(_key(path))) and info[:2] == _state(path)}
+    infos = {path: info for path in files if (info := index.get(str(path))) and info[:2] == _state(path)}
     new, broken = [path for path in files if path not in infos], []
     silent = not (progress and new and show_progress())
     pool = ThreadPoolExecutor(THREADS)
@@ -76,7 +80,7 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
             if isinstance(answer, str):
                 broken.append(answer)
             else:
-                infos[path] = index[_key(path)] = answer
+                infos[path] = index[str(path)] = answer
             if number % SAVE_EVERY == 0:
                 _save_index(index_file, index)
     finally:
@@ -84,10 +88,6 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
         if new:
             _save_index(index_file, index)
     return infos, broken
-
-
-def _key(path):
-    return "/".join(path.parts[-2:])
 
 
 def _state(path):
@@ -112,8 +112,6 @@ def _save_index(path, index):
 
 
 def _read_index(path):
-    try:
-        infos = [(key, FileInfo(*info)) for key, info in json.loads(path.read_text()).items()]
-        return {key: info for key, info in infos if [*map(type, info)] == [*_FIELDS.values()] and info.hash.isalnum()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # what is damaged or of an earlier form is made again
+    with suppress(OSError, ValueError):  # what is damaged or of an earlier form is made again
+        return parse_json(path.read_bytes(), dict[str, FileInfo], path)
+    return {}

@@ -88,13 +88,11 @@ def read_packets(container, stream):
         raise VideoError(f"{found} The rest is cut off: copy or export the file again, or leave it out.")
 
 
-def decode_frames(packets, path):
+def decode_frames(container, stream):
     """Decode all frames in a row, by index too, as what damage does to a frame depends on all that came before it.
 
     Args:
-        packets: of `read_packets`.
-        path: of the file.
-
+        container, stream: as for `read_packets`.
     Yields:
         PyAV's frames.
 
@@ -102,12 +100,15 @@ def decode_frames(packets, path):
         VideoError: there are none, the first is damaged, or the file ends early.
     """
     number = -1
-    for number, frame in enumerate(frame for packet in packets for frame in packet.decode()):
+    decoded = (frame for packet in read_packets(container, stream) for frame in packet.decode())
+    for number, frame in enumerate(decoded):
         if not number and frame.is_corrupt:  # what would show is whatever is in memory
-            raise VideoError(f"Expected a whole first frame. Received: a damaged one in {path}. Leave it out.")
+            raise VideoError(
+                f"Expected a whole first frame. Received: a damaged one in {container.name}. Leave it out."
+            )
         yield frame
     if number < 0:
-        raise missing_frames(path, 1, 0)
+        raise missing_frames(container.name, 1, 0)
 
 
 def missing_frames(path, expected, received):
@@ -186,7 +187,7 @@ def read_clip(path, indices, *, size=None):
     frames = []
     with open_stream(path) as (container, stream):
         convert = FrameConverter(stream, size)
-        for number, frame in enumerate(decode_frames(read_packets(container, stream), path)):
+        for number, frame in enumerate(decode_frames(container, stream)):
             if number == wanted[len(frames)]:
                 frames.append(convert(frame))
                 if len(frames) == len(wanted):
@@ -210,4 +211,4 @@ def read_frames(path, *, size=None):
         uint8 (H, W, 3), RGB, upright.
     """
     with open_stream(path) as (container, stream):
-        yield from map(FrameConverter(stream, size), decode_frames(read_packets(container, stream), path))
+        yield from map(FrameConverter(stream, size), decode_frames(container, stream))

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from loopback import serve
+from made_videos import tabulate
 
 from actlib import checkpoints
 from actlib.dataset import FrameCache
-from actlib.video import write_video
+from actlib.video import read_clip, sample_uniform, write_video
 from hostile.servers import write_lists
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -51,8 +52,10 @@ FILL = """
 import sys
 from pathlib import Path
 from actlib.dataset import FrameCache
+from made_videos import tabulate
+videos = tabulate(sorted(Path(sys.argv[1]).glob("*.mp4")))
 print("here", flush=True)
-FrameCache(sorted(Path(sys.argv[1]).glob("*.mp4")), num_frames=8, size=64, folder=sys.argv[2], progress=False).fill()
+FrameCache(videos, num_frames=8, size=64, folder=sys.argv[2], progress=False).fill()
 """
 HOLD = """
 import sys, time
@@ -102,11 +105,12 @@ def _try_fill(folder, delay):
     time.sleep(delay)
     process.kill()
     process.communicate()
-    paths = sorted((folder / "videos").glob("*.mp4"))
-    options = {"num_frames": 8, "size": 64, "progress": False}
-    cache = FrameCache(paths, folder=folder / "cache", **options).fill()
-    direct = FrameCache(paths, save=False, **options)
-    bad = [path.name for index, path in enumerate(paths) if not np.array_equal(cache[index], direct[index])]
+    videos = tabulate(sorted((folder / "videos").glob("*.mp4")))
+    cache = FrameCache(videos, num_frames=8, size=64, folder=folder / "cache", progress=False).fill()
+    bad = []
+    for index, (path, frames) in enumerate(zip(videos["path"], videos["frames"], strict=True)):
+        if not np.array_equal(cache[index], read_clip(path, sample_uniform(frames, 8), size=64)):
+            bad.append(path)
     return f"other frames of {bad[:3]}" if bad else None
 
 
