@@ -31,7 +31,8 @@ The show, what draws, fetches and plays::
     widgets/        players and explorers for JupyterLab
     download/       UCF-101 and ImageNet's weights
     doctor.py       what is there, what is missing
-    __main__.py     train | evaluate | fuse | annotate | fetch | doctor
+    options.py      of the commands that take many
+    __main__.py     extract | train | evaluate | fuse | annotate | fetch | doctor
 
 The letters for axes, everywhere in code, comments and docstrings:
 

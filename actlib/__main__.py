@@ -1,28 +1,18 @@
-"""The same work for long runs: python -m actlib train | evaluate | fuse | annotate | fetch | doctor."""
+"""The same work for long runs: python -m actlib extract | train | evaluate | fuse | annotate | fetch | doctor."""
 
 import importlib
-import inspect
 import shlex
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from actlib import paths, specs
-
-Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
-Control, Stream = Literal[*specs.CONTROLS], Literal[*specs.STREAMS]
-Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
-Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, in folders of its own; and their mean.")]
-Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with videos that weights have seen, and say so.")]
-
-SET_HELP = "Another value for any field of the preset, such as training.learning_rate=3e-4; may be repeated."
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET_HELP)]
+from actlib.options import Data, EvaluateOptions, ExtractOptions, Framework, TrainOptions, take_options
 
 
 class Commands(TyperGroup):
@@ -46,73 +36,12 @@ quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_marku
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """The options of ``train``."""
-
-    out: Annotated[Path, typer.Option(file_okay=False, help="The run's folder; a stopped run resumes there.")]
-    data: Data = None
-    split: Annotated[int, typer.Option(min=1, max=3, help="Official split.")] = 1
-    splits: Splits = None
-    classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
-    model: Annotated[Literal["frames", "lrcn"], typer.Option(help="Where no preset is named.")] = "frames"
-    framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
-    preset: Annotated[PresetName | None, typer.Option(help="See actlib/specs.py; else one that suits the data.")] = None
-    weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, batches and dropout.")] = 0
-    split_seed: Annotated[int, typer.Option(min=0, help="Chooses the groups held out for validation.")] = 0
-    validation_groups: Annotated[int, typer.Option(min=0, help="How many; 0: all train, for --epochs epochs.")] = 4
-    refit: Annotated[bool, typer.Option("--refit", help="Choose the epoch, then train on validation too.")] = False
-    allow_leakage: Leakage = False
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's; more than a run has go on.")] = (
-        None
-    )
-    set: Settings = None
-    protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
-    limit: Limit = None
-    stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"
-
-
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """The options of ``evaluate``."""
-
-    run: Annotated[Path, typer.Option(help="The folder that train wrote, or a checkpoint.")]
-    data: Data = None
-    split: Annotated[int | None, typer.Option(min=1, max=3, help="Official split; without it, the run's own.")] = None
-    splits: Splits = None
-    framework: Annotated[Framework | None, typer.Option(help="Without it, the one that trained.")] = None
-    control: Annotated[Control | None, typer.Option(help="What stands in place of each clip's frames.")] = None
-    allow_leakage: Leakage = False
-    limit: Limit = None
-    out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None
-
-
-def _take(options):
-    """Let a command take the fields of one record, where a function would have too many arguments."""
-
-    def take(command):
-        command.__signature__ = inspect.signature(options)
-        command.__annotations__ = get_type_hints(options, include_extras=True)
-        return command
-
-    return take
-
-
 @app.command()
-@_take(TrainOptions)
+@take_options(TrainOptions)
 def train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     options, experiments = TrainOptions(**options), _load("experiment")
-    folder = options.data or _load("sample").data_folder()
-    preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
-    epochs = [f"training.num_epochs={options.epochs}"] if options.epochs else []
-    preset = experiments.change_preset(preset, [*(options.set or []), *epochs])
-    choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
-    names = tuple(name.strip() for name in options.classes.split(","))
-    choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
-    choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
-    experiment = experiments.Experiment(**choices)
+    experiment = _choose(options, [f"training.num_epochs={options.epochs}"] if options.epochs else [])
     say = typer.echo if paths.process_place()[0] == 0 else str  # of several processes, the first speaks
     for split, part in _list_splits(options).items():
         weights = Path(experiment.weights, part)  # a run of several splits to start from
@@ -126,7 +55,19 @@ def train(**options):
 
 
 @app.command()
-@_take(EvaluateOptions)
+@take_options(ExtractOptions)
+def extract(**options):
+    """Decode videos, and convolve them where the preset keeps the convolutions frozen, before anything is trained."""
+    options = ExtractOptions(**options)
+    number, _, count = options.shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"Expected --shard i/N with i from 1 to N, such as 2/4. Received: {options.shard}.")
+    cache = _load("experiment").extract(_choose(options), shard=(int(number), int(count)))
+    typer.echo(f"The {cache.kind} of {len(cache)} videos are in {cache.folder}")
+
+
+@app.command()
+@take_options(EvaluateOptions)
 def evaluate(**options):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
     options, experiments, found = EvaluateOptions(**options), _load("experiment"), {}
@@ -187,15 +128,29 @@ def fetch(
     source: Annotated[str | None, typer.Option("--from", help="A file, a folder or an address instead.")] = None,
     folder: Annotated[Path | None, typer.Option("--to", help="Where it goes.")] = None,
     lists: Annotated[str | None, typer.Option(help="A file, a folder or an address of the official lists.")] = None,
+    with_head: Annotated[bool, typer.Option("--with-head", help="Of vgg16: fc6 and fc7 too, 553 MB.")] = False,
 ):
     """Get UCF-101, its official lists, or the ImageNet weights of VGG-16."""
-    typer.echo(_load("download").fetch(what, classes=classes, source=source, folder=folder, lists=lists))
+    options = {"source": source, "folder": folder, "lists": lists, "with_head": with_head}
+    typer.echo(_load("download").fetch(what, classes=classes, **options))
 
 
 @app.command()
 def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
     """Tell what is there, what is missing, and the line to type next."""
     typer.echo(_load("doctor").doctor(ask_frameworks=frameworks))
+
+
+def _choose(options, settings=()):
+    """Make the experiment that options describe; settings change its preset after theirs."""
+    experiments, folder = _load("experiment"), options.data or _load("sample").data_folder()
+    preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
+    preset = experiments.change_preset(preset, [*(options.set or []), *settings])
+    choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
+    names = tuple(name.strip() for name in options.classes.split(","))
+    choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
+    choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
+    return experiments.Experiment(**choices)
 
 
 def _list_splits(options):

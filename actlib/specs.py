@@ -14,10 +14,10 @@ from actlib.schema import Amount, Color, Count, Divisor, Few, Layers, Length, Na
 SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
 """The classes of the original study: the first three look alike, the last four do not."""
 
-READOUTS, POOLING = ("last", "mean", "steps"), ("flatten", "mean", "max")
-FROZEN_PARTS = ("convolutions", "hidden")
+READOUTS, POOLING, FROZEN_PARTS = ("last", "mean", "steps"), ("flatten", "mean", "max"), ("convolutions", "hidden")
 LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
 OPTIMIZERS, SCHEDULES = ("adam", "adamw", "sgd"), ("plateau", "step", "cosine")
+FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
 CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipBatches`
 
 
@@ -41,9 +41,6 @@ class FlowSpec:
     def num_channels(self) -> int:
         """C of its pictures."""
         return self.length * (3 if self.magnitude else 2)
-
-
-FLOW_METHODS = ("fast", "medium", "farneback")  # two presets of DIS, Kroeger et al., arXiv 1603.03590; Farnebäck, 2003
 
 
 @record
@@ -107,10 +104,7 @@ class FrameSpec:
 
 @record
 class LRCNSpec:
-    """A frame classifier whose last layer gives way to LSTMs over the T frames of a clip.
-
-    Source: Donahue et al., arXiv 1411.4389, section 4.
-    """
+    """A frame classifier whose last layer gives way to LSTMs over a clip's frames: Donahue et al., arXiv 1411.4389."""
 
     name: Name
     frames: FrameSpec
@@ -142,6 +136,7 @@ class TrainSpec:
     weight_decay: Amount = 0.0  # sgd: L2, part of the gradient, as in the paper; adamw: apart from it
     decay_biases: bool = True  # False: no weight decay on biases and batch normalization
     label_smoothing: Share = 0.0  # share of each label that is spread over all classes
+    consensus: bool = False  # the loss is one of the mean of a clip's logits, not one of each frame: TSN's segments
     clip_norm: Amount | None = None  # largest norm of all gradients together
     class_weights: bool = False  # weigh each class by the inverse of its share of the clips
     patience: Wait | None = 8  # epochs without a better validation loss before training stops
@@ -171,6 +166,8 @@ class Preset:
     num_frames: Length  # evenly spaced frames kept of each video (F); clips are drawn from these, in each epoch others
     clip_frames: Length  # T of a training clip
     augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
+    frame_size: tuple[Length, Length] | None = None  # height and width of kept frames, to crop from; None: the model's
+    ten_crops: bool = False  # test on corners and centre of kept frames, and these mirrored; else on the centre
 
 
 VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
@@ -183,6 +180,7 @@ STUDY_STREAMING = FrameSpec("study_streaming_frames", VGG16, hidden=(128,), drop
 STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
 STUDY_SCRATCH = FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512))
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
+FINETUNE_FRAMES = FrameSpec("vgg16_finetune_frames", VGG16, hidden=(4096, 4096), dropout=0.9)
 VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX)
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
@@ -207,18 +205,20 @@ def use_stream(model, stream):
     if isinstance(model, LRCNSpec):
         return replace(model, frames=use_stream(model.frames, stream))
     values = {"mean": (128.0,) * flow.num_channels, "std": model.vgg.std[:1] * flow.num_channels}
-    flow = replace(flow, bound=flow.bound * model.vgg.size / VGG16.size)
-    return replace(model, vgg=replace(model.vgg, flow=flow, **values))
+    values["flow"] = replace(flow, bound=flow.bound * model.vgg.size / VGG16.size)
+    return replace(model, vgg=replace(model.vgg, **values))
 
 
-ADAM = TrainSpec()
+ADAM, STUDY_HEAD = TrainSpec(), TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
 UNIT_ADAM = TrainSpec(learning_rate=1e-3, num_epochs=60)  # features of length 1 take their time
 UNIT_LSTM = TrainSpec(learning_rate=3e-4, num_epochs=20)
-STUDY_HEAD = TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
-_PAPER = {"optimizer": "sgd", "learning_rate": 1e-3, "rates": (("logits", 10.0),), "clip_norm": 5.0, "frozen": ()}
-_PAPER |= {"weight_decay": 5e-3, "decay_biases": False, "mixed_precision": True}
-_PAPER |= {"num_epochs": 75, "schedule": "step", "milestones": (25, 50), "patience": None}  # 30,000 steps of UCF-101
+_SGD = dict(optimizer="sgd", learning_rate=1e-3, schedule="step", patience=None, frozen=(), mixed_precision=True)
+_PAPER = _SGD | {"rates": (("logits", 10.0),), "clip_norm": 5.0, "weight_decay": 5e-3, "decay_biases": False}
+_PAPER |= {"num_epochs": 75, "milestones": (25, 50)}  # 30,000 steps of UCF-101
 PAPER_SINGLE, PAPER_SGD = TrainSpec(batch_size=128, **_PAPER), TrainSpec(batch_size=24, accumulation_steps=4, **_PAPER)
+_TUNE = _SGD | {"weight_decay": 5e-4, "num_epochs": 80, "milestones": (30, 60, 80), "batch_size": 200}
+FINETUNE, TSN = TrainSpec(accumulation_steps=2, **_TUNE), TrainSpec(accumulation_steps=5, consensus=True, **_TUNE)
+_KEPT = {"num_frames": 25, "frame_size": (256, 340), "augment": True, "ten_crops": True}
 SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
 SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=50, patience=None, plateau_patience=None, clip_norm=1.0)
 
@@ -237,13 +237,14 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     Preset("paper_frames", PAPER_FRAMES, PAPER_SINGLE, num_frames=32, clip_frames=1, augment=True),
     # The paper's LRCN-fc6: starts from paper_frames, one LSTM of 256, a loss at each of 16 steps.
     Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=32, clip_frames=16, augment=True),
-    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU, dropout .5.
+    # GluonCV's for all of VGG-16, fc6 and fc7 too: a random frame of a video; or 3 segments that answer together (TSN).
+    Preset("vgg16_finetune", FINETUNE_FRAMES, FINETUNE, clip_frames=1, **_KEPT),
+    Preset("vgg16_finetune_tsn", FINETUNE_FRAMES, TSN, clip_frames=3, **_KEPT),
+    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU; then an LSTM of 64.
     Preset("vgg16_frames", VGG16_FRAMES, UNIT_ADAM, num_frames=64, clip_frames=8),
-    # For real clips: starts from vgg16_frames, one LSTM of 64, mean of 16 steps.
     Preset("vgg16_lrcn", VGG16_LRCN, UNIT_LSTM, num_frames=64, clip_frames=16),
-    # The sample set's frame classifier: a slim VGG trained end to end in seconds on a laptop.
+    # The sample set's: a slim VGG trained end to end in seconds on a laptop; then one LSTM of 64.
     Preset("slim_frames", SLIM_FRAMES, SLIM_WHOLE, num_frames=16, clip_frames=4),
-    # The sample set's LRCN: starts from slim_frames, one LSTM of 64.
     Preset("slim_lrcn", SLIM_LRCN, SLIM_HEAD, num_frames=32, clip_frames=16),
 )
 PRESETS = {preset.name: preset for preset in _PRESETS}

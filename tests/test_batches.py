@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlib.dataset import ClipBatches, augment_clip
+from actlib.dataset import ClipBatches, augment_clip, list_crops
+from actlib.specs import FlowSpec
 from actlib.video import make_sampler
 
 
@@ -185,6 +186,34 @@ def test_crops_come_from_corners_and_the_centre_and_mirror_half_of_the_time():
         seen.add((round(top / max(1, 60 - height), 1) if height < 55 else None, left < 4, right > 75))
     assert {vertical for vertical, *_ in seen} >= {0.0, 0.5, 1.0} and 150 < mirrored < 250
     assert {position[1:] for position in seen} == {(True, False), (False, True), (False, False)}
+
+
+@pytest.mark.parametrize("flow", [None, FlowSpec()])
+def test_each_clip_comes_through_all_its_crops_in_testing(flow):
+    rng = np.random.default_rng(0)
+    videos = [rng.integers(0, 256, (6, 9, 11, 3), np.uint8) for _ in range(3)]
+    options = {"batch_size": 7, "crops": list_crops(8, flow=flow)}
+    batches = ClipBatches(videos, [0, 1, 0], make_sampler("strided", 2), **options)
+    clips, labels = (np.concatenate(parts) for parts in zip(*batches.epoch(0), strict=True))
+    assert clips.shape == (3 * 3 * 10, 2, 8, 8, 3) and labels.tolist() == [0] * 30 + [1] * 30 + [0] * 30
+    assert batches.videos().tolist() == np.repeat([0, 1, 2], 30).tolist()
+    expected = []
+    for video in videos:
+        for start in range(3):
+            for mirrored in (False, True):
+                for top, left in ((0, 0), (0, 3), (1, 0), (1, 3), (0, 1)):
+                    clip = video[start::3, top : top + 8, left : left + 8]
+                    clip = clip[:, :, ::-1].copy() if mirrored else clip.copy()
+                    if mirrored and flow:
+                        clip[..., 0] = 255 - clip[..., 0]
+                    expected.append(clip)
+    assert np.array_equal(clips, expected)
+    assert np.array_equal(batches.batch(0, 2, rows=slice(3, 5))[0], expected[17:19])
+
+
+def test_crops_are_for_testing():
+    with pytest.raises(ValueError, match="Expected crops without shuffle. Received: both"):
+        make(make_sampler("strided", 2), crops=list_crops(4), shuffle=True)
 
 
 def test_augmentation_of_your_own():

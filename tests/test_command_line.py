@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 from dataclasses import asdict
+from pathlib import Path
 
 import av
 import numpy as np
@@ -259,6 +260,39 @@ def test_a_traceback_is_shown_to_whoever_asks_for_it(data, tmp_path, monkeypatch
     monkeypatch.setenv("ACTLIB_TRACEBACK", "1")
     result = call("evaluate", "--data", data, "--run", tmp_path)
     assert isinstance(result.exception, FileNotFoundError)
+
+
+@pytest.mark.parametrize(("preset", "weights"), [("slim_frames", "none"), ("slim_lrcn", "run")])
+def test_shards_fill_the_cache_from_which_training_reads(data, tmp_path, monkeypatch, preset, weights):
+    if weights == "run":
+        weights = tmp_path / "frames"
+        assert train(data, "torch", "frames", weights, weights="none").exit_code == 0
+    line = ("extract", "--data", data, "--preset", preset, "--weights", weights)
+    half = call(*line, "--shard", "1/2")
+    folder = Path(half.output.split(" are in ")[1].strip())
+    num_videos = len([*(data / "UCF-101").rglob("*.avi")])
+    assert len([*folder.glob("*.npy")]) == num_videos // 2 and f" {num_videos // 2} videos " in half.output
+    assert call(*line, "--shard", "2/2").exit_code == 0
+    assert len([*folder.glob("*.npy")]) == num_videos
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+    def refuse(*args, **options):
+        raise AssertionError("a video is decoded a second time")
+
+    monkeypatch.setattr("actlib.dataset.cache.read_clip", refuse)
+    assert call(*line).exit_code == 0
+    options = ("--epochs", 1, "--out", tmp_path / "run")
+    assert call("train", *line[1:], *options).exit_code == 0, "training reads what was extracted"
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", ""])
+def test_a_wrong_shard_is_told(data, shard):
+    result = call("extract", "--data", data, "--preset", "slim_frames", "--weights", "none", "--shard", shard)
+    assert (
+        result.exit_code == 1
+        and f"Expected --shard i/N with i from 1 to N, such as 2/4. Received: {shard}." in result.output
+    )
 
 
 def test_help_names_every_option_and_its_default():

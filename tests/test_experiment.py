@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from bright_and_dark import write_data, write_split
 
-from actlib import cards, checkpoints, experiment, specs
-from actlib.dataset import check_leakage, list_videos
-from actlib.experiment import Experiment, preparing, running
+from actlib import cards, checkpoints, evaluation, experiment, specs
+from actlib.dataset import check_leakage, list_videos, load_arrays
+from actlib.experiment import Experiment, predictor, preparing, running
 
 SLIM = specs.PRESETS["slim_frames"]
 
@@ -94,7 +95,7 @@ def test_only_training_frames_are_augmented(kind, augment, train, expected):
     cache.kind = kind
     choices = Experiment("data", replace(SLIM, augment=augment), seed=7)
     batches = experiment.make_batches(cache, pd.DataFrame({"label": [1]}), choices, train=train)
-    assert (batches.augment, batches.shuffle, batches.seed, batches.batch_size) == (expected, train, 7, 4)
+    assert (bool(batches.augment), batches.shuffle, batches.seed, batches.batch_size) == (expected, train, 7, 4)
 
 
 def test_a_limit_is_spread_over_groups(data):
@@ -304,9 +305,9 @@ def test_what_should_be_frozen_but_has_no_weights_is_trained_with_a_warning():
         ({"block1_conv1/kernel": 0}, ("convolutions",), "none for hidden"),
     ):
         with pytest.warns(UserWarning, match=missing):
-            assert running._train_what_has_no_weights(choices, weights).preset.training.frozen == frozen
+            assert predictor._train_what_has_no_weights(choices, weights).preset.training.frozen == frozen
     weights = {"block1_conv1/kernel": 0, "hidden1/kernel": 0}
-    assert running._train_what_has_no_weights(choices, weights) == choices
+    assert predictor._train_what_has_no_weights(choices, weights) == choices
 
 
 def test_presets_and_weights_suit_the_data(tmp_path, monkeypatch):
@@ -319,7 +320,7 @@ def test_presets_and_weights_suit_the_data(tmp_path, monkeypatch):
 
 
 def shrink(name):
-    """A preset of the paper with a network that trains in a second."""
+    """A preset of the paper, or of the fine-tuning recipe, with a network that trains in a second."""
     preset, vgg = specs.PRESETS[name], specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0,) * 3)
     frames = specs.FrameSpec("frames", vgg, hidden=(10,), dropout=0.5)
     lrcn = specs.LRCNSpec("lrcn", frames, lstm=(5,), readout="steps", num_frames=4)
@@ -341,6 +342,100 @@ def test_the_papers_models_train_in_the_small(data, framework, tmp_path):
     assert np.abs(starts["hidden1/kernel"] - ends["hidden1/kernel"]).max() < 0.1  # where the frames' network had ended
     results, _ = experiment.evaluate_checkpoint(runs["paper_lrcn"], data)
     assert results.clip.count == 6 * 9 and results.frame.count == 6 * 9 * 4  # windows of 4 every 2 of 20 frames
+
+
+def shrink_recipe(name, **training):
+    """The fine-tuning recipe on kept frames of 20 x 26 and a network that sees 16 x 16 of them."""
+    preset = replace(shrink(name), num_frames=6, frame_size=(20, 26))
+    return replace(preset, training=replace(preset.training, accumulation_steps=2, **training))
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize("name", ["vgg16_finetune", "vgg16_finetune_tsn"])
+def test_ten_crops_of_each_kept_frame_answer_for_a_video(data, framework, name, tmp_path):
+    choices = Experiment(data, shrink_recipe(name), framework=framework, weights="none", validation_groups=0)
+    _, history = experiment.run_training(choices, tmp_path)
+    np.testing.assert_allclose(history["learning_rate"], [1e-3, 1e-4, 1e-5], rtol=1e-5)
+    results, _ = experiment.evaluate_checkpoint(tmp_path, data)
+    assert results.frame.count == results.clip.count == 6 * 6 * 10 and results.video.count == 6
+    model, _ = experiment.load_model(tmp_path)
+    table = experiment.prepare_table(choices)
+    test = table[table.subset == "test"].reset_index(drop=True)
+    for row, frames in enumerate(experiment.cache_frames(test, choices)):
+        assert frames.shape == (6, 20, 26, 3)
+        crops = [
+            frame[top : top + 16, left : left + 16][:, ::step]
+            for frame in frames
+            for step in (1, -1)
+            for top, left in ((0, 0), (0, 10), (4, 0), (4, 10), (2, 5))
+        ]
+        with torch.no_grad():
+            logits = model(torch.from_numpy(np.stack(crops))).numpy()  # (60, K)
+        expected = evaluation.softmax(logits).mean(axis=0).max()
+        np.testing.assert_allclose(results.predictions.probability[row], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize("consensus", [False, True])
+def test_with_consensus_the_loss_is_that_of_the_mean_logits(data, framework, consensus):
+    preset = shrink_recipe("vgg16_finetune_tsn", learning_rate=0.0, num_epochs=1, mixed_precision=False)
+    frames = replace(preset.model, dropout=0.0)
+    preset = replace(preset, model=frames, training=replace(preset.training, consensus=consensus))
+    choices = Experiment(data, preset, framework=framework, weights="none", validation_groups=0)
+    model, history = experiment.run_training(choices, None)
+    table = experiment.prepare_table(choices)
+    train = table[table.subset == "train"]
+    clips, labels = load_arrays(
+        experiment.make_batches(experiment.cache_frames(train, choices), train, choices, train=True)
+    )
+    every = model(torch.from_numpy(clips)).detach().numpy() if framework == "torch" else np.asarray(model(clips))
+    logits = every.mean(axis=1, keepdims=True) if consensus else every  # (N, 1 or T, K)
+    losses = -np.log(np.take_along_axis(evaluation.softmax(logits), labels[:, None, None], axis=2))
+    np.testing.assert_allclose(history["loss"], [losses.mean()], rtol=1e-4)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_a_stopped_fine_tuning_resumes_to_the_last_digit(data, framework, tmp_path):
+    def stop_in_the_second_epoch(done, total, loss):
+        monitor.stop = done == 5
+
+    preset = shrink_recipe("vgg16_finetune_tsn")
+    choices = Experiment(data, preset, framework=framework, weights="none", validation_groups=0, stream="flow")
+    monitor = SimpleNamespace(stop=False, on_batch=stop_in_the_second_epoch, on_epoch=lambda record: None)
+    experiment.run_training(choices, tmp_path / "whole")
+    assert len(experiment.run_training(choices, tmp_path / "stopped", monitor=monitor)[1]["epoch"]) == 1
+    experiment.run_training(choices, tmp_path / "stopped")
+    whole, stopped = (checkpoints.read_weights(tmp_path / run / "state.safetensors") for run in ("whole", "stopped"))
+    assert whole.keys() == stopped.keys() and all(np.array_equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_validation_after_each_epoch_sees_the_centre_alone(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        running, "train_model", lambda model, train, checks, *others, **options: seen.extend([train, checks])
+    )
+    experiment.run_training(Experiment(data, shrink_recipe("vgg16_finetune"), weights="none"), None)
+    assert [len(batches.crops) for batches in seen] == [0, 1] and seen[1].batch(0, 0)[0].shape[2:] == (16, 16, 3)
+
+
+def test_what_is_convolved_once_is_kept_at_the_size_of_the_network(data):
+    preset = shrink_recipe("vgg16_finetune", frozen=("convolutions",))
+    choices = Experiment(data, preset, weights="none")
+    assert experiment.cache_frames(experiment.prepare_table(choices), choices)[0].shape == (6, 16, 16, 3)
+
+
+def test_the_fine_tuning_recipe_is_the_published_one():
+    one, three = (specs.PRESETS[name] for name in ("vgg16_finetune", "vgg16_finetune_tsn"))
+    for preset, clip_frames in ((one, 1), (three, 3)):
+        training, model = preset.training, preset.model
+        assert (training.optimizer, training.learning_rate, training.momentum) == ("sgd", 1e-3, 0.9)
+        assert (training.weight_decay, training.decay_biases, training.clip_norm) == (5e-4, True, None)
+        assert (training.schedule, training.step_factor, training.milestones) == ("step", 0.1, (30, 60, 80))
+        assert (training.num_epochs, training.batch_size, training.frozen) == (80, 200, ())
+        assert (model.hidden, model.dropout, model.vgg) == ((4096, 4096), 0.9, specs.VGG16)
+        assert (preset.num_frames, preset.clip_frames, preset.frame_size) == (25, clip_frames, (256, 340))
+        assert preset.augment and preset.ten_crops
+    assert three.training.consensus and not one.training.consensus
 
 
 def test_the_papers_recipe_is_that_of_the_paper():

@@ -34,6 +34,7 @@ FLOW = (
     ("widgets",),
     ("download",),
     ("doctor",),
+    ("options",),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(FLOW) for name in names}

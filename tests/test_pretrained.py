@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from loopback import serve
 
-from actlib import checkpoints, specs
-from actlib.download import sources
+from actlib import checkpoints, paths, specs
+from actlib.download import pretrained, sources
 from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, _check_vgg16, _recognise_family, fetch_vgg16
 from actlib.download.transfer import DownloadError
 
@@ -270,3 +271,25 @@ def test_the_real_weights_are_recognised(tmp_path):
     with np.load(source) as file:
         kernel = file["block1_conv1/kernel"]
     np.testing.assert_array_equal(weights["block1_conv1/kernel"], kernel[:, :, ::-1, :])
+
+
+@pytest.mark.parametrize("kind", ["h5", "npz"])
+def test_fc6_and_fc7_come_along_when_asked_for(kind, tmp_path, monkeypatch):
+    small = replace(specs.VGG16, size=32)  # fc6 reads 512 numbers of it, not 25,088
+    monkeypatch.setattr(pretrained, "FINETUNE_FRAMES", replace(specs.FINETUNE_FRAMES, vgg=small))
+    rng, head = np.random.default_rng(0), {}
+    for name, shape in {"fc1": (512, 4096), "fc2": (4096, 4096), "predictions": (4096, 10)}.items():
+        head |= {f"{name}/kernel": rng.random(shape, np.float32), f"{name}/bias": rng.random(shape[1], np.float32)}
+    source = WRITERS[kind](tmp_path / f"whole.{kind}", make_weights() | head)
+    path = fetch_vgg16(source=source, folder=tmp_path, with_head=True)
+    read = checkpoints.read_weights(path)
+    assert path.name == paths.VGG16_HEAD and not [name for name in read if name.startswith(("fc", "pred", "logits"))]
+    assert all(
+        np.array_equal(read[f"hidden{n}/{part}"], head[f"fc{n}/{part}"]) for n in (1, 2) for part in ("kernel", "bias")
+    )
+    spec = checkpoints.read_card(path)["spec"]
+    assert (spec.hidden, spec.vgg.mean) == ((4096, 4096), specs.VGG16.mean)
+    with pytest.raises(ValueError, match="hidden1/bias"):
+        fetch_vgg16(source=WRITERS[kind](tmp_path / f"bare.{kind}", make_weights()), folder=tmp_path, with_head=True)
+    bare = checkpoints.read_weights(fetch_vgg16(source=source, folder=tmp_path))
+    assert not [name for name in bare if name.startswith("hidden")]

@@ -121,7 +121,10 @@ def test_a_stream_goes_all_the_way(data, tmp_path, monkeypatch, framework, strea
     vgg = choices.preset.model.vgg
     assert (frames[1] == read_flow(table.path.iloc[1], [2, 7, 12, 17], size=64, spec=vgg.flow)).all()
     batches = experiment.make_batches(frames, table, choices, train=True)
-    assert batches.augment.keywords == {"flow": vgg.flow} and batches.batch(0, 0)[0].shape[-1] == CHANNELS[stream]
+    assert (
+        batches.augment.keywords == {"size": 64, "flow": vgg.flow}
+        and batches.batch(0, 0)[0].shape[-1] == CHANNELS[stream]
+    )
     assert not experiment.make_batches(frames, table, choices, train=False).augment
     model, _ = experiment.run_training(choices, tmp_path / "run")
     assert model.card["experiment"]["stream"] == stream and model.spec.vgg == vgg

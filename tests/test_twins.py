@@ -206,6 +206,7 @@ RECIPES = {
         optimizer="adamw", learning_rate=1e-4, weight_decay=1.0, schedule="cosine", warmup_epochs=2,
         rates=(("logits", 3.0),), accumulation_steps=3, label_smoothing=0.1,
     ),
+    "tsn": dict(optimizer="sgd", learning_rate=3e-3, consensus=True, accumulation_steps=2),
     "sgd": dict(
         optimizer="sgd", learning_rate=3e-3, weight_decay=0.01, schedule="step", milestones=(1, 3),
         rates=(("block", 0.1), ("logits", 10.0)), decay_biases=False, accumulation_steps=2,

@@ -8,7 +8,7 @@ batches        seeded batches of clips
 loading        all clips in one array, or batch by batch
 """
 
-from actlib.dataset.augmentation import augment_clip
+from actlib.dataset.augmentation import augment_clip, list_crops
 from actlib.dataset.batches import ClipBatches
 from actlib.dataset.cache import FeatureCache, FrameCache
 from actlib.dataset.loading import count_bytes, load_arrays

@@ -1,5 +1,8 @@
 """A clip -> the same clip seen a little differently: cropped, scaled and mirrored, all its frames alike."""
 
+import itertools
+from functools import partial
+
 import numpy as np
 from PIL import Image
 
@@ -40,6 +43,31 @@ def augment_clip(clip, *, rng, size=None, flow=None):
     planes = [Image.fromarray(plane) for plane in np.moveaxis(clip, 3, 1).reshape(-1, *clip.shape[1:3])]  # T x C
     resized = [plane.resize((columns, rows), Image.Resampling.BILINEAR, box) for plane in planes]
     augmented = np.moveaxis(np.reshape(resized, (len(clip), -1, rows, columns)), 1, 3)  # (T, height, width, C)
-    if rng.random() >= 0.5:
-        return augmented
-    return mirror_flow(augmented, flow) if flow else augmented[:, :, ::-1]
+    return augmented if rng.random() >= 0.5 else _mirror(augmented, flow)
+
+
+def list_crops(size, *, ten=True, flow=None):
+    """List ways to see a clip in testing: functions, (T, H, W, C) -> (T, size, size, C).
+
+    Args:
+        size: height and width of a crop in pixels; frames are at least as large.
+        ten: the corners and the centre, then the same mirrored; else the centre alone.
+        flow: as for `augment_clip`.
+
+    Example:
+        >>> clip = np.arange(12, dtype=np.uint8).reshape(1, 3, 4, 1)
+        >>> [crop(clip)[0, 0, :, 0].tolist() for crop in list_crops(2)][:7]
+        [[0, 1], [2, 3], [4, 5], [6, 7], [1, 2], [1, 0], [3, 2]]
+    """
+    ways = itertools.product((False, True), POSITIONS) if ten else [(False, POSITIONS[-1])]
+    return [partial(_crop, size=size, place=place, mirror=mirror, flow=flow) for mirror, place in ways]
+
+
+def _crop(clip, *, size, place, mirror, flow):
+    top, left = (int((side - size) * share) for side, share in zip(clip.shape[1:3], place, strict=True))
+    crop = clip[:, top : top + size, left : left + size]
+    return _mirror(crop, flow) if mirror else crop
+
+
+def _mirror(clip, flow):
+    return mirror_flow(clip, flow) if flow else clip[:, :, ::-1]

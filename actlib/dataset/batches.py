@@ -28,6 +28,7 @@ class ClipBatches:
         control: what stands in place of each clip's frames, to see what a model reads from them; None for the frames:
             "shuffled" (in random order), "reversed", "first" (that one at every step), or "first_last" (the first for
             half of the steps, then the last).
+        crops: functions of a clip, as `list_crops` gives them: each clip comes once through each; for testing.
         kind: "frames" or "features"; None asks a cache for its own, and takes a list for frames.
 
     Example:
@@ -47,6 +48,7 @@ class ClipBatches:
     seed: int = 0
     augment: object = False
     control: str | None = None
+    crops: object = ()
     kind: str | None = None
 
     def __post_init__(self):
@@ -56,6 +58,8 @@ class ClipBatches:
                 f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
                 f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
             )
+        if self.crops and self.shuffle:
+            raise ValueError("Expected crops without shuffle. Received: both. Augment what you shuffle.")
         if self.control not in (None, *CONTROLS):
             raise ValueError(f"Expected control to be None or one of {CONTROLS}. Received: {self.control!r}.")
         self.kind = self.kind or getattr(self.source, "kind", "frames")
@@ -85,6 +89,8 @@ class ClipBatches:
             augment = augment_clip if self.augment is True else self.augment
             rngs = (np.random.default_rng((self.seed, number, 3, place)) for place in places)  # whoever reads the clip
             clips = [augment(clip, rng=rng) for clip, rng in zip(clips, rngs, strict=True)]
+        if self.crops:  # of a clip they follow one another
+            clips = [self.crops[place % len(self.crops)](clip) for place, clip in zip(places, clips, strict=True)]
         return np.stack(clips), labels
 
     def clips(self, number=0):
@@ -120,6 +126,7 @@ class ClipBatches:
                 )
         if self.control:
             clips = [(video, _replace_frames(indices, self.control, frames)) for video, indices in clips]
+        clips = [clip for clip in clips for _ in self.crops or "1"]
         return [clips[row] for row in order.permutation(len(clips))] if self.shuffle else clips
 
 

@@ -23,7 +23,7 @@ def ucf101_folder() -> Path:
     return home_folder() / "data" / "ucf101"
 
 
-def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str:
+def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_head=False) -> str:
     """Fetch what lessons need, and return a text that says what is there now; raises as the function for each does.
 
     Args:
@@ -31,9 +31,10 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None) -> str
         classes: for "ucf101", as in `fetch_ucf101`; likewise `lists`.
         source: file, folder or URL to take it from instead.
         folder: where it goes; None means `data/ucf101` or `pretrained` at home.
+        with_head: for "vgg16", as in `fetch_vgg16`.
     """
     if what == "vgg16":
-        return f"{fetch_vgg16(source=source, folder=folder)} is ready for both frameworks."
+        return f"{fetch_vgg16(source=source, folder=folder, with_head=with_head)} is ready for both frameworks."
     folder = Path(folder or ucf101_folder())
     if what == "lists":
         return f"The official lists are in {fetch_lists(folder, source=source)}."

@@ -4,17 +4,16 @@ Keras' was trained on frames in 0..255 less a mean, torchvision's on 0..1 less a
 file carries mean and deviation, and the values of the first filter tell whether they are the right ones.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from actlib import checkpoints
+from actlib import checkpoints, paths
 from actlib.download import sources
-from actlib.paths import VGG16 as FILE_NAME
-from actlib.paths import home_folder, read_setting
-from actlib.specs import VGG16
+from actlib.specs import FINETUNE_FRAMES, VGG16
 
 FAMILIES = {  # name -> (mean, std) of RGB frames in 0..255
     "keras": (VGG16.mean, VGG16.std),
@@ -29,32 +28,35 @@ MOST = 2_000_000_000  # bytes of a download; the whole VGG-16 has 553 MB
 ADVICE = "Choose Keras' no-top file or torchvision's vgg16-397923af.pth."
 
 
-def fetch_vgg16(*, source=None, folder=None) -> Path:
-    """Fetch VGG-16 without its head, trained on ImageNet, under the library's own names, and return its path.
+def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
+    """Fetch VGG-16, trained on ImageNet, under the library's own names, and return its path.
 
     Args:
         source: a `.h5` or `.npz` with Keras' names, a `.safetensors` of this library, torchvision's `.pth`, or the URL
             of one; None means Keras' own file, unless a whole one is there already.
         folder: where `vgg16_imagenet.safetensors` and its card go; None means `pretrained` at home.
+        with_head: fc6 and fc7 too, as hidden1 and hidden2, from Keras' whole file: `vgg16_imagenet_head.safetensors`.
 
     Raises:
         DownloadError: it cannot be had.
         ValueError: the file holds something else, or its values belong to the other family's preprocessing.
     """
-    folder = Path(folder or home_folder() / "pretrained")
-    path = folder / FILE_NAME
+    folder = Path(folder or paths.home_folder() / "pretrained")
+    path, spec = folder / (paths.VGG16_HEAD if with_head else paths.VGG16), FINETUNE_FRAMES if with_head else VGG16
     with sources.lock_or_wait(path):
         if source is None and path.is_file():
             with suppress(ValueError):  # what is damaged is fetched again
-                _check_vgg16(checkpoints.read_weights(path), path)
+                _check_vgg16(checkpoints.read_weights(path), path, spec)
                 return path
-        source = str(source or read_setting("ACTLIB_VGG16_URL") or sources.VGG16_URL)
+        own_url = sources.VGG16_HEAD_URL if with_head else paths.read_setting("ACTLIB_VGG16_URL") or sources.VGG16_URL
+        source = str(source or own_url)
         with sources.local_file(source, folder, most=MOST) as file:
-            weights = _read(file)
-            family = _check_vgg16(weights, file)
+            weights = _read(file, spec)
+            family = _check_vgg16(weights, file, spec)
+            vgg = replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1])
             card = {
                 "kind": "convolutions",
-                "spec": replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1]),
+                "spec": replace(spec, vgg=vgg) if with_head else vgg,
                 "family": family,
                 "values": "published" if _recognise_family(weights) == family else "not the published ones",
                 "weights_key": checkpoints.weights_key(weights),
@@ -65,10 +67,10 @@ def fetch_vgg16(*, source=None, folder=None) -> Path:
     return path
 
 
-def _check_vgg16(weights, source) -> str:
+def _check_vgg16(weights, source, spec=VGG16) -> str:
     """Return "keras" or "torchvision"; raise ValueError if weights are not VGG-16's or prepared for the other one."""
     try:
-        checkpoints.check_weights(checkpoints.list_shapes(VGG16), weights)
+        checkpoints.check_weights(_list_shapes(spec), weights)
         mean, std = weights["preprocess/mean"], weights["preprocess/std"]
         declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
         values = _recognise_family(weights)
@@ -90,11 +92,15 @@ def _recognise_family(weights) -> str | None:
     return None
 
 
-def _read(file):
-    """Return the convolutions in a file of any kind, without the head that a whole VGG-16 brings along."""
+def _list_shapes(spec):
+    return {name: shape for name, shape in checkpoints.list_shapes(spec, 1).items() if not name.startswith("logits")}
+
+
+def _read(file, spec):
+    """Return the layers of a spec in a file of any kind, without more of the head that a whole VGG-16 brings along."""
     if file.suffix not in (".pth", ".pt"):
-        names = checkpoints.list_shapes(VGG16)
-        return {name: array for name, array in checkpoints.read_weights(file).items() if name in names}
+        found = {re.sub("^fc", "hidden", name): array for name, array in checkpoints.read_weights(file).items()}
+        return {name: found[name] for name in _list_shapes(spec) if name in found}
     from actlib.torch.weights import read_state_dict
 
     try:

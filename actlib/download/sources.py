@@ -13,10 +13,12 @@ VIDEOS_URL = f"{STORAGE}/thumos14_files/UCF101_videos.zip"
 OFFICIAL_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101.rar"
 LISTS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
 VGG16_URL = f"{STORAGE}/tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+VGG16_HEAD_URL = VGG16_URL.replace("_notop", "")
 CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's as Keras does
     VIDEOS_URL: "sha256:dabf56f573cd19c79e096563529fec8126a2a34e18e10c72eb621dd687532b0d",
     LISTS_URL: "sha256:5c0d1a53b8ed364a2ac830a73f405e51bece7d98ce1254fd19ed4a36b224bd27",
     VGG16_URL: "md5:6d6bbae143d832006294945121d1f1fc",
+    VGG16_HEAD_URL: "md5:64373286793e3c8b2b4e3219cbf3544b",
 }
 
 

@@ -32,6 +32,7 @@ from actlib.experiment.running import (
     describe_run,
     evaluate_checkpoint,
     evaluate_model,
+    extract,
     fuse_checkpoints,
     read_experiment,
     run_training,

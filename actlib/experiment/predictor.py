@@ -1,6 +1,7 @@
 """Checkpoints: weights to start from, models again, and models that score any clips of anybody's videos."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from actlib import checkpoints, paths
 from actlib.dataset import ClipBatches
-from actlib.experiment.preparing import BACKENDS, load_backend, runs_folder
+from actlib.experiment.preparing import BACKENDS, load_backend, prepare_table, runs_folder
 from actlib.specs import LRCNSpec
 from actlib.video import make_sampler
 
@@ -55,6 +56,35 @@ def load_initial_weights(weights):
     if weights == "none":
         return None
     return checkpoints.read_weights(find_checkpoint(paths.vgg16_file() if weights == "imagenet" else weights))
+
+
+def prepare_model(experiment):
+    """Build the model that an experiment trains, with the weights it starts from.
+
+    Args:
+        experiment: The ``Experiment``.
+
+    Returns:
+        (table, model, experiment): its videos, and the experiment in which parts without weights are not frozen.
+    """
+    table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
+    experiment = _train_what_has_no_weights(experiment, weights)
+    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
+    return table, build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed), experiment
+
+
+def _train_what_has_no_weights(experiment, weights):
+    """Keep frozen only the parts that the initial weights hold; warn of the others."""
+    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
+    training = experiment.preset.training
+    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
+    if missing := ", ".join(part for part in training.frozen if part not in frozen):
+        warnings.warn(
+            f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too, from "
+            "random numbers. Name weights to start from: imagenet, a file, or the run of a frame classifier.",
+            stacklevel=4,
+        )
+    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
 def load_model(checkpoint, *, framework="torch"):

@@ -134,9 +134,10 @@ def cache_frames(table, experiment):
     Returns:
         The cache; ``cache[row]`` is uint8 (F, H, W, C).
     """
-    num_frames, vgg = experiment.preset.num_frames, experiment.preset.model.vgg
-    num_frames = None if experiment.protocol == "paper" else num_frames
-    return dataset.FrameCache(table, num_frames=num_frames, size=vgg.size, flow=vgg.flow)
+    preset, vgg = experiment.preset, experiment.preset.model.vgg
+    num_frames = None if experiment.protocol == "paper" else preset.num_frames
+    size = None if "convolutions" in preset.training.frozen else preset.frame_size  # one crop of what is convolved once
+    return dataset.FrameCache(table, num_frames=num_frames, size=size or vgg.size, flow=vgg.flow)
 
 
 def cache_features(frames, model):
@@ -186,16 +187,18 @@ def make_batches(cache, table, experiment, *, train, control=None):
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
     """
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
-    flow = preset.model.vgg.flow
-    augment = partial(dataset.augment_clip, flow=flow) if flow else True
-    stride = max(1, preset.clip_frames // 2) if name == "windows" else None
+    vgg, frames = preset.model.vgg, cache.kind == "frames"
+    clip_frames = 1 if preset.training.consensus and not train else preset.clip_frames  # each frame is a segment
+    stride = max(1, clip_frames // 2) if name == "windows" else None
+    crops = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)
     return dataset.ClipBatches(
         cache,
         table.label.to_numpy(),
-        make_sampler(name, preset.clip_frames, stride=stride),
+        make_sampler(name, clip_frames, stride=stride),
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and preset.augment and cache.kind == "frames" and augment,
+        augment=train and preset.augment and frames and partial(dataset.augment_clip, size=vgg.size, flow=vgg.flow),
         control=control,
+        crops=crops if frames and not train else (),
     )

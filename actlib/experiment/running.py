@@ -3,13 +3,12 @@
 import json
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from actlib import cards, checkpoints, evaluation, paths, sample
 from actlib.dataset import check_leakage, list_groups, split_hash
-from actlib.experiment.predictor import find_checkpoint, load_initial_weights, load_model
+from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
 from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
 from actlib.machine import package_versions, peak_memory
@@ -61,32 +60,29 @@ def run_training(experiment, run, *, monitor=None):
     return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor)
 
 
+def extract(experiment, *, shard=(1, 1)):
+    """Fill the cache that ``run_training`` will read, for a part of the videos, and return it.
+
+    Args:
+        experiment: The ``Experiment``.
+        shard: (i, N), i from 1: every N-th video from the i-th on. All of them, in turn or at once and on any machines,
+            fill one cache; what is there is not made again.
+    """
+    table, model, experiment = prepare_model(experiment)
+    return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
+
+
 def _train_once(experiment, run, monitor):
-    table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
-    experiment = _train_what_has_no_weights(experiment, weights)
-    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
-    model = build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed)
+    table, model, experiment = prepare_model(experiment)
+
+    quick = replace(experiment, preset=replace(experiment.preset, ten_crops=False))  # validation, after each epoch
 
     def batches(subset):
         rows = table[table.subset == subset]
-        return make_batches(cache_inputs(rows, model, experiment), rows, experiment, train=subset == "train")
+        return make_batches(cache_inputs(rows, model, experiment), rows, quick, train=subset == "train")
 
     validation = batches("validation") if experiment.validation_groups else None
     return model, train_model(model, batches("train"), validation, experiment, table=table, run=run, monitor=monitor)
-
-
-def _train_what_has_no_weights(experiment, weights):
-    """Keep frozen only the parts that the initial weights hold; warn of the others."""
-    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
-    training = experiment.preset.training
-    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
-    if missing := ", ".join(part for part in training.frozen if part not in frozen):
-        warnings.warn(
-            f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too, from "
-            "random numbers. Name weights to start from: imagenet, a file, or the run of a frame classifier.",
-            stacklevel=3,
-        )
-    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
 def evaluate_model(model, batches, table):

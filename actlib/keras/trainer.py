@@ -125,6 +125,8 @@ class _Trained(keras.Model):
         """Return a part's share in the mean loss of its batch, and add to the sums; weights are those of BatchParts."""
         num_classes, smoothing = self.part.num_classes, self.training_spec.label_smoothing
         logits = ops.reshape(y_pred, (ops.shape(y)[0], -1, num_classes))  # (N, 1 or T, K)
+        if self.training_spec.consensus:
+            logits = ops.mean(logits, axis=1, keepdims=True)  # (N, 1, K)
         labels = ops.cast(ops.reshape(y, (-1, 1)), "int32")  # one a clip, or one a frame
         targets = ops.one_hot(labels, num_classes) * (1 - smoothing) + smoothing / num_classes  # (N, 1, K)
         losses = ops.mean(-ops.sum(targets * ops.log_softmax(logits), axis=2), axis=1)  # (N,)

@@ -90,6 +90,8 @@ class Trainer:
         x, labels, weights = (values.to(device, non_blocking=True) for values in (x, labels, weights))
         with compute_in_bf16(self.model, self.training.mixed_precision):
             logits = self.compute_logits(x).float().reshape(len(x), -1, self.model.num_classes)  # (N, 1 or T, K)
+        if self.training.consensus:
+            logits = logits.mean(1, keepdim=True)  # (N, 1, K)
         labels = labels[:, None].expand(logits.shape[:2])  # one a clip, or one a frame
         options = {"reduction": "none", "label_smoothing": self.training.label_smoothing}
         losses = F.cross_entropy(logits.transpose(1, 2), labels, **options).mean(1)  # (N,)
