@@ -9,6 +9,7 @@ import typer
 
 from actlib import paths
 from actlib.__main__ import app
+from tools import draw_diagrams
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,3 +56,12 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_diagrams_are_those_that_the_code_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr(draw_diagrams, "ASSETS", tmp_path)
+    draw_diagrams.main()
+    for drawn in sorted(tmp_path.iterdir()):
+        assert (ROOT / "assets" / drawn.name).read_text() == drawn.read_text(), "run tools/draw_diagrams.py"
+        assert "14,714,688" in drawn.read_text() or drawn.name == "lrcn.svg"
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,16 +1,17 @@
-"""Copy the lessons without their solutions, to hand them out to a class; links and pictures go on working.
+"""Copy the lessons without their solutions, to hand them out to a class, and the pictures beside them.
 
-python tools/hand_out.py --out handout/notebooks                 with the outputs of all cells
-python tools/hand_out.py --out handout/notebooks --clear         without any
+python -m tools.hand_out --out handout/notebooks                 with the outputs of all cells
+python -m tools.hand_out --out handout/notebooks --clear         without any
 """
 
 import argparse
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 
-from tools.tour import list_lessons
+from tools.tour import ROOT, list_lessons
 
 SOLUTION = re.compile(r"<details><summary>Solution</summary>.*?</details>\s*", re.DOTALL)
 
@@ -46,6 +47,7 @@ def hand_out(folder, *, clear=False):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(notebook, folder / path.name)
+    shutil.copytree(ROOT / "assets", folder.parent / "assets", dirs_exist_ok=True)
     return count
 
 
@@ -53,7 +55,7 @@ def main():
     """Hand out from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the lessons, beside which the rest of a clone lies"
+        "--out", type=Path, required=True, help="folder for the lessons; pictures go to assets/ beside it"
     )
     parser.add_argument("--clear", action="store_true", help="also take out the outputs of all cells")
     chosen = parser.parse_args()

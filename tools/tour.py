@@ -152,7 +152,8 @@ def _write_lesson(notebook, path):
     """Write an executed lesson as a notebook and as a web page."""
     nbformat.write(notebook, path)
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    path.with_suffix(".html").write_text(page.replace(".ipynb", ".html"))
+    assets = Path(os.path.relpath(ROOT / "assets", path.parent)).as_posix()
+    path.with_suffix(".html").write_text(page.replace(".ipynb", ".html").replace('"../assets/', f'"{quote(assets)}/'))
 
 
 def list_models(runs):
