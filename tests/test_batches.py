@@ -126,7 +126,7 @@ def test_a_control_stands_in_place_of_a_clip_s_frames(control, expected):
 
 
 def test_an_unknown_control_is_refused():
-    with pytest.raises(ValueError, match="Expected control to be None or one of .*'first_last'.*Received: 'last'"):
+    with pytest.raises(ValueError, match="Expected control to be one of .*'first_last'.*Received: 'last'"):
         make(make_sampler("uniform", 4), control="last")
 
 

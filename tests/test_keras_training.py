@@ -201,10 +201,10 @@ def test_mixed_precision_learns_and_leaves_float32_behind():
 class Failing(ClipBatches):
     """Its third batch is a broken video."""
 
-    def batch(self, number, index):
+    def batch(self, number, index, **rows):
         if index == 2:
             raise ValueError("Expected a video. Received: 0 bytes in v_Punch_g01_c01.avi.")
-        return super().batch(number, index)
+        return super().batch(number, index, **rows)
 
 
 @TWINS

@@ -31,10 +31,8 @@ def augment_clip(clip, *, rng, size=None, flow=None):
     """
     clip = np.asarray(clip)
     if clip.dtype != np.uint8 or clip.ndim != 4:
-        raise ValueError(
-            f"Expected frames, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}. "
-            "Features cannot be augmented: set augment=False, or read frames from a FrameCache."
-        )
+        found = f"Expected frames, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}"
+        raise ValueError(f"{found}. Features cannot be augmented: set augment=False, or take a FrameCache.")
     height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
     y, x = POSITIONS[rng.integers(len(POSITIONS))]
     top, left = round((clip.shape[1] - height) * y), round((clip.shape[2] - width) * x)

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from actlib.dataset.augmentation import augment_clip
+from actlib.schema import check_choice
 from actlib.specs import CONTROLS
 
 
@@ -54,14 +55,12 @@ class ClipBatches:
     def __post_init__(self):
         self.labels = np.asarray(self.labels, dtype=np.int64)
         if self.labels.shape != (len(self.source),) or self.batch_size < 1:
-            raise ValueError(
-                f"Expected one label a video and a batch size of at least 1. Received: labels {self.labels.shape} for "
-                f"{len(self.source)} videos, batch size {self.batch_size}. Pass labels in the order of the videos."
-            )
+            found = f"labels {self.labels.shape} for {len(self.source)} videos, batch size {self.batch_size}"
+            expected = "Expected one label a video and a batch size of at least 1"
+            raise ValueError(f"{expected}. Received: {found}. Pass labels in the order of the videos.")
         if self.crops and self.shuffle:
             raise ValueError("Expected crops without shuffle. Received: both. Augment what you shuffle.")
-        if self.control not in (None, *CONTROLS):
-            raise ValueError(f"Expected control to be None or one of {CONTROLS}. Received: {self.control!r}.")
+        check_choice("control", self.control, (None, *CONTROLS))
         self.kind = self.kind or getattr(self.source, "kind", "frames")
         self._lengths, self._epochs = None, {}
 
@@ -120,10 +119,8 @@ class ClipBatches:
         ]
         for video, indices in clips:  # a sampler of one's own may give anything
             if len(indices) != len(clips[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
-                raise ValueError(
-                    f"Expected clips of {len(clips[0][1])} frames in 0..{self._lengths[video] - 1}. "
-                    f"Received: {indices.tolist()} for video {video}. Correct the sampler."
-                )
+                expected = f"Expected clips of {len(clips[0][1])} frames in 0..{self._lengths[video] - 1}"
+                raise ValueError(f"{expected}. Received: {indices.tolist()} for video {video}. Correct the sampler.")
         if self.control:
             clips = [(video, _replace_frames(indices, self.control, frames)) for video, indices in clips]
         clips = [clip for clip in clips for _ in self.crops or "1"]

@@ -101,8 +101,6 @@ class FeatureCache(ArrayCache):
     def _convert(self, frames):
         features = np.asarray(self.extract(frames)).reshape(len(frames), -1)  # (F, D)
         if not (np.abs(features) < np.finfo(np.float16).max).all():
-            raise ValueError(
-                f"Expected features below 65504, to be saved in float16. Received: up to {np.abs(features).max()} "
-                f"from {self.key}. Check the weights, or scale the features."
-            )
+            found = f"up to {np.abs(features).max()} from {self.key}"
+            raise ValueError(f"Expected features below 65504, for float16. Received: {found}. Check the weights.")
         return features.astype(np.float16)

@@ -4,16 +4,24 @@ import numpy as np
 
 
 def count_bytes(batches) -> int:
-    """Count the bytes that all clips of an epoch of `ClipBatches` take as one array."""
+    """Count the bytes that all clips of an epoch take as one array.
+
+    Args:
+        batches: A `ClipBatches`.
+    """
     clips, _ = batches.batch(0, 0)  # (N, T, ...)
     return len(batches.videos(0)) * clips[0].nbytes
 
 
 def load_arrays(batches, *, limit_bytes=2e9):
-    """Load all clips of an epoch of `ClipBatches` into memory: (N, T, ...), and their labels, int64 (N,).
+    """Load all clips of an epoch into memory: (N, T, ...), and their labels, int64 (N,).
+
+    Args:
+        batches: A `ClipBatches`.
+        limit_bytes: The most that clips may take.
 
     Raises:
-        MemoryError: They would take more than `limit_bytes`; says how much, before anything is loaded.
+        MemoryError: They would take more; says how much, before anything is loaded.
 
     Example:
         >>> from actlib.dataset import ClipBatches
@@ -22,24 +30,28 @@ def load_arrays(batches, *, limit_bytes=2e9):
         >>> load_arrays(batches)[0].shape, count_bytes(batches)
         ((5, 4, 2, 2, 3), 240)
     """
-    needed, num_clips = count_bytes(batches), len(batches.videos(0))
+    videos, needed = batches.videos(0), count_bytes(batches)
     if needed > limit_bytes:
+        found = f"{len(videos):,} clips of {needed / len(videos) / 1e6:.2f} MB, {needed / 1e6:,.0f} MB in all"
         raise MemoryError(
-            f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {num_clips:,} clips of "
-            f"{needed / num_clips / 1e6:.2f} MB, {needed / 1e6:,.0f} MB in all. Stream them in batches instead, "
+            f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {found}. Stream them in batches instead, "
             "take smaller or fewer frames, or raise limit_bytes if there is memory for it."
         )
     first = batches.batch(0, 0)[0]
-    clips = np.empty((num_clips, *first.shape[1:]), first.dtype)  # filled batch by batch: nothing is held twice
-    labels, place = np.empty(num_clips, np.int64), 0
-    for part, part_labels in batches.epoch(0):
-        clips[place : place + len(part)], labels[place : place + len(part)] = part, part_labels
-        place += len(part)
-    return clips, labels
+    clips = np.empty((len(videos), *first.shape[1:]), first.dtype)  # filled batch by batch: nothing is held twice
+    for index, (part, _) in enumerate(batches.epoch(0)):
+        clips[index * batches.batch_size :][: len(part)] = part
+    return clips, batches.labels[videos]
 
 
 def read_batch(batches, epoch, index, *, repeat=False):
-    """Read a batch to train on: (x, labels), labels (N, T) with `repeat`, and what else the batches give."""
+    """Read a batch to train on: (x, labels), and what else the batches give.
+
+    Args:
+        batches: A `ClipBatches`, or another object with such a `batch`.
+        epoch, index: As for `ClipBatches.batch`.
+        repeat: Repeat each label for the T frames of its clip: labels (N, T).
+    """
     x, labels, *others = batches.batch(epoch, index)  # (N, T, ...), (N,)
     return x, np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels, *others
 
@@ -75,13 +87,9 @@ class BatchParts:
     def batch(self, epoch, index):
         """Read one part of a batch."""
         index, step = divmod(index, self.steps)
-        if self.num_parts == 1:
-            x, labels = self.batches.batch(epoch, index)
-            size, weight = len(labels), 1
-        else:
-            size = min(self.batches.batch_size, len(self.batches.clips(epoch)) - index * self.batches.batch_size)
-            start, stop = (size * (self.first + step + end) // self.num_parts for end in (0, 1))
-            x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)))
-            weight = float(stop > start)
-        weights = np.full(len(labels), weight) if self.class_weights is None else weight * self.class_weights[labels]
+        size = min(self.batches.batch_size, len(self.batches.videos(epoch)) - index * self.batches.batch_size)
+        start, stop = (size * (self.first + step + end) // self.num_parts for end in (0, 1))
+        x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)))
+        weights = np.ones(len(labels)) if self.class_weights is None else self.class_weights[labels]
+        weights = weights * (stop > start)
         return x, labels, np.stack([weights, weights / size], axis=1).astype(np.float32)
