@@ -10,10 +10,9 @@ import numpy as np
 
 from actlib.specs import FlowSpec
 from actlib.video.metadata import probe_video
-from actlib.video.reader import missing_frames, read_clip, read_frames
+from actlib.video.reader import missing_frames, read_frames
 
 FLOW = FlowSpec()
-MAX_BYTES = 1e8  # of frames in memory; of longer requests two are, while the whole video is decoded
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
 
 
@@ -45,47 +44,20 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
     pairs = indices[:, None] + np.arange(spec.length)  # (T, L)
     wanted, order = np.unique(np.minimum(pairs, max(0, info.frames - 2)), return_inverse=True)
     numbers = np.unique([wanted, wanted + 1])
-    few = len(numbers) * 3 * info.width * info.height <= MAX_BYTES
-    frames = read_clip(path, np.minimum(numbers, info.frames - 1)) if few else read_frames(path)
-    frames = zip(numbers, frames, strict=True) if few else enumerate(frames)
-    flows = list(_encode_pairs(frames, {*wanted.tolist()}, size, spec))
-    flows = np.stack([flows[min(place, len(flows) - 1)] for place in order.ravel()])  # the header may promise too much
-    flows = flows.reshape(*pairs.shape, *flows.shape[1:])  # (T, L, H, W, 2 or 3)
+    frames = zip(numbers, read_frames(path, np.minimum(numbers, info.frames - 1)), strict=True)
+    flows = np.stack([*_encode_pairs(frames, {*wanted.tolist()}, size, spec)])
+    flows = flows[order.reshape(pairs.shape)]  # (T, L, H, W, 2 or 3)
     return np.ascontiguousarray(np.moveaxis(flows, 1, 3).reshape(len(pairs), *flows.shape[2:4], spec.num_channels))
 
 
-def measure_flow(before, after, *, method="fast"):
-    """Measure how far each pixel of a frame moves to the next one: float32 (H, W, 2), pixels to the right and down.
-
-    Args:
-        before, after: uint8 (H, W, 3), RGB, at least 12 pixels a side.
-        method: one of `specs.FLOW_METHODS`.
-
-    Example:
-        >>> measure_flow(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)).max().item()
-        0.0
-    """
-    return _make_method(method)(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)))
-
-
-def encode_flow(flow, spec=FLOW, *, size=None):
-    """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
-    height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
-    u, v = cv2.split(cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA))
-    u, v = u * (width / flow.shape[1]), v * (height / flow.shape[0])
-    picture = cv2.merge([u, v, cv2.magnitude(u, v)] if spec.magnitude else [u, v])
-    return cv2.addWeighted(picture, 128 / spec.bound, picture, 0, 128, dtype=cv2.CV_8U)
-
-
-def decode_flow(pictures, spec=FLOW):
-    """Read u and v, float32 (..., 2), in pixels of the picture, from flow pictures (..., C), of the first pair each."""
-    return (np.asarray(pictures)[..., :2].astype(np.float32) - 128) * spec.bound / 128
-
-
 def mirror_flow(pictures, spec=FLOW):
-    """Mirror flow pictures (..., H, W, C) as their video would be: what went right goes left, u becomes 255 - u.
+    """Mirror flow pictures as their video would be: what went right goes left, u becomes 255 - u.
 
     No movement, 128, so becomes 127: one step of 256, a sixteenth of a pixel at ±8, as in the paper and in TSN.
+
+    Args:
+        pictures: uint8 (..., H, W, C).
+        spec: their `FlowSpec`.
     """
     mirrored, step = np.array(pictures[..., ::-1, :]), spec.num_channels // spec.length
     mirrored[..., ::step] = 255 - mirrored[..., ::step]
@@ -94,12 +66,21 @@ def mirror_flow(pictures, spec=FLOW):
 
 def _encode_pairs(frames, wanted, size, spec):
     """Give the picture of each wanted pair, from (number, frame) in order."""
-    method, before = _make_method(spec.method), None
+    measure, before = _make_method(spec.method), None
     for number, frame in frames:
         gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if number - 1 in wanted:
-            yield encode_flow(method(before, gray), spec, size=size)
+            yield _encode_flow(measure(before, gray), spec, size=size)
         before = gray
+
+
+def _encode_flow(flow, spec, *, size=None):
+    """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
+    height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
+    u, v = cv2.split(cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA))
+    u, v = u * (width / flow.shape[1]), v * (height / flow.shape[0])
+    picture = cv2.merge([u, v, cv2.magnitude(u, v)] if spec.magnitude else [u, v])
+    return cv2.addWeighted(picture, 128 / spec.bound, picture, 0, 128, dtype=cv2.CV_8U)
 
 
 def _make_method(name):

@@ -5,6 +5,7 @@ area, which averages to shrink and interpolates to grow.
 """
 
 import os
+from collections import deque
 from contextlib import contextmanager
 
 import av
@@ -43,12 +44,12 @@ def open_stream(path):
             if not streams:
                 raise VideoError(f"Expected a video. Received: none with a decoder in {path}. Leave it out.")
             context = streams[0].codec_context
-            if not 0 < context.width * context.height <= MAX_PIXELS:  # 0: the decoder was not allowed to look
-                raise VideoError(
-                    f"Expected up to {MAX_PIXELS:,} pixels. Received: more, or none, in {path}. Leave it out."
-                )
+            pixels = context.width * context.height  # 0 if the decoder was not allowed to look
+            if not 0 < pixels <= MAX_PIXELS:
+                found = pixels or "more, or none,"
+                raise VideoError(f"Expected up to {MAX_PIXELS:,} pixels. Received: {found} in {path}. Leave it out.")
             context.options = {"max_pixels": options["max_pixels"]}
-            is_large = context.width * context.height > LARGE_FRAME and context.name in THREADED
+            is_large = pixels > LARGE_FRAME and context.name in THREADED
             context.thread_type, context.thread_count = "AUTO", 0 if is_large else 1  # 0: one for each core
             yield container, streams[0]
     except (av.error.FFmpegError, OSError) as error:
@@ -184,31 +185,34 @@ def read_clip(path, indices, *, size=None):
     if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu" or indices.min() < 0:
         raise ValueError(f"Expected indices (T,) of whole numbers from 0. Received: {indices}. See the sampling rules.")
     wanted, order = np.unique(indices, return_inverse=True)
-    frames = []
-    with open_stream(path) as (container, stream):
-        convert = FrameConverter(stream, size)
-        for number, frame in enumerate(decode_frames(container, stream)):
-            if number == wanted[len(frames)]:
-                frames.append(convert(frame))
-                if len(frames) == len(wanted):
-                    break
-        else:
-            needed, promised = wanted[-1] + 1, stream.frames
-            if needed > promised or needed - number - 1 > max(2, promised // 100):
-                raise missing_frames(path, needed, number + 1)
-            frames += [convert(frame)] * (len(wanted) - len(frames))
+    frames = [*read_frames(path, wanted, size=size)]
     return np.stack([frames[place] for place in order])  # (T, H, W, 3)
 
 
-def read_frames(path, *, size=None):
-    """Decode all frames, one at a time: a long video takes no more memory than a short one.
+def read_frames(path, numbers=None, *, size=None):
+    """Decode frames one at a time: a long video takes no more memory than a short one.
 
     Args:
         path: video file.
+        numbers: int (n,), from 0, ascending; None for all frames.
         size: as for `read_clip`.
 
     Yields:
         uint8 (H, W, 3), RGB, upright.
     """
     with open_stream(path) as (container, stream):
-        yield from map(FrameConverter(stream, size), decode_frames(container, stream))
+        convert, decoded = FrameConverter(stream, size), decode_frames(container, stream)
+        if numbers is None:
+            yield from map(convert, decoded)
+            return
+        left = deque(numbers)
+        for count, frame in enumerate(decoded, 1):
+            while left and left[0] == count - 1:
+                left.popleft()
+                yield convert(frame)
+            if not left:
+                return
+        needed, promised = numbers[-1] + 1, stream.frames
+        if needed > promised or needed - count > max(2, promised // 100):
+            raise missing_frames(path, needed, count)
+        yield from [convert(frame)] * len(left)

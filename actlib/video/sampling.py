@@ -8,6 +8,8 @@ from functools import partial
 
 import numpy as np
 
+from actlib.schema import check_choice
+
 
 def sample_uniform(num_video_frames, num_frames):
     """Choose the middle frames of T equal parts of a video: (T,); a video shorter than T repeats frames.
@@ -98,8 +100,7 @@ def make_sampler(name, num_frames, *, stride=None):
         array([[0, 1],
                [2, 3]])
     """
-    if name not in SAMPLING:
-        raise ValueError(f"Expected one of {', '.join(SAMPLING)}. Received: {name!r}. Choose one of them.")
+    check_choice("a sampling rule", name, (*SAMPLING,))
     return partial(_sample, name, num_frames, stride)
 
 

@@ -9,7 +9,6 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -69,19 +68,18 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
     """
     path = Path(path)
     with open_stream(path) as (container, stream):
-        _check_limit(path, limits, "max_megabytes", container.size / 1e6)
-        _check_limit(path, limits, "max_side", max(stream.codec_context.width, stream.codec_context.height))
-        first = next(_decode_frames(container, stream, path))
+        side = max(stream.codec_context.width, stream.codec_context.height)
+        _check_limits(path, limits, max_megabytes=container.size / 1e6, max_side=side)
+        frame, *_ = next(_decode_frames(container, stream))
         told = next((rate for rate in (stream.guessed_rate, stream.average_rate) if rate and rate <= 300), 25)
-        frame, fps = first[0], max(reader.FPS_RANGE[0], float(told) / max(1, math.ceil(told / max_fps - 1e-6)))
+        fps = max(reader.FPS_RANGE[0], float(told) / max(1, math.ceil(told / max_fps - 1e-6)))
         height, width = reader.shown_size(frame, stream)
-        whole = Fraction(container.duration or 0, av.time_base)
-        seconds = float(stream.duration * stream.time_base if stream.duration else whole)
+        whole = (container.duration or 0) / av.time_base
+        seconds = float(stream.duration * stream.time_base) if stream.duration else whole
         names = container.format.name, stream.codec_context.name
     if not seconds or names[0].split(",")[0] not in TOLD_LENGTHS:
         seconds = _count_seconds(path, fps)
-    _check_limit(path, limits, "max_seconds", seconds)
-    _check_limit(path, limits, "max_frames", seconds * fps)
+    _check_limits(path, limits, max_seconds=seconds, max_frames=seconds * fps)
     shrink = min(1.0, max_side / max(width, height))
     width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
     return VideoStream(path, width, height, fps, seconds, 90 * reader.quarter_turns(frame), " / ".join(names), limits)
@@ -108,12 +106,12 @@ def stream_frames(video, *, size=None, fps=None):
     count = 0
     with open_stream(video.path) as (container, stream):
         convert = reader.FrameConverter(stream, (video.height, video.width) if size is None else size)
-        frames = _decode_frames(container, stream, video.path, video.seconds)
+        frames = _decode_frames(container, stream, video.seconds)
         for frame, times in resample_fps(frames, fps or video.fps):
             image = convert(frame) if times else None
             for _ in range(times):
                 count += 1
-                _check_limit(video.path, video.limits, "max_frames", count)
+                _check_limits(video.path, video.limits, max_frames=count)
                 yield image
 
 
@@ -140,12 +138,12 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
         folder: where it goes; made where there is none.
         limits: a larger file raises VideoError before it is written.
     """
-    _check_limit(name, limits, "max_megabytes", len(content) / 1e6)
+    _check_limits(name, limits, max_megabytes=len(content) / 1e6)
     stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", str(name))[-1]).lstrip(".") or "upload"
     return write_whole(Path(folder) / shorten_name(stem[-100:]), content)
 
 
-def _decode_frames(container, stream, path, seconds=math.inf):
+def _decode_frames(container, stream, seconds=math.inf):
     """Decode to (frame, seconds from the start, duration), passing over what is broken and putting the clock right.
 
     A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
@@ -154,21 +152,22 @@ def _decode_frames(container, stream, path, seconds=math.inf):
     gap = 1 / float(stream.average_rate or 25)
     ordered = container.format.name == "avi"  # AVI caches an order, no times; what PyAV makes of it is jumbled
     start, now = None, -gap
-    for frame in _decode_packets(container, stream, path):
+    for frame in _decode_packets(container, stream):
         ticks = frame.dts if ordered else frame.pts
         told = None if ticks is None else float(ticks * frame.time_base)
         start = told if start is None else start
         if told is not None and not now - 1 <= told - start <= max(now + gap, seconds) + 1:
             if told - start > now:
-                warnings.warn(f"Passed over {told - start - now:,.0f} seconds without frames in {path}.", stacklevel=4)
+                gone = f"{told - start - now:,.0f} seconds without frames in {container.name}"
+                warnings.warn(f"Passed over {gone}.", stacklevel=4)
             start = told - (now + gap)
         now = told - start if told is not None and told - start > now else now + gap
         yield frame, now, min(float((frame.duration or 0) * (frame.time_base or 0)) or gap, max(seconds, gap))
     if now < 0:
-        raise missing_frames(path, 1, 0)
+        raise missing_frames(container.name, 1, 0)
 
 
-def _decode_packets(container, stream, path):
+def _decode_packets(container, stream):
     """Decode all packets but the broken ones, of which one warning at the end tells."""
     broken, packets, packet = 0, read_packets(container, stream), True
     while packet is not None:
@@ -180,7 +179,9 @@ def _decode_packets(container, stream, path):
         except VideoError as error:  # it ends too early
             warnings.warn(str(error), stacklevel=5)
     if broken:
-        warnings.warn(f"Passed over {broken} broken parts of {path}. Times near them may be off.", stacklevel=5)
+        warnings.warn(
+            f"Passed over {broken} broken parts of {container.name}. Times may be off near them.", stacklevel=5
+        )
 
 
 def _count_seconds(path, fps):
@@ -192,8 +193,8 @@ def _count_seconds(path, fps):
         return steps + 1 / fps if steps else len(packets) / fps
 
 
-def _check_limit(path, limits, name, value):
-    most = getattr(limits, name)
-    if value > most:
-        found = f"Expected at most {most:,.10g} {UNITS[name]}. Received: {round(value, 1):,} in {path}."
-        raise VideoError(f"{found} Export it shorter or smaller, or raise Limits({name}=...).")
+def _check_limits(path, limits, **values):
+    for name, value in values.items():
+        if value > (most := getattr(limits, name)):
+            found = f"Expected at most {most:,.10g} {UNITS[name]}. Received: {round(value, 1):,} in {path}."
+            raise VideoError(f"{found} Export it shorter or smaller, or raise Limits({name}=...).")
