@@ -36,21 +36,34 @@ def partial_file(path):
     path = Path(path)
     partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.exists()  # a name that is too long is not worked on
-        _remove_partials_once(path.parent)
-        partial.touch()  # nor is what cannot be written worked on
-        partial.unlink()
-        yield partial
-        os.replace(partial, path)
+        with explain_errors(path, partial):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.exists()  # a name that is too long is not worked on
+            _remove_partials_once(path.parent)
+            partial.touch()  # nor is what cannot be written worked on
+            partial.unlink()
+            yield partial
+            os.replace(partial, path)
+    finally:
+        remove(partial)
+
+
+@contextmanager
+def explain_errors(path, *drafts):
+    """Have the system's errors about a full disk, or a path that cannot be written, name it and say what to do.
+
+    Args:
+        path: pathlib's.
+        drafts: paths of it under other names.
+    """
+    try:
+        yield
     except OSError as error:
-        if error.errno not in FULL and Path(str(error.filename)) not in (partial, path, *path.parents):
+        if error.errno not in FULL and Path(str(error.filename)) not in (path, *drafts, *path.parents):
             raise  # it is about something else
         found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
         advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
         raise OSError(error.errno, f"{found} {advice}", str(path)) from error
-    finally:
-        remove(partial)
 
 
 def remove(path) -> None:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from actlib import checkpoints, paths
 from actlib.cards import COLUMNS, spec_to_json
 from actlib.checkpoints import weights_key
-from actlib.files import lock, write_whole
+from actlib.files import explain_errors, lock, write_whole
 from actlib.schedule import best_epoch, epochs_since_best
 
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
@@ -167,7 +167,6 @@ class TensorBoardWriter:
         self.paths = {}  # prefix of the history's names -> file
         for prefix, subset in (("", "train"), ("val_", "validation")) if folder else ():
             self.paths[prefix] = path = Path(folder, subset, f"events.out.tfevents.{time.time():.0f}.actlib")
-            path.parent.mkdir(parents=True, exist_ok=True)
             for old in path.parent.glob("events.out.tfevents.*"):
                 old.unlink()
             self._append(path, file_version="brain.Event:2")
@@ -182,7 +181,8 @@ class TensorBoardWriter:
             self._append(path, step=record["epoch"], summary=Summary(value=scalars))
 
     def _append(self, path, **event):
-        with open(path, "ab") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with explain_errors(path), open(path, "ab") as file:
             RecordWriter(file).write(Event(wall_time=time.time(), **event).SerializeToString())
 
 

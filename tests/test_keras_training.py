@@ -18,6 +18,7 @@ from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, sen
 from actlib import checkpoints, specs
 from actlib.dataset import ClipBatches
 from actlib.keras import dataset, optimizers, training, weights
+from actlib.run import hold_folder
 from actlib.torch import training as torch_training
 from actlib.torch import weights as torch_weights
 from actlib.video import make_sampler
@@ -84,6 +85,18 @@ def test_a_finished_run_is_not_trained_again(tmp_path, twin):
     assert twin.training.train(again, *make_batches(), TRAINING, run=tmp_path, seed=3, monitor=never) == history
     for name, array in twin.weights.get_weights(again).items():
         np.testing.assert_array_equal(array, twin.weights.get_weights(model)[name], err_msg=name)
+
+
+@TWINS
+def test_a_training_keeps_others_out_of_its_folder(tmp_path, twin):
+    def begin_another(done, total, loss):
+        with pytest.raises(RuntimeError, match="in which process .* trains"):
+            hold_folder(tmp_path).__enter__()
+        monitor.stop = True
+
+    monitor = SimpleNamespace(stop=False, on_batch=begin_another, on_epoch=SILENT.on_epoch)
+    twin.training.train(twin.training.build_model(FRAMES, 3), *make_batches(), TRAINING, run=tmp_path, monitor=monitor)
+    assert monitor.stop
 
 
 def test_another_training_does_not_go_on_in_its_folder(undisturbed):

@@ -351,6 +351,7 @@ def test_the_attack_finds_what_it_is_made_to_find(tmp_path, monkeypatch):
 def test_the_attack_goes_on_without_end_and_the_library_survives(tmp_path, monkeypatch):
     monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
     attack = hostile.cases(np.random.default_rng(7), tmp_path / "attack")
-    done = {name: work() for (name, work), _ in zip(attack, range(28), strict=False)}
+    chosen = [(name, work) for (name, work), _ in zip(attack, range(32), strict=False) if "for a file" not in name]
+    done = {name: work() for name, work in chosen}  # here, where nothing would end what is endless
     assert {name: result for name, result in done.items() if result} == {}
     assert any(name.startswith("damaged") for name in done) and "odd data set" in done

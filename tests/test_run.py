@@ -1,5 +1,6 @@
 """What a run leaves behind and resumes from, and the small rules of training that both frameworks follow."""
 
+import errno
 import json
 import os
 
@@ -192,6 +193,15 @@ def test_a_folder_is_of_one_training_and_says_whose(tmp_path):
             pass
     with run.hold_folder(tmp_path / "new"):
         pass
+
+
+def test_curves_for_which_there_is_no_room_are_named(tmp_path, monkeypatch):
+    def refuse(self, record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run.RecordWriter, "write", refuse)
+    with pytest.raises(OSError, match="Expected room for events.*No space left.*Free some disk.*train/events"):
+        run.TensorBoardWriter(tmp_path, {})
 
 
 @pytest.mark.parametrize(

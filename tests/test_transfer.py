@@ -100,6 +100,16 @@ def test_a_file_that_changed_on_the_server_is_not_stitched_together(server, tmp_
         read_part(remote, 0, 9)
 
 
+def test_parts_of_an_earlier_version_do_not_stay(server, tmp_path):
+    url = server.put("/a.bin", CONTENT, drops=[500_000, 0, 0])
+    with pytest.raises(DownloadError, match="3 times"):
+        fetch(url, tmp_path)
+    (tmp_path / "download-other.part").touch()
+    server.put("/a.bin", CONTENT[::-1])
+    assert fetch(url, tmp_path) == CONTENT[::-1]
+    assert [path.name for path in tmp_path.glob("*.part")] == ["download-other.part"]
+
+
 class Shrinks(list):
     """Breaks one answer off, and has the page shorter from then on."""
 

@@ -266,15 +266,46 @@ def test_videos_are_looked_into_at_the_same_time(folder, monkeypatch):
     assert len(list_quietly(folder)) == 4  # two by two
 
 
-@pytest.mark.parametrize("place", [2, 3, 6])
-def test_a_hostile_index_is_made_again(folder, place):
+OUTSIDE = "../../../outside"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(2, OUTSIDE), (2, -1), (2, 10**400), (3, OUTSIDE), (3, float("nan")), (4, 0), (5, None), (6, OUTSIDE)],
+    ids=range(8),
+)
+def test_an_index_of_what_no_video_has_is_made_again(folder, place, value):
     first = list_quietly(folder)
     (index,) = (paths.cache_folder() / "index").iterdir()
     entries = json.loads(index.read_text())
-    for entry in entries.values():
-        entry[place] = "../../../outside"
+    next(iter(entries.values()))[place] = value
     index.write_text(json.dumps(entries))
     assert list_quietly(folder).equals(first)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_deep_json_is_no_index_and_no_sample_set(folder, text):
+    first = list_quietly(folder)
+    (index,) = (paths.cache_folder() / "index").iterdir()
+    for path in (index, folder / paths.SAMPLE_CARD):
+        path.write_text(text)
+    assert list_quietly(folder).equals(first)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names on this system are text")
+def test_a_name_that_is_no_text_leaves_the_index_to_the_others(folder, monkeypatch):
+    strange = folder / "UCF-101" / os.fsdecode(b"Jump\xff")
+    (folder / "UCF-101/BasketballDunk").rename(strange)
+    first, asked = list_quietly(folder), []
+    monkeypatch.setattr("actlib.video.metadata.probe_video", lambda path: asked.append(path) or probe_video(path))
+    assert list_quietly(folder).equals(first) and {path.parent for path in asked} <= {strange}
+
+
+def test_a_list_that_is_no_text_is_named(folder):
+    path = folder / "ucfTrainTestlist/testlist01.txt"
+    path.write_bytes(path.read_text().encode("utf-16"))
+    with pytest.raises(ValueError, match="Expected a list in UTF-8. Received: .*testlist01.txt"):
+        read_split(folder)
 
 
 def test_lists_are_read_with_either_line_ending(folder):

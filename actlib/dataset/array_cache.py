@@ -131,6 +131,7 @@ def open_array(path):
         path: .npy file.
     """
     try:
+        files.require_file(path)
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None

@@ -84,7 +84,7 @@ def _find_files(root, classes):
     found, broken = {}, []
     for name in wanted:
         try:
-            files = sorted((root / name).iterdir()) if name in present else []
+            files = sorted((root / name).iterdir(), key=str) if name in present else []
             found[name] = [path for path in files if path.suffix.lower() in SUFFIXES and NAME.search(path.stem)]
         except OSError as error:
             broken.append(f"Expected a folder of videos. Received: {root / name} ({error.strerror}).")
@@ -128,5 +128,8 @@ def read_split(folder, *, split=1) -> Split:
 
 
 def _read_names(path):
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Expected a list in UTF-8. Received: {error} in {path}. Get it anew.") from error
     return tuple(line.split()[0].replace("\\", "/") for line in lines if line.strip())

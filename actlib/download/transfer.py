@@ -95,6 +95,8 @@ def download(url, folder, *, most, checksum=None) -> Path:
     with partial_file(path) as whole:
         whole.touch()  # a folder that cannot be written is reported before anything comes
         part = path.with_name(f"{path.name}.{_hash(remote)}.part")
+        for old in {*path.parent.glob(f"{path.name}.*.part")} - {part}:
+            old.unlink()  # of another version, with which nobody can go on
         with open(part, "wb" if remote.size is None else "ab") as file:
             have = file.tell()
         free = check_disk(folder, 2 * size - have)  # it will be unpacked or converted beside itself

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from actlib.files import lock, partial_file
+from actlib.files import lock, partial_file, require_file
 from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
 from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
 from actlib.video import write_video
@@ -58,8 +58,9 @@ def _write_lists(folder):
 def is_sample(folder) -> bool:
     """Tell whether a folder holds the sample set, complete and of this version."""
     try:
-        return json.loads((Path(folder) / SAMPLE_CARD).read_text())["version"] == VERSION
-    except (OSError, ValueError, KeyError, TypeError):
+        require_file(card := Path(folder) / SAMPLE_CARD)
+        return json.loads(card.read_text())["version"] == VERSION
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

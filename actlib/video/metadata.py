@@ -5,6 +5,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -13,20 +14,21 @@ from tqdm.auto import tqdm
 from actlib.files import content_hash, require_file, write_whole
 from actlib.paths import show_progress
 from actlib.schema import parse_json
-from actlib.video.reader import VideoError, decode_frames, open_stream, read_packets, shown_size
+from actlib.video.reader import TIMED, VideoError, decode_frames, open_stream, read_packets, shown_size
 
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 SAVE_EVERY = 500  # new videos after which the index is written, so that a listing that is cut goes on from there
 THREADS = min(4, os.cpu_count() or 1)  # more of them wait for each other, as each packet takes Python's lock
+Number, Rate = Annotated[int, Field(ge=1, le=10**10)], Annotated[float, Field(gt=0, le=1e10)]
 
 
 class VideoInfo(NamedTuple):
     """A file's number of frames, frames a second, and width and height in pixels as shown."""
 
-    frames: int
-    fps: float
-    width: int
-    height: int
+    frames: Number
+    fps: Rate
+    width: Number
+    height: Number
 
 
 # What the index keeps of a file: its size and time on disk, what `probe_video` says, its content hash.
@@ -37,7 +39,7 @@ FileInfo = NamedTuple(
 
 
 def probe_video(path) -> VideoInfo:
-    """Count the frames of one video and read its rate and size; where packets are frames, without decoding them.
+    """Count the frames of one video and read its rate and size; where a header tells of them, without decoding them.
 
     Args:
         path: video file.
@@ -53,7 +55,8 @@ def probe_video(path) -> VideoInfo:
         container.seek(0)
         decoded, frames = decode_frames(container, stream), len(sizes)
         height, width = shown_size(next(decoded), stream)
-        if min(sizes, default=0) < SMALL_PACKET:
+        told = stream.frames or container.format.name.split(",")[0] in TIMED
+        if min(sizes, default=0) < SMALL_PACKET or not told:
             frames = 1 + sum(1 for _ in decoded)
         return VideoInfo(frames, float(stream.average_rate or stream.base_rate or 25), width, height)
 
@@ -75,7 +78,8 @@ def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     silent = not (progress and new and show_progress())
     pool = ThreadPoolExecutor(THREADS)
     try:
-        answers = tqdm(pool.map(_try_probe, new), "videos", len(new), disable=silent, leave=False)
+        parts = (pool.map(_try_probe, new[start : start + SAVE_EVERY]) for start in range(0, len(new), SAVE_EVERY))
+        answers = tqdm(chain.from_iterable(parts), "videos", len(new), disable=silent, leave=False)
         for number, (path, answer) in enumerate(zip(new, answers, strict=True), 1):
             if isinstance(answer, str):
                 broken.append(answer)
@@ -106,12 +110,13 @@ def _try_probe(path):
 
 def _save_index(path, index):
     try:
-        write_whole(path, json.dumps(index).encode())
+        write_whole(path, json.dumps(index, ensure_ascii=False).encode(errors="replace"))  # names that are no text
     except OSError as error:
         warnings.warn(f"The index of videos is not kept, so they are probed again: {error}.", stacklevel=4)
 
 
 def _read_index(path):
     with suppress(OSError, ValueError):  # what is damaged or of an earlier form is made again
+        require_file(path)
         return parse_json(path.read_bytes(), dict[str, FileInfo], path)
     return {}

@@ -147,7 +147,7 @@ class FrameConverter:
 def shown_size(frame, stream):
     """Return (height, width) of a frame as it is to be seen: with square pixels, upright."""
     aspect = float(stream.sample_aspect_ratio or 1)  # of a pixel
-    width = round(frame.width * aspect) if 0.25 <= aspect <= 4 and abs(aspect - 1) > 0.05 else frame.width
+    width = max(1, round(frame.width * aspect)) if 0.25 <= aspect <= 4 and abs(aspect - 1) > 0.05 else frame.width
     return (width, frame.height) if quarter_turns(frame) % 2 else (frame.height, width)
 
 

@@ -119,7 +119,7 @@ def mutate(rng, record):
         for step in way:
             parent = parent[step]
         kind = rng.choice(["drop", "junk", "junk", "scale", "add"])
-        junk = JUNK[rng.integers(len(JUNK))]
+        junk = copy.deepcopy(JUNK[rng.integers(len(JUNK))])  # it may be changed in turn
         done.append(f"{kind} {'.'.join(map(str, (*way, key)))} {str(junk)[:20]}")
         if kind == "drop":
             del parent[key]

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actlib.dataset import list_videos
+from actlib.dataset import FrameCache, list_videos
 from actlib.video import browser_copy, open_video, probe_video, read_clip, read_frames, stream_frames
 
 KINDS = {
@@ -223,6 +223,27 @@ def _list_odd(folder):
     return None if len(table) else "nothing is left of a data set with a good film"
 
 
+def _read_endless(folder, target):
+    """What the library itself writes becomes a pipe, or a link: it is made again, as it was."""
+    os.environ["ACTLIB_CACHE"] = str(folder / "cache")
+    (folder / "Film").mkdir(parents=True)
+    write_film(folder / "Film" / "v_Film_g01_c01.avi", "mpeg4.avi", np.random.default_rng(0))
+
+    def read():
+        table = list_videos(folder, progress=False)
+        cache = FrameCache(table, num_frames=4, size=16, progress=False)
+        return table.to_json(), cache.path(0), cache[0].tobytes()
+
+    first = read()
+    (index,) = (folder / "cache" / "index").iterdir()
+    for path in (index, first[1], folder / "sample.json"):
+        path.unlink(missing_ok=True)
+        path.symlink_to(target) if target else os.mkfifo(path)
+        if read() != first:
+            return f"another listing, or other frames, with {target or 'a pipe'} under {path}"
+    return None
+
+
 def cases(rng, folder):
     """Yield (name, function) without end: first what is odd, then damaged films of every kind in turn."""
     folder = Path(folder)
@@ -232,6 +253,8 @@ def cases(rng, folder):
     for name, path in _write_odd(rng, odd):
         yield f"odd {name}", lambda path=path: _try_odd(path)
     yield "odd data set", lambda: _list_odd(odd)
+    for number, target in enumerate((None, "/dev/zero", "nowhere", ".")):
+        yield f"{target or 'a pipe'} for a file", lambda n=number, t=target: _read_endless(folder / f"own{n}", t)
     while True:
         for kind in KINDS:
             seed = int(rng.integers(2**31))
