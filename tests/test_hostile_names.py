@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from actlib import animation, doctor, evaluation, paths, plots
 from actlib.annotate import Panel
 from actlib.specs import CONTROLS
-from actlib.widgets.stills import write_lines
+from actlib.widgets.notebook import write_lines
 from tools import tour
 
 MARKUP = "<script>alert(1)</script>"

@@ -22,7 +22,7 @@ from actlib.files import count_free_bytes, format_size, partial_file
 
 TIMEOUT = 30.0  # seconds that a server may be silent
 ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
-BLOCK = 1 << 16  # bytes read at a time
+BLOCK = 1 << 18  # bytes read at a time
 WINDOW, LEAST = 60.0, 60_000  # seconds, and the bytes that have to come within them, or before a connection breaks
 ADVICE = (
     "Check address and connection and run the same line again, which goes on from here; or pass a file that you have "
@@ -47,7 +47,14 @@ class RemoteFile(NamedTuple):
 
 
 def ask_server(url) -> RemoteFile:
-    """Ask for the size of a file, and whether parts of it can be had; raise DownloadError where it cannot be had."""
+    """Ask for the size of a file, and whether parts of it can be had.
+
+    Args:
+        url: http or https address.
+
+    Raises:
+        DownloadError: it cannot be had.
+    """
 
     def ask():
         with _request(url, 0, 0) as (_, answer):
@@ -60,7 +67,13 @@ def ask_server(url) -> RemoteFile:
 
 
 def read_part(remote, first, last) -> bytes:
-    """Read bytes `first` to `last` of a RemoteFile, both included; raise DownloadError as `ask_server` does."""
+    """Read a part of a file; raise DownloadError as `ask_server` does.
+
+    Args:
+        remote: RemoteFile, of which parts can be had.
+        first: number of the part's first byte, from 0.
+        last: of its last one.
+    """
 
     def read():
         with _request(remote.url, first, last, version=remote.version) as (start, answer):
@@ -111,7 +124,12 @@ def download(url, folder, *, most, checksum=None) -> Path:
 
 
 def check_disk(folder, needed) -> int:
-    """Return the free bytes on the disk of a folder, which need not exist yet; raise DownloadError if too few."""
+    """Return the free bytes on the disk of a folder; raise DownloadError if too few.
+
+    Args:
+        folder: it need not be there yet.
+        needed: bytes.
+    """
     free = count_free_bytes(folder)
     if needed > free:
         raise DownloadError(
@@ -146,10 +164,15 @@ def _append(part, remote, most, bar):
 
 
 def _read_blocks(answer, most):
-    """Yield what an answer brings, no more than `most` bytes."""
-    while most and (block := answer.raw.read1(min(BLOCK, most))):
+    """Yield what an answer brings, no more than `most` bytes; a TimeoutError where next to nothing comes."""
+    begun, before = time.monotonic(), answer.raw.tell()
+    while most and (block := _call_in_time(answer.raw.read1, min(BLOCK, most))):
         most -= len(block)
         yield block
+        if time.monotonic() - begun > WINDOW:
+            if answer.raw.tell() - before < LEAST:
+                raise TimeoutError(f"less than {LEAST} bytes in {WINDOW} s")
+            begun, before = time.monotonic(), answer.raw.tell()
 
 
 def _retry(work, url, progress=lambda: 0):
@@ -175,7 +198,7 @@ def _retry(work, url, progress=lambda: 0):
 def _request(url, first, last="", *, version=None):
     """Yield where a body starts (`first`, or 0 where a server sends no parts) and the answer; refusals raise."""
     headers = {"User-Agent": "actlib", "Accept-Encoding": "identity", "Range": f"bytes={first}-{last}"}
-    with _ask_in_time(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+    with _call_in_time(SESSION.get, url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         code, start = answer.status_code, first if answer.status_code == 206 else 0
         if url.startswith("https:") and any(not hop.url.startswith("https:") for hop in (*answer.history, answer)):
             raise DownloadError(f"Expected {url} to stay on https. Received: a redirect to {answer.url}. Use --from.")
@@ -186,38 +209,24 @@ def _request(url, first, last="", *, version=None):
             raise requests.ConnectionError("another part than asked for")
         if version not in (None, _version(answer)):
             raise DownloadError(f"Expected one version of {url}. Received: two. Run the same line again.")
-        over = threading.Event()
-        threading.Thread(target=_watch, args=(answer.raw, over), daemon=True).start()
         try:
             yield start, answer
-        finally:
-            slow = over.is_set()
-            over.set()
-        if slow:
-            raise TimeoutError(f"less than {LEAST} bytes in {WINDOW} s")
+        except TimeoutError:
+            answer.raw.shutdown()  # what still reads it would keep it from being closed
+            raise
 
 
-def _watch(body, over):
-    """End an answer that brings next to nothing, until told that it is over."""
-    before = 0
-    while not over.wait(WINDOW):
-        if body.tell() - before < LEAST:
-            over.set()
-            body.shutdown()
-        before = body.tell()
-
-
-def _ask_in_time(url, **options):
-    """Return the answer to a request; a TimeoutError where its headers take longer than WINDOW."""
+def _call_in_time(function, *args, **options):
+    """Return what a function returns; a TimeoutError where that takes longer than WINDOW."""
     future = Future()
 
-    def ask():
+    def call():
         try:
-            future.set_result(SESSION.get(url, **options))
+            future.set_result(function(*args, **options))
         except Exception as error:
             future.set_exception(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=call, daemon=True).start()
     return future.result(WINDOW)
 
 

@@ -20,8 +20,8 @@ def plot_history(history: dict, *, title: str | None = None) -> Figure:
     table.index += 1
     figure = Figure(2.9, alt=f"Loss and accuracy over {len(table)} epochs", title=title)
     for axis, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        curves = table.reindex(columns=[key, f"val_{key}"]).dropna(axis="columns", how="all")
-        curves = curves.rename(columns={key: "training", f"val_{key}": "validation"})
+        names = {key: "training", f"val_{key}": "validation"}
+        curves = table.reindex(columns=names).rename(columns=names).dropna(axis="columns", how="all")
         sns.lineplot(curves, dashes=[(3, 1.5), ""][: curves.shape[1]], ax=axis)
         if "validation" in curves and table["val_loss"].notna().any():
             best = table["val_loss"].idxmin()
@@ -48,8 +48,7 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
     order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
     named = [index for index in dict.fromkeys([label, *order]) if index is not None][:4]
     alt = f"Probabilities over time; most often {classes[np.bincount(predicted).argmax()]}"
-    figure = Figure(2.7, alt=alt, title=title)
-    axis = figure.subplots()
+    axis = Figure(2.7, alt=alt, title=title).subplots()
     axis.plot(frames, np.delete(probabilities, named, axis=1), color=FAINT, linewidth=1)
     names = [f"{classes[index]}{' (true)' * (index == label)}" for index in named]
     sns.lineplot(pd.DataFrame(probabilities[:, named], frames, names), dashes=False, ax=axis)
@@ -59,7 +58,7 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
     axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
     axis.yaxis.set_major_formatter(PERCENT)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
-    return figure
+    return axis.figure
 
 
 @styled
@@ -77,9 +76,7 @@ def plot_reliability(tables, *, title: str | None = None) -> Figure:
     axis.text(0.04, 0.97, "more often right than it says", fontsize=7.5, color=MUTED, va="top")
     axis.text(0.99, 0.03, "less often right than it says", fontsize=7.5, color=MUTED, ha="right")
     options = {"x": "confidence", "hue": "model" if len(tables) > 1 else None}
-    dots = {"y": "accuracy", "ax": axis, "legend": False, **options}
-    sns.lineplot(table, linewidth=1.2, alpha=0.6, **dots)
-    sns.scatterplot(table, size="videos", sizes=(20, 200), zorder=3, **dots)
+    sns.lineplot(table, y="accuracy", marker="o", legend=False, ax=axis, **options)
     bars = {"weights": "videos", "bins": [*next(iter(tables.values()))["low"], 1.0], "multiple": "dodge", "shrink": 0.8}
     middles = table.assign(confidence=(table["low"] + table["high"]) / 2)
     sns.histplot(middles, alpha=1, ax=counts, **options, **bars)

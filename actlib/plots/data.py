@@ -35,8 +35,7 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     sheet = tile(frames, columns=columns, gap=gap)
     named = ": " + ", ".join(texts).replace("\n", " ") if any(texts) else ""
     inches = WIDTH * (sheet.shape[0] + gap) / sheet.shape[1] + (0.4 if title else 0.1)
-    figure = Figure(inches, alt=f"{title or 'Frames of videos'} ({len(frames)}){named}", title=title)
-    axis = figure.subplots()
+    axis = Figure(inches, alt=f"{title or 'Frames of videos'} ({len(frames)}){named}", title=title).subplots()
     axis.set_axis_off()
     axis.imshow(sheet)
     axis.set(xlim=(-1, sheet.shape[1]), ylim=(sheet.shape[0], -gap))
@@ -46,7 +45,7 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
         axis.text(left, top - 0.02 * height, text, color=color, fontsize=7.5, va="bottom", ha="left")
         if correct is not None:
             axis.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=color, linewidth=2))
-    return figure
+    return axis.figure
 
 
 @styled
@@ -68,8 +67,7 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     frames = [frame for clip in clips.values() for frame in clip]
     sheet = tile(frames, columns=num_frames, gap=max(2, frames[0].shape[1] // 40))
     inches = 0.85 * WIDTH * sheet.shape[0] / sheet.shape[1] + (0.9 if title else 0.65)
-    figure = Figure(inches, alt=f"{num_frames} frames each of {', '.join(clips)}", title=title)
-    axis = figure.subplots()
+    axis = Figure(inches, alt=f"{num_frames} frames each of {', '.join(clips)}", title=title).subplots()
     axis.imshow(sheet)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -79,7 +77,7 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     axis.set_xlabel("frame of the clip")
     for label, is_correct in zip(axis.get_yticklabels(), () if correct is None else correct, strict=False):
         label.set_color(VERDICTS[bool(is_correct)])
-    return figure
+    return axis.figure
 
 
 @styled
@@ -134,15 +132,13 @@ def plot_sampling(rules: dict, num_video_frames: int, *, title: str | None = Non
         rules: name -> int (T,) or (M, T), frame numbers from 0; each of the M windows gets its own line.
         num_video_frames: how many frames the video has.
     """
-    lines = [(name, window) for name, indices in rules.items() for window in np.atleast_2d(indices)]
-    colors = {name: f"C{number}" for number, name in enumerate(rules)}  # of the style's cycle
+    lines = [(window, name, f"C{k}") for k, name in enumerate(rules) for window in np.atleast_2d(rules[name])]
     alt = f"Frames taken of {num_video_frames} by {', '.join(rules)}"
-    figure = Figure(1.2 + 0.2 * len(lines), alt=alt, title=title)
-    axis = figure.subplots()
-    for row, (name, window) in enumerate(lines):
-        axis.plot(window, np.full(len(window), row), "o-", color=colors[name], markersize=3.5, linewidth=0.6)
-    axis.set_yticks(range(len(lines)), [name for name, _ in lines])
+    axis = Figure(1.2 + 0.2 * len(lines), alt=alt, title=title).subplots()
+    for row, (window, _, color) in enumerate(lines):
+        axis.plot(window, np.full(len(window), row), "o-", color=color, markersize=3.5, linewidth=0.6)
+    axis.set_yticks(range(len(lines)), [name for _, name, _ in lines])
     axis.set(ylim=(len(lines) - 0.4, -0.6), xlim=(-0.02 * num_video_frames, 1.02 * num_video_frames))
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("frame of the video")
-    return figure
+    return axis.figure

@@ -98,9 +98,8 @@ def plot_comparison(results: dict, *, title: str | None = None) -> Figure:
     figure = Figure(1.25 + 0.3 * len(results), alt=alt, title=title)
     chance, colors = 1 / len(results[best].classes), sns.color_palette(CLASS_COLORS, len(results))
     for axis, level in zip(figure.subplots(1, 3, sharey=True, sharex=True), LEVELS, strict=True):
-        found = [vars(getattr(model, level) or results[best].video) for model in results.values()]
-        table = pd.DataFrame(found, map(escape_name, results))
-        table.loc[[getattr(model, level) is None for model in results.values()]] = np.nan  # fused: videos alone
+        shares = [vars(share) if (share := getattr(model, level)) else {} for model in results.values()]
+        table = pd.DataFrame(shares, map(escape_name, results), ["low", "value", "high"], float)  # fused: videos alone
         axis.hlines(table.index, table["low"], table["high"], color=colors, linewidth=3, alpha=0.45)
         axis.scatter(table["value"], table.index, s=60, color=colors, zorder=3)
         for row, share in enumerate(table["value"]):

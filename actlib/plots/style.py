@@ -124,12 +124,11 @@ class Figure(matplotlib.figure.Figure):
         image = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         _, top, _, bottom = ImageOps.invert(image).getbbox() or (0, 0, 0, image.height)
         image = image.crop((0, max(0, top - 6), image.width, min(image.height, bottom + 6)))
-        kinds = [{"format": "JPEG", "quality": quality} for quality in (90, 80, 65, 50)]
         if len(image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
-            image, kinds = image.quantize(256, dither=Image.Dither.NONE), [{"format": "PNG", "optimize": True}]
-        for kind in kinds:
-            file = io.BytesIO()
-            image.save(file, **kind)
+            image.quantize(256, dither=Image.Dither.NONE).save(file := io.BytesIO(), "PNG", optimize=True)
+            return file.getvalue()
+        for quality in (90, 80, 65, 50):
+            image.save(file := io.BytesIO(), "JPEG", quality=quality)
             if file.tell() <= MAX_BYTES:
                 break
         return file.getvalue()

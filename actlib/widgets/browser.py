@@ -7,8 +7,6 @@ import traitlets
 from actlib.plots import show_frames
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
-from actlib.widgets.stills import read_sheet
-from actlib.widgets.timelines import name_models
 
 FILTERS = ("search", "class_name", "group", "subset", "shortest", "longest")
 NUM_CARDS = 12  # videos in the still picture
@@ -37,9 +35,6 @@ class ClipBrowser(ClipWidget):
     selected = traitlets.Unicode("").tag(sync=True)
     filters = traitlets.Dict(key_trait=traitlets.Enum(FILTERS)).tag(sync=True)
 
-    def __init__(self, videos, *, timelines=None, **traits):
-        super().__init__(videos, timelines=name_models(timelines), **traits)
-
     def handle_table(self, _content):
         """Reply with what the filters and the cards need of every row, one list a column; class names come once."""
         index, classes = pd.factorize(self.videos["class_name"], sort=True)
@@ -53,6 +48,6 @@ class ClipBrowser(ClipWidget):
         rows = np.linspace(0, len(self.videos) - 1, min(NUM_CARDS, len(self.videos))).astype(int).tolist()
         if not rows:
             return super().draw_still()
-        frames = [read_sheet(self.locate(row), int(self.videos["frames"].iloc[row]), size=(120, 160)) for row in rows]
+        frames = [self.read_frames(row, 1, (120, 160))[0] for row in rows]
         titles = self.videos["class_name"].iloc[rows].tolist()
         return [show_frames(frames, titles=titles, columns=6, title=repr(self))]

@@ -6,9 +6,10 @@ request holds the number of a row. What is sent is always a fresh H.264 copy, ne
 
 from pathlib import Path
 
-from actlib.video import VideoError, browser_copy, probe_video
-from actlib.widgets.notebook import NotebookWidget, to_plain
-from actlib.widgets.stills import encode, read_sheet
+import numpy as np
+
+from actlib.video import VideoError, browser_copy, probe_video, read_clip, sample_uniform
+from actlib.widgets.notebook import NotebookWidget, encode, to_plain
 from actlib.widgets.timelines import make_verdict
 
 STAGE_SCRIPTS = ("dom.js", "view.js", "plot.js", "playback.js", "timeline.js", "stage.js")
@@ -16,15 +17,23 @@ STAGE_STYLES = ("theme.css", "plot.css", "stage.css")
 GALLERY_SCRIPTS = (*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "gallery.js")
 GALLERY_STYLES = (*STAGE_STYLES, "grid.css")
 MAX_MEGABYTES = 256  # of one H.264 copy; the browser holds it whole
-SHEET = {"num_frames": 5, "size": (72, 96)}  # of a thumbnail, which shows these frames as the pointer moves over it
+SHEET = (5, (72, 96))  # frames in a thumbnail, shown as the pointer moves over it; (H, W) of each
 METADATA = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
 
 
 class ClipWidget(NotebookWidget):
-    """A widget over a table of videos, as `list_videos` gives it, with {model: {name of a video: Timeline}}."""
+    """A widget over a table of videos, as `list_videos` gives it.
+
+    Args:
+        videos: DataFrame of them.
+        timelines: {name of a video: Timeline}, or {model: {name: Timeline}} of several models, or None.
+        traits: what to begin with.
+    """
 
     def __init__(self, videos, *, timelines=None, **traits):
-        self.videos, self.timelines = videos.reset_index(drop=True), timelines or {}
+        timelines = dict(timelines or {})
+        of_one_model = not all(isinstance(each, dict) for each in timelines.values())
+        self.videos, self.timelines = videos.reset_index(drop=True), {"": timelines} if of_one_model else timelines
         super().__init__(**traits)
 
     def locate(self, row) -> Path:
@@ -36,18 +45,20 @@ class ClipWidget(NotebookWidget):
             raise ValueError(f"Expected a file in {folder}. Received: {path}. List that folder's videos instead.")
         return path
 
+    def read_frames(self, row, num_frames, size) -> np.ndarray:
+        """Read evenly spaced frames of a row's video: uint8 (T, H, W, 3)."""
+        path = self.locate(row)
+        return read_clip(path, sample_uniform(int(self.videos["frames"].iloc[row]), num_frames), size=size)
+
     def describe(self, row) -> dict:
         """Put the metadata of a row and the models' verdicts on it into plain values that a browser takes."""
         record = self.videos.iloc[row]
         plain = {key: to_plain(record.get(key)) for key in METADATA}
         name = plain["name"] or str(record["path"])
-        return {**plain, "row": row, "name": name, "file": Path(name).name, "verdicts": self.list_verdicts(row, name)}
-
-    def list_verdicts(self, row, name) -> list[dict]:
-        """List what each model with a timeline of a video says about it, see `make_verdict`."""
-        fps, true_name = (to_plain(self.videos.iloc[row].get(key)) for key in ("fps", "class_name"))
         found = {model: timelines[name] for model, timelines in self.timelines.items() if name in timelines}
-        return [make_verdict(model, each, each.classes, fps=fps, true_name=true_name) for model, each in found.items()]
+        known = {"fps": plain["fps"], "true_name": plain["class_name"]}
+        verdicts = [make_verdict(model, timeline, **known) for model, timeline in found.items()]
+        return {**plain, "row": row, "name": name, "file": Path(name).name, "verdicts": verdicts}
 
     def handle_clip(self, content):
         """Reply with a clip's metadata and the bytes of its H.264 copy."""
@@ -58,9 +69,8 @@ class ClipWidget(NotebookWidget):
 
     def handle_thumbnail(self, content):
         """Reply with a small contact sheet of a video."""
-        path = self.locate(content.get("row"))
-        sheet = read_sheet(path, int(self.videos["frames"].iloc[content["row"]]), **SHEET)
-        return {"frames": SHEET["num_frames"]}, [encode(sheet, "JPEG", quality=80)]
+        sheet = np.hstack(self.read_frames(content.get("row"), *SHEET))
+        return {"frames": SHEET[0]}, [encode(sheet, "JPEG", quality=80)]
 
     def __repr__(self):
         return f"{type(self).__name__}: {len(self.videos):,} videos"

@@ -1,12 +1,13 @@
 """ConfusionExplorer: the confusion matrix of one model or two, and the videos behind each of its cells."""
 
+import numpy as np
 import traitlets
 
 from actlib.evaluation import Results
 from actlib.plots import plot_confusion
+from actlib.timeline import Timeline
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
-from actlib.widgets.timelines import make_verdict, name_models
 
 
 class ConfusionExplorer(ClipWidget):
@@ -34,21 +35,17 @@ class ConfusionExplorer(ClipWidget):
 
     def __init__(self, results, videos, *, timelines=None, **traits):
         self.results = {"": results} if isinstance(results, Results) else dict(results)
-        timelines = name_models(timelines)
-        if len(self.results) == 1 and len(timelines) == 1:
-            timelines = dict(zip(self.results, timelines.values(), strict=True))
         self.predictions = _align_predictions(self.results)
         shown = {"models": list(self.results), "counts": [each.confusion.tolist() for each in self.results.values()]}
         shown |= {"classes": list(next(iter(self.results.values())).classes), "model": next(iter(self.results))}
         super().__init__(_pick_rows(videos, self.predictions[0]["name"]), timelines=timelines, **{**shown, **traits})
-
-    @property
-    def listed(self):
-        """Names of the chosen cell's videos, worst first; empty when no cell is chosen."""
-        true, predicted = self.cell or (-1, -1)
-        table = self.predictions[self.models.index(self.model)]
-        chosen = table[(table["label"] == true) & (table["predicted"] == predicted)]
-        return chosen.sort_values("probability", ascending=true == predicted, kind="stable")["name"].tolist()
+        if len(self.results) == 1:  # its timelines need not name it
+            self.timelines = dict(zip(self.results, self.timelines.values(), strict=False))
+        for model, each in self.results.items():  # videos without a timeline have a prediction all the same
+            steps = self.timelines.get(model, {})
+            none = Timeline(np.empty(0), np.empty((0, len(each.classes))), each.classes)
+            pooled = zip(each.predictions["name"], each.probabilities, strict=True)
+            self.timelines[model] = {name: steps.get(name, none)._replace(pooled=row) for name, row in pooled}
 
     @traitlets.validate("cell", "model")
     def _validate_choice(self, proposal):
@@ -58,15 +55,6 @@ class ConfusionExplorer(ClipWidget):
             wanted = f"[true label, predicted label] below {limit}, or one of {list(self.results)}"
             raise traitlets.TraitError(f"Expected {wanted}. Received: {value!r}.")
         return value
-
-    def list_verdicts(self, row, name):
-        """List each model's verdict on a video: its prediction from the results, its timeline if there is one."""
-        verdicts, fps = [], float(self.videos["fps"].iloc[row])
-        for model, predictions in zip(self.results, self.predictions, strict=True):
-            true, *predicted = predictions.loc[row, ["class_name", "predicted", "probability"]]
-            timeline, options = self.timelines.get(model, {}).get(name), {"true_name": true, "predicted": predicted}
-            verdicts.append(make_verdict(model, timeline, self.classes, fps=fps, **options))
-        return verdicts
 
     def handle_table(self, _content):
         """Reply with every video's true label and each model's prediction, one list a column."""

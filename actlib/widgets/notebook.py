@@ -13,8 +13,8 @@ import numpy as np
 from IPython import get_ipython
 from PIL import Image
 
+from actlib.plots import Figure, escape_name, styled
 from actlib.video import VideoError
-from actlib.widgets.stills import encode, write_lines
 
 
 class NotebookWidget(anywidget.AnyWidget):
@@ -84,6 +84,31 @@ class NotebookWidget(anywidget.AnyWidget):
         if self.comm is not None:
             self.layout.close()  # a widget of its own, which would stay
         super().close()
+
+
+def encode(image, kind, **options) -> bytes:
+    """Turn a picture into the bytes of a file.
+
+    Args:
+        image: of Pillow, or uint8 (H, W, 3).
+        kind: "PNG" or "JPEG".
+        options: those of Pillow's `save`.
+    """
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file := io.BytesIO(), kind, **options)
+    return file.getvalue()
+
+
+@styled
+def write_lines(*lines) -> Figure:
+    """Write lines of text as a figure, for readers without a kernel.
+
+    Args:
+        *lines: texts; long ones are wrapped.
+    """
+    figure = Figure(0.2 + 0.17 * sum(1 + len(line) // 100 for line in lines), alt="; ".join(lines))
+    figure.text(0.01, 0.95, "\n".join(map(escape_name, lines)), wrap=True, va="top", fontsize=8.5)
+    return figure
 
 
 def join_files(*names):

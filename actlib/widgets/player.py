@@ -4,15 +4,13 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import traitlets
 
 from actlib.plots import SIGNS, plot_timeline, show_frames
-from actlib.video import VideoError, probe_video
+from actlib.video import VideoError, probe_video, read_clip
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
-from actlib.widgets.notebook import join_files
-from actlib.widgets.stills import encode, read_sheet
+from actlib.widgets.notebook import encode, join_files
 
 
 class ClipPlayer(ClipWidget):
@@ -48,7 +46,7 @@ class ClipPlayer(ClipWidget):
         super().__init__(videos, timelines=timelines, **traits)
         self.clip = {**self.describe(0), "problem": problem}
         with suppress(VideoError, OSError):
-            self.poster = encode(read_sheet(self.locate(0), 1, size=self._fit(320)), "JPEG", quality=80)
+            self.poster = encode(read_clip(self.locate(0), [0], size=self._fit(320))[0], "JPEG", quality=80)
 
     @traitlets.validate("frame")
     def _validate_frame(self, proposal):
@@ -63,8 +61,8 @@ class ClipPlayer(ClipWidget):
         """Draw six frames with the metadata, and the timelines if there are any."""
         clip = self.clip
         words = (clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"])
-        sheet = read_sheet(self.locate(0), clip["frames"], num_frames=6, size=self._fit(160))
-        figures = [show_frames(np.hsplit(sheet, 6), columns=6, title=" · ".join(filter(None, words)))]
+        frames = self.read_frames(0, 6, self._fit(160))
+        figures = [show_frames(frames, columns=6, title=" · ".join(filter(None, words)))]
         for verdict, timelines in zip(clip["verdicts"], self.timelines.values(), strict=True):
             timeline, title = timelines[clip["name"]], f"{verdict['name'] or 'prediction'}: {verdict['predicted']}"
             label = timeline.classes.index(clip["class_name"]) if clip["class_name"] in timeline.classes else None

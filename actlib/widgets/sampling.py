@@ -5,11 +5,10 @@ import traitlets
 
 from actlib.plots import plot_sampling, show_frames
 from actlib.specs import VGG16
-from actlib.video import make_sampler, read_clip, sample_uniform
+from actlib.video import make_sampler, read_clip
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
-from actlib.widgets.notebook import join_files
+from actlib.widgets.notebook import encode, join_files, write_lines
 from actlib.widgets.player import tabulate_video
-from actlib.widgets.stills import encode, write_lines
 
 STRIDES = {"consecutive": 1, "windows": 8}  # what these rules begin with; the others have none
 TILE = (72, 96)  # (H, W) of a taken frame, pixels
@@ -71,7 +70,7 @@ class SamplingExplorer(ClipWidget):
 
     def draw_still(self):
         """Draw frames from all over the video, below them which are taken in each clip, and the costs."""
-        strip = read_clip(self.locate(0), sample_uniform(self.length, 12), size=(60, 80))
+        strip = self.read_frames(0, 12, (60, 80))
         costs = (f"{name}: {value} ({remark})" for name, value, remark in self.costs)
         taken = plot_sampling({self.rule: self.clips[:12]}, self.length)
         return [show_frames(strip, columns=len(strip)), taken, write_lines(self.summary, *costs)]

@@ -47,17 +47,6 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
     return timelines
 
 
-def name_models(timelines):
-    """Put timelines of one model under an empty name, so that one and several look alike.
-
-    Args:
-        timelines: {name of a video: Timeline}, or {model: {name: Timeline}}, or None, which gives {}.
-    """
-    if not timelines or isinstance(next(iter(timelines.values())), dict):
-        return timelines or {}
-    return {"": timelines}
-
-
 def _choose_lines(probabilities, *, predicted, label=None):
     """Choose (label, role) of the classes worth drawing: "true", "predicted" (and wrong), "other" that rise highest."""
     lead = predicted if label is None else label  # without a truth, the prediction leads
@@ -66,30 +55,30 @@ def _choose_lines(probabilities, *, predicted, label=None):
     return [(each, roles.get(each, "other")) for each in list(dict.fromkeys((lead, predicted, *order)))[:NUM_LINES]]
 
 
-def make_verdict(model, timeline, classes, *, fps, true_name=None, predicted=None):
+def make_verdict(model, timeline, *, fps, true_name=None) -> dict:
     """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
 
     Args:
         model: its name.
-        timeline: Timeline, or None, which has no lines.
-        classes: K names.
+        timeline: Timeline; one without steps has no lines.
         fps: frames a second of the video.
         true_name: its class; where that is none of the classes, `correct` is None.
-        predicted: (label, probability); None for the timeline's own.
 
     Returns:
         A dict of name, predicted, probability (0..1), correct, frames and lines: dicts of name, role and values.
     """
-    if predicted is None:
-        pooled = np.mean(timeline.probabilities, axis=0) if timeline.pooled is None else timeline.pooled
-        predicted = np.argmax(pooled), np.max(pooled)
-    label, best = classes.index(true_name) if true_name in classes else None, int(predicted[0])
-    verdict = {"name": model, "predicted": str(classes[best]), "probability": float(predicted[1])}
-    verdict |= {"correct": None if label is None else label == best, "frames": [], "lines": []}
-    if timeline is not None:
-        probabilities = np.round(np.asarray(timeline.probabilities, np.float64), 4)
-        verdict["frames"] = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
-        for each, role in _choose_lines(probabilities, label=label, predicted=best):
-            line = {"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()}
-            verdict["lines"].append(line)
-    return verdict
+    classes, probabilities = list(timeline.classes), np.round(np.asarray(timeline.probabilities, np.float64), 4)
+    pooled = probabilities.mean(axis=0) if timeline.pooled is None else timeline.pooled
+    best, label = int(np.argmax(pooled)), classes.index(true_name) if true_name in classes else None
+    chosen = _choose_lines(probabilities, predicted=best, label=label) if len(probabilities) else []
+    return {
+        "name": model,
+        "predicted": str(classes[best]),
+        "probability": float(pooled[best]),
+        "correct": None if label is None else label == best,
+        "frames": np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist(),
+        "lines": [
+            {"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()}
+            for each, role in chosen
+        ],
+    }

@@ -40,7 +40,7 @@ many.attrs = videos.attrs
 explorer = ConfusionExplorer(results, many)
 explorer
 """
-STATE = "print(explorer.cell, explorer.selected, explorer.listed)"
+STATE = "print(explorer.cell, explorer.selected)"
 
 
 def open_explorer(open_notebook, *cells, **options):
@@ -61,6 +61,8 @@ def test_a_cell_lists_and_plays(open_notebook, videos):
     heading = explorer.locator(".heading")
     assert heading.inner_text() == "StandUp predicted as Wave: 3 of 4 videos, worst first"
     assert explorer.locator(".cell").count() == 3
+    sure = [float(text.split()[-1]) for text in explorer.locator(".cell .actlib-verdict").all_inner_texts()]
+    assert len(sure) == 3 and sure == sorted(sure, reverse=True)
     explorer.locator(".cell").nth(1).click()
     wait_until(page, "the clip to play", lambda: read_frame(explorer), lambda number: number > 3)
     page.keyboard.press("Escape")
