@@ -144,8 +144,7 @@ def _find_sample():
 
 def _find_videos():
     from actlib.dataset.ucf101 import SUFFIXES
-    from actlib.download import ucf101_folder
-    from actlib.download.completeness import list_official
+    from actlib.download.ucf101 import list_official, ucf101_folder
 
     folder = paths.data_folder_setting() or ucf101_folder()
     own = folder.resolve() != ucf101_folder().resolve()  # a folder of the user's, into which nothing is fetched

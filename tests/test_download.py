@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from actlib.__main__ import app
 from actlib.download import fetch, fetch_lists, fetch_ucf101, sources
-from actlib.download.completeness import check_videos, choose_classes, list_official
 from actlib.download.transfer import DownloadError
+from actlib.download.ucf101 import check_videos, choose_classes, list_official
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 # As in UCF-101: one class whose files are spelt otherwise than its folder, and one name that is part of another.

@@ -1,15 +1,14 @@
 """UCF-101, its official lists and ImageNet's VGG-16: fetched, resumed, checked, and never half taken for whole.
 
 =============== ==============================================================================================
-`fetching`      UCF-101 by class, its lists, and `fetch`, which the command line calls
+`ucf101`        UCF-101 by class, its lists, a check of what is on disk; `fetch`, which the command line calls
 `pretrained`    ImageNet's VGG-16 from Keras' or torchvision's file, with the preprocessing it wants
-`completeness`  what the lists name, and what of it is on disk and can be read
 `sources`       addresses, checksums, locks
 `transfer`      one file over HTTP: whole, or gone on with
 `archives`      ZIP, TAR, RAR, folder, here or (ZIP) on a server in parts
 =============== ==============================================================================================
 """
 
-from actlib.download.fetching import fetch, fetch_lists, fetch_ucf101, ucf101_folder
 from actlib.download.pretrained import fetch_vgg16
 from actlib.download.transfer import DownloadError
+from actlib.download.ucf101 import fetch, fetch_lists, fetch_ucf101, ucf101_folder

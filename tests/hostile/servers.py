@@ -14,9 +14,9 @@ from loopback import Clock, serve
 from actlib import checkpoints, run, specs
 from actlib.download import fetch_lists, fetch_vgg16, transfer
 from actlib.download.archives import open_archive, unpack
-from actlib.download.fetching import LIST_NAMES
 from actlib.download.pretrained import FIRST_FILTERS
 from actlib.download.transfer import DownloadError, ask_server, download
+from actlib.download.ucf101 import LIST_NAMES
 from hostile.judging import judge
 
 CONTENT = bytes(range(256)) * 512  # 128 kB
