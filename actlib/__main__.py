@@ -88,9 +88,7 @@ def fuse(
     data: Data = None,
     weights: Annotated[tuple[float, float] | None, typer.Option(help="Besides 1 1 and 1 2.")] = None,
     choose_on: Annotated[Literal["validation"] | None, typer.Option(help="Choose weights, too.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where results.json goes; else fused/ in the second's folder.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of results.json; else fused/ in the second run's.")] = None,
 ):
     """Fuse two models' predictions of each test video, with weights side by side."""
     experiments, evaluation, folder = _load("experiment"), _load("evaluation"), data or _load("sample").data_folder()

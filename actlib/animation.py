@@ -110,14 +110,9 @@ def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, 
     num_rare = num_colors // 8
     damped = colors.repeat(np.ceil(np.sqrt(counts)).astype(int), axis=0)
     damped = Image.fromarray(damped[None, :: 1 + len(damped) // 60_000])  # they are in order: each keeps its share
-    common = damped.quantize(num_colors - num_rare - len(reserved), method=Image.Quantize.MEDIANCUT, kmeans=600)
-    palette = [*reserved, *np.reshape(common.getpalette(), (-1, 3)).tolist()]
-    nearest = np.asarray(Image.fromarray(colors[None]).quantize(palette=_palette_image(palette), dither=0))[0]
-    distance = np.linalg.norm(np.subtract(colors, np.array(palette)[nearest], dtype=np.float32), axis=1)
-    for _ in range(num_rare):
-        farthest = colors[distance.argmax()]
-        palette.append(farthest.tolist())
-        distance = np.minimum(distance, np.linalg.norm(np.subtract(colors, farthest, dtype=np.float32), axis=1))
+    common = damped.quantize(num_colors - num_rare - len(reserved), Image.Quantize.MEDIANCUT, kmeans=600)
+    rare = Image.fromarray(colors[None]).quantize(num_rare, Image.Quantize.MAXCOVERAGE)
+    palette = [*reserved, *np.reshape([*common.getpalette(), *rare.getpalette()], (-1, 3)).tolist()]
     palette = np.array(palette)
     for color in reserved:  # Pillow rounds down to multiples of 4 before it compares: none may be so near
         palette[np.abs(palette - color).max(axis=1) < 9] = color

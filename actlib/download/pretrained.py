@@ -69,16 +69,13 @@ def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
 
 def _check_vgg16(weights, source, spec=VGG16) -> str:
     """Return "keras" or "torchvision"; raise ValueError if weights are not VGG-16's or prepared for the other one."""
-    try:
-        checkpoints.check_weights(_list_shapes(spec), weights)
-        mean, std = weights["preprocess/mean"], weights["preprocess/std"]
-        declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
-        values = _recognise_family(weights)
-        if not declared or values not in (None, *declared):
-            found = f"mean {mean}, std {std} and the values of {values or 'another training'}"
-            raise ValueError(f"Expected weights with the preprocessing they were trained with, RGB. Received: {found}.")
-    except ValueError as error:
-        raise ValueError(f"{error} This is {source}. {ADVICE}") from error
+    checkpoints.check_weights(_list_shapes(spec), weights, source=source)
+    mean, std = weights["preprocess/mean"], weights["preprocess/std"]
+    declared = [name for name, numbers in FAMILIES.items() if np.allclose((mean, std), numbers, atol=0.01)]
+    values = _recognise_family(weights)
+    if not declared or values not in (None, *declared):
+        found = f"mean {mean}, std {std} and the values of {values or 'another training'} in {source}"
+        raise ValueError(f"Expected weights with the preprocessing they were trained with. Received: {found}. {ADVICE}")
     return declared[0]
 
 

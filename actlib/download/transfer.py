@@ -132,10 +132,8 @@ def check_disk(folder, needed) -> int:
     """
     free = count_free_bytes(folder)
     if needed > free:
-        raise DownloadError(
-            f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}. "
-            "Free some space, or choose a folder on another disk with --to."
-        )
+        found = f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}."
+        raise DownloadError(f"{found} Free some space, or choose a folder on another disk with --to.")
     return free
 
 
