@@ -36,9 +36,9 @@ quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_marku
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
-@app.command()
+@app.command("train")
 @take_options(TrainOptions)
-def train(**options):
+def _train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     options, experiments = TrainOptions(**options), _load("experiment")
     experiment = _choose(options, [f"training.num_epochs={options.epochs}"] if options.epochs else [])
@@ -54,9 +54,9 @@ def train(**options):
     say(f"Next: python -m actlib evaluate {shlex.join(words)}")
 
 
-@app.command()
+@app.command("extract")
 @take_options(ExtractOptions)
-def extract(**options):
+def _extract(**options):
     """Decode videos, and convolve them where the preset keeps the convolutions frozen, before anything is trained."""
     options = ExtractOptions(**options)
     number, _, count = options.shard.partition("/")
@@ -66,9 +66,9 @@ def extract(**options):
     typer.echo(f"The {cache.kind} of {len(cache)} videos are in {cache.folder}")
 
 
-@app.command()
+@app.command("evaluate")
 @take_options(EvaluateOptions)
-def evaluate(**options):
+def _evaluate(**options):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
     options, experiments, found = EvaluateOptions(**options), _load("experiment"), {}
     choices = {name: getattr(options, name) for name in ("framework", "control", "limit", "allow_leakage")}
@@ -82,8 +82,8 @@ def evaluate(**options):
         typer.echo(_load("evaluation").average_splits(found).to_string())
 
 
-@app.command()
-def fuse(
+@app.command("fuse")
+def _fuse(
     runs: Annotated[tuple[Path, Path], typer.Option(help="Two runs of train, of frames and of flow, say.")],
     data: Data = None,
     weights: Annotated[tuple[float, float] | None, typer.Option(help="Besides 1 1 and 1 2.")] = None,
@@ -103,8 +103,8 @@ def fuse(
     typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 
 
-@app.command()
-def annotate(
+@app.command("annotate")
+def _annotate(
     video: Annotated[Path, typer.Argument(help="Any video.")],
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint, or the run's folder.")],
     out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")],
@@ -119,8 +119,8 @@ def annotate(
     typer.echo(f"Written to {film.path}")
 
 
-@app.command()
-def fetch(
+@app.command("fetch")
+def _fetch(
     what: Annotated[Literal["ucf101", "lists", "vgg16"], typer.Argument(help="ucf101, lists or vgg16.")],
     classes: Annotated[str, typer.Option(help="seven, all, or names with commas between.")] = "seven",
     source: Annotated[str | None, typer.Option("--from", help="A file, a folder or an address instead.")] = None,
@@ -133,8 +133,8 @@ def fetch(
     typer.echo(_load("download").fetch(what, classes=classes, **options))
 
 
-@app.command()
-def doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
+@app.command("doctor")
+def _doctor(frameworks: Annotated[bool, typer.Option(help="Import both frameworks and ask them for a GPU.")] = False):
     """Tell what is there, what is missing, and the line to type next."""
     typer.echo(_load("doctor").doctor(ask_frameworks=frameworks))
 

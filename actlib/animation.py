@@ -48,7 +48,7 @@ def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4) -> displa
     titled = [[np.concatenate([_draw_title(name, frame), frame]) for frame in clip] for name, clip in clips.items()]
     film = [tile(frames, columns=min(columns, len(clips)), gap=6) for frames in zip(*titled, strict=True)]
     png = _encode_to_fit(film, Path("clips.png"), fps=fps, max_bytes=500_000, reserved=[(255, 255, 255)])
-    return display.Image(data=png, format="png", alt=f"Moving: {', '.join(clips)}")
+    return display.Image(data=png, format="png", alt=f"Animation: {', '.join(clips)}")
 
 
 def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, reserved=()) -> Path:

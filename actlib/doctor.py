@@ -19,7 +19,7 @@ PACKAGES = ("numpy", "av", "pandas", "matplotlib", "jupyterlab", "ipywidgets", "
 FRAMEWORKS = {"Keras": ("keras",), "PyTorch": ("torch",), "TensorFlow": ("tensorflow", "tensorflow-cpu")}
 MUST_EXIST = ("ACTLIB_DATA", "ACTLIB_WEIGHTS", "ACTLIB_REAL_DATA")  # other folders are made when they are needed
 RAR_TOOLS = ("unrar", "unar", "7z", "7zz", "bsdtar")
-ROOM = 2_000_000_000  # bytes: seven classes, ImageNet's weights and the features kept of them
+ROOM = 2_000_000_000  # bytes: seven classes, ImageNet's weights and the cache of their features
 ASK_TORCH = "from torch import accelerator as a; print(a.is_available() and a.current_accelerator() or 'none')"
 
 

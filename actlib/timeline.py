@@ -187,5 +187,5 @@ def _slide_windows(frames, length, stride):
             yield np.stack(window), slice(length - fresh, length)
             fresh, due = 0, stride
     if fresh:
-        held = [window[-1]] * (length - len(window))
-        yield np.stack([*window, *held]), slice(len(window) - fresh, len(window))
+        padding = [window[-1]] * (length - len(window))
+        yield np.stack([*window, *padding]), slice(len(window) - fresh, len(window))

@@ -61,7 +61,7 @@ def test_paper_stays_white_beside_what_is_nearly_white():
 
 def test_an_animation_is_described():
     data, metadata = animate_clips({"red": slide_square()})._repr_mimebundle_()
-    assert set(data) == {"image/png"} and metadata["image/png"]["alt"] == "Moving: red"
+    assert set(data) == {"image/png"} and metadata["image/png"]["alt"] == "Animation: red"
 
 
 def test_a_long_name_is_fitted():

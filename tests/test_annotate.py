@@ -12,7 +12,7 @@ from PIL import Image
 
 from actlib.animation import write_animation
 from actlib.annotate import Panel, annotate_video, fit_frame, join_videos
-from actlib.annotate.films import _hold_steps
+from actlib.annotate.films import _fill_forward
 from actlib.annotate.panel import COLORS
 from actlib.evaluation import NONE_OF_THESE
 from actlib.plots import fit_text, load_font
@@ -59,10 +59,10 @@ def test_fit_frame_keeps_the_shape():
     assert not fitted[:, :20].any()
 
 
-def test_steps_are_held_from_their_moment():
+def test_steps_are_filled_forward_from_their_moment():
     steps = (Step(seconds, np.array([seconds])) for seconds in (0.1, 0.3, 0.5))
-    held = _hold_steps(steps, 10)
-    assert [float(next(held)[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
+    filled = _fill_forward(steps, 10)
+    assert [float(next(filled)[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
 
 
 def draw_panel(correct, *, predicted="Dark", classes=CLASSES, width=320, index=30):

@@ -297,7 +297,7 @@ def test_a_wrong_shard_is_told(data, shard):
 
 def test_help_names_every_option_and_its_default():
     for command in command_line.app.registered_commands:
-        text = call(command.callback.__name__, "--help").output
+        text = call(command.name, "--help").output
         assert command.callback.__doc__.split(":")[0].split()[0] in text
     text = call("train", "--help").output
     assert all(f"--{name.replace('_', '-')}" in text for name in asdict(command_line.TrainOptions(out="x")))

@@ -90,7 +90,7 @@ def test_small_confusion_writes_every_number():
     for (row, column), count in np.ndenumerate(results.confusion):
         assert (written.get((row + 0.5, column + 0.5)) or "0") == str(count)
     assert f"{results.per_class.recall.iloc[0]:.0%} of 43 found" in texts_of(picture)
-    assert f"{np.trace(results.confusion)} of 300 videos right" in picture.alt
+    assert f"{np.trace(results.confusion)} of 300 videos correct" in picture.alt
     pair = results.most_confused(1).iloc[0]
     assert f"{pair.true_class} taken for {pair.predicted_class}" in picture.alt
 
@@ -162,7 +162,7 @@ def test_timeline_names_the_true_class_and_compares_each_frame(classes):
     figure = check(plots.plot_timeline(probabilities, classes, label=3, title="clip"))
     strips = {bars.get_label(): [bar.get_center()[0] for bar in bars] for bars in figure.axes[0].containers}
     right = probabilities.argmax(axis=1) == 3
-    assert [list(np.round(strips[name])) for name in ("✓ right", "✗ wrong")] == [
+    assert [list(np.round(strips[name])) for name in ("✓ correct", "✗ wrong")] == [
         list(1 + np.flatnonzero(chosen)) for chosen in (right, ~right)
     ]
     assert f"{classes[3]} (true)" in texts_of(figure)

@@ -409,17 +409,17 @@ def test_confusion_refuses_what_does_not_belong_together(videos):
 
 def test_sampling_follows_its_traits(videos, ask):
     explorer = SamplingExplorer(videos.iloc[0], num_frames=4)
-    np.testing.assert_array_equal(explorer.clips, sample_uniform(NUM_FRAMES, 4)[None])
+    np.testing.assert_array_equal(np.array(explorer.taken), sample_uniform(NUM_FRAMES, 4)[None])
     explorer.rule, explorer.num_frames, explorer.stride = "windows", 16, 4
-    assert explorer.clips[:, 0].tolist() == [0, 4, 8] and explorer.clips[-1, -1] == NUM_FRAMES - 1
+    assert np.array(explorer.taken)[:, 0].tolist() == [0, 4, 8] and np.array(explorer.taken)[-1, -1] == NUM_FRAMES - 1
     explorer.rule = "consecutive"
-    assert explorer.stride == 1 and np.ptp(explorer.clips) == 15
+    assert explorer.stride == 1 and np.ptp(np.array(explorer.taken)) == 15
     explorer.rule = "segments"
-    before = explorer.clips
+    before = np.array(explorer.taken)
     explorer.seed = 1
-    assert (explorer.clips != before).any()
+    assert (np.array(explorer.taken) != before).any()
     content, (sheet,) = ask(explorer, "frames", clip=0)
-    assert content["frames"] == explorer.clips[0].tolist()
+    assert content["frames"] == np.array(explorer.taken)[0].tolist()
     assert Image.open(io.BytesIO(sheet)).size == (16 * 96, 72)
 
 
@@ -429,7 +429,7 @@ def test_costs_count_what_is_taken():
     assert costs["reading"] == ("21 frames", "decoded, up to the last that is taken")
     assert costs["pixels"][0] == f"{6 * 224 * 224 * 3 / 2**20:.1f} MB"
     assert costs["arithmetic of vgg16"][0] == "184 GFLOP" and costs["arithmetic of vgg16"][1].startswith("30.7 a frame")
-    assert costs["features kept"][0] == f"{4 * 512 * 7 * 7 * 2 / 2**20:.2f} MB"
+    assert costs["features cached"][0] == f"{4 * 512 * 7 * 7 * 2 / 2**20:.2f} MB"
     assert costs["time covered"] == ("0.84 s", "of 1.20 s; at most 0.40 s between two frames")
 
 
@@ -461,7 +461,7 @@ def test_the_rules_in_the_browser_are_those_of_the_library():
 def test_each_rule_is_taken_and_described(videos, rule):
     explorer = SamplingExplorer(videos.iloc[0], rule=rule, num_frames=5, stride=3)
     sampler = make_sampler(rule, 5, stride=3 if rule in STRIDES else None)
-    np.testing.assert_array_equal(explorer.clips, sampler(NUM_FRAMES, np.random.default_rng(0)))
+    np.testing.assert_array_equal(np.array(explorer.taken), sampler(NUM_FRAMES, np.random.default_rng(0)))
     assert "5" in explorer.summary and "{" not in explorer.summary
 
 
@@ -613,7 +613,7 @@ def test_long_lines_are_wrapped():
 def test_the_frames_that_are_taken_stand_in_the_picture(videos):
     explorer = SamplingExplorer(videos.iloc[0], rule="windows", num_frames=8)
     strip, taken, costs = explorer.draw_still()
-    assert [line.get_xdata().tolist() for line in taken.axes[0].lines] == explorer.clips.tolist()
+    assert [line.get_xdata().tolist() for line in taken.axes[0].lines] == np.array(explorer.taken).tolist()
     assert explorer.summary in costs.alt and "GFLOP" in costs.alt and "12" in strip.alt
 
 

@@ -122,17 +122,17 @@ def _draw_frames(stream, model, *, truth, window, labels):
     note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
     panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
     frames = stream_frames(stream, size=(height, width))
-    held = _hold_steps(predict_steps(stream, model, window=window), stream.fps)
-    for index, (frame, probabilities) in enumerate(zip(frames, held, strict=False)):
+    filled = _fill_forward(predict_steps(stream, model, window=window), stream.fps)
+    for index, (frame, probabilities) in enumerate(zip(frames, filled, strict=False)):
         best = int(probabilities.argmax())
         labels.append(model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE)
         picture = ImageOps.pad(Image.fromarray(frame), (canvas, height), color=NIGHT)
         yield np.concatenate([picture, panel.draw(index, probabilities, labels[-1])])
 
 
-def _hold_steps(steps, fps):
-    """Probabilities (K,) of each frame, without end: those of a step hold from its moment on until the next."""
-    current = upcoming = next(steps)  # before the first, the first holds
+def _fill_forward(steps, fps):
+    """Probabilities (K,) of each frame, without end: those of the last step; of the first before it."""
+    current = upcoming = next(steps)
     for frame in itertools.count():
         while upcoming and upcoming.seconds <= (frame + 0.5) / fps + 1e-9:
             current, upcoming = upcoming, next(steps, None)

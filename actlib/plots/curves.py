@@ -52,7 +52,7 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
     axis.plot(frames, np.delete(probabilities, named, axis=1), color=FAINT, linewidth=1)
     names = [f"{classes[index]}{' (true)' * (index == label)}" for index in named]
     sns.lineplot(pd.DataFrame(probabilities[:, named], frames, names), dashes=False, ax=axis)
-    for correct, name in ((True, "right"), (False, "wrong")) if label is not None else ():
+    for correct, name in ((True, "correct"), (False, "wrong")) if label is not None else ():
         chosen = frames[(predicted == label) == correct]
         axis.bar(chosen, 0.06, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
     axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
@@ -63,7 +63,7 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
 
 @styled
 def plot_reliability(tables, *, title: str | None = None) -> Figure:
-    """Show how often a model is right when it is so sure, on the diagonal it can be believed; and how often it is so.
+    """Draw a reliability diagram, accuracy over confidence (on the diagonal: calibrated), and how often each occurs.
 
     Args:
         tables: what ``evaluation.reliability_table`` gives, or name -> such a table.
@@ -73,16 +73,15 @@ def plot_reliability(tables, *, title: str | None = None) -> Figure:
     figure = Figure(3.6, alt=f"Reliability diagram {', '.join(tables)}", title=title)
     axis, counts = figure.subplots(1, 2, width_ratios=(1, 1.1))
     axis.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1.2)
-    axis.text(0.04, 0.97, "more often right than it says", fontsize=7.5, color=MUTED, va="top")
-    axis.text(0.99, 0.03, "less often right than it says", fontsize=7.5, color=MUTED, ha="right")
+    axis.text(0.04, 0.97, "underconfident", fontsize=7.5, color=MUTED, va="top")
+    axis.text(0.99, 0.03, "overconfident", fontsize=7.5, color=MUTED, ha="right")
     options = {"x": "confidence", "hue": "model" if len(tables) > 1 else None}
     sns.lineplot(table, y="accuracy", marker="o", legend=False, ax=axis, **options)
     bars = {"weights": "videos", "bins": [*next(iter(tables.values()))["low"], 1.0], "multiple": "dodge", "shrink": 0.8}
     middles = table.assign(confidence=(table["low"] + table["high"]) / 2)
     sns.histplot(middles, alpha=1, ax=counts, **options, **bars)
-    labels = {"xlabel": "mean probability of the predicted class", "ylabel": "share of predictions that are right"}
-    axis.set(xlim=(0, 1.03), ylim=(-0.02, 1.03), aspect="equal", **labels)
-    counts.set(xlim=(0, 1.02), xlabel="probability of the predicted class", ylabel="videos")
+    axis.set(xlim=(0, 1.03), ylim=(-0.02, 1.03), aspect="equal")
+    counts.set(xlim=(0, 1.02), ylabel="videos")
     for each in (axis.xaxis, axis.yaxis, counts.xaxis):
         each.set_major_formatter(PERCENT)
     return figure

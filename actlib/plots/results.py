@@ -23,9 +23,9 @@ def plot_confusion(results: Results, *, title: str | None = None) -> Figure:
 
     Args:
         results: of one model.
-        title: a heading; by default the number of right videos.
+        title: a heading; by default the number of correct videos.
     """
-    title = title or f"{np.trace(results.confusion):,} of {results.video.count:,} videos right"
+    title = title or f"{np.trace(results.confusion):,} of {results.video.count:,} videos correct"
     names, pairs = [escape_name(name) for name in results.classes], results.most_confused(12)
     pairs = pairs.assign(pair=pairs["true_class"].str.cat(pairs["predicted_class"], " → ").map(escape_name))
     worst = "; ".join(pairs["pair"][:3]).replace(" → ", " taken for ")

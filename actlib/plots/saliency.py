@@ -1,4 +1,4 @@
-"""Figures of what a model has learnt: where it looks, what it keeps, what it adds up, which clips are alike to it."""
+"""Figures of what a model has learnt: filters, Grad-CAM, contributions, LSTM states, maps of clips."""
 
 import matplotlib
 import numpy as np

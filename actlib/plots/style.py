@@ -97,7 +97,7 @@ def fit_text(text: str, font, width: float) -> str:
 class Figure(matplotlib.figure.Figure):
     """A matplotlib figure that shows itself once in a notebook, with a text for those who cannot see it.
 
-    It needs no ``plt.show``: it is displayed where it is a cell's last value, and kept with ``figure.savefig(path)``.
+    It needs no ``plt.show``: it is displayed where it is a cell's last value, and saved with ``figure.savefig(path)``.
 
     Args:
         height: inches; the width is the same for all figures.

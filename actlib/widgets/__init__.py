@@ -1,6 +1,6 @@
 """Players and explorers for notebooks: each a Python class with its .js and .css beside it.
 
-ClipPlayer         one video, frame by frame, with what a model says in step
+ClipPlayer         one video, frame by frame, with what a model predicts in step
 ClipBrowser        the whole data set: filters, search, thumbnails
 ConfusionExplorer  from a cell of the confusion matrix to the videos in it
 TrainingMonitor    live curves, time left, a Stop button

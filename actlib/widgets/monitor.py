@@ -49,7 +49,7 @@ class TrainingMonitor(NotebookWidget):
 
     def __init__(self, *, title="", **traits):
         super().__init__(title=title, **traits)
-        self._running, self._handle = False, None  # handle: where it is displayed
+        self._done, self._handle = math.inf, None  # batches of the training that runs; where it is displayed
         self._in_notebook = hasattr(get_ipython(), "kernel")
 
     def handle_stop(self, _content):
@@ -59,7 +59,7 @@ class TrainingMonitor(NotebookWidget):
 
     def on_batch(self, done, total, loss):
         """Record the loss of a batch: the number `done` of `total` in all epochs, if no early stop comes."""
-        if not self._running or done <= self._done:
+        if done <= self._done:
             self._restart(done)
         self._done = done
         if math.isfinite(loss):
@@ -80,8 +80,7 @@ class TrainingMonitor(NotebookWidget):
         if self.state in ENDED:
             self.stop = False
         self._started, self._first, self._updated = time.monotonic(), done - 1, 0.0  # a resumed training begins late
-        self._running, self._trail = True, []
-        self.history, self.state = [], "stopping" if self.stop else "training"
+        self._trail, self.history, self.state = [], [], "stopping" if self.stop else "training"
         if self._in_notebook:
             if self._handle is None:
                 self._ipython_display_()
@@ -97,8 +96,8 @@ class TrainingMonitor(NotebookWidget):
     def _end(self, result=None):
         """The cell that trained has ended: say so, and leave the finished curves as its picture."""
         get_ipython().events.unregister("post_run_cell", self._end)
-        self._running = False
         self._update()
+        self._done = math.inf  # another training begins anew
         self.state = "stopped" if self.stop or getattr(result, "error_in_exec", None) else "finished"
         if self._handle is not None and self.comm is not None:
             data, metadata = self._repr_mimebundle_()

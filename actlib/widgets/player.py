@@ -1,4 +1,4 @@
-"""ClipPlayer: plays any video that the library reads, frame by frame if need be, with what a model says in step."""
+"""ClipPlayer: plays any video that the library reads, frame by frame if need be, with what a model predicts in step."""
 
 import os
 from contextlib import suppress

@@ -3,7 +3,7 @@
 const RULE_NAMES = {
   uniform: "Uniform",
   segments: "Random per segment",
-  consecutive: "In a row",
+  consecutive: "Consecutive",
   windows: "Sliding windows",
 };
 const RANDOM = ["segments", "consecutive"];
@@ -69,15 +69,15 @@ function render({ model, el }) {
     markFrame(stage.engine.frame);
   };
   const drawTile = (frame, index, frames, url) => {
-    const held = frames[index - 1] === frame;
+    const repeated = frames[index - 1] === frame;
     const at = `${(100 * index) / Math.max(1, frames.length - 1)}% 0 / ${100 * frames.length}% 100%`;
-    const label = held ? `frame ${frame}, held` : `frame ${frame}`;
-    const properties = { class: `tile${held ? " held" : ""}`, "data-frame": frame, title: label, "aria-label": label };
+    const label = repeated ? `frame ${frame}, repeated` : `frame ${frame}`;
+    const properties = { class: `tile${repeated ? " repeated" : ""}`, "data-frame": frame, title: label, "aria-label": label };
     return make(
       "button",
       { type: "button", ...properties, onclick: () => stage.engine.seek(frame) },
       make("div", { class: "picture", style: `background:url("${url}") ${at}` }),
-      make("span", {}, held ? "held" : frame),
+      make("span", {}, repeated ? "repeated" : frame),
     );
   };
   const drawCosts = () => {

@@ -47,11 +47,6 @@ class SamplingExplorer(ClipWidget):
         self.observe(self._choose, ["rule", "num_frames", "stride", "seed"])
         self._choose()
 
-    @property
-    def clips(self):
-        """Frames of each clip, int64 (M, T)."""
-        return np.array(self.taken, np.int64)
-
     def _choose(self, change=None):
         if change and change["name"] == "rule":
             self.stride = STRIDES.get(self.rule, self.stride)
@@ -70,10 +65,9 @@ class SamplingExplorer(ClipWidget):
 
     def draw_still(self):
         """Draw frames from all over the video, below them which are taken in each clip, and the costs."""
-        strip = self.read_frames(0, 12, (60, 80))
         costs = (f"{name}: {value} ({remark})" for name, value, remark in self.costs)
-        taken = plot_sampling({self.rule: self.clips[:12]}, self.length)
-        return [show_frames(strip, columns=len(strip)), taken, write_lines(self.summary, *costs)]
+        taken = plot_sampling({self.rule: np.array(self.taken[:12])}, self.length)
+        return [show_frames(self.read_frames(0, 12, (60, 80)), columns=12), taken, write_lines(self.summary, *costs)]
 
     def __repr__(self):
         return f"SamplingExplorer: {self.summary or self.problem}"
@@ -83,8 +77,8 @@ def _describe_rule(rule, clips, num_video_frames, *, stride):
     """Say in a sentence what a rule took: `clips`, int (M, T), of a video of F frames."""
     pace = "in a row" if stride == 1 else f"one every {stride}"
     sentence = RULES[rule].format(M=len(clips), T=clips.shape[1], stride=stride, pace=pace)
-    held = clips.size - sum(len(np.unique(clip)) for clip in clips)
-    return sentence + (f" The video has {num_video_frames} frames: {held} are taken twice." if held else "")
+    repeated = clips.size - sum(len(np.unique(clip)) for clip in clips)
+    return sentence + (f" The video has {num_video_frames} frames: {repeated} are taken twice." if repeated else "")
 
 
 def _count_operations(spec):
@@ -110,13 +104,13 @@ def list_costs(clips, num_video_frames, *, fps):
     (num_clips, length), size, different = clips.shape, VGG16.size, len(np.unique(clips))
     operations, features = _count_operations(VGG16) / 1e9, different * VGG16.num_features * 2 / 2**20  # GFLOP, MB
     where = f"in {num_clips} clip{'s' * (num_clips > 1)} of {length}"
-    kept = "no less if frames repeat, unless features are kept"
+    cached = "no less if frames repeat, unless features are cached"
     gap = f"at most {np.diff(clips).max() / fps:.2f} s between two frames" if length > 1 else "one frame knows no order"
     return [
         ("frames taken", f"{clips.size}", f"{different} different ones of {num_video_frames}, {where}"),
         ("reading", f"{clips.max() + 1} frames", "decoded, up to the last that is taken"),
         ("pixels", f"{clips.size * size**2 * 3 / 2**20:.1f} MB", f"uint8, {size} × {size}; four times that as float32"),
-        (f"arithmetic of {VGG16.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {kept}"),
-        ("features kept", f"{features:.2f} MB", f"float16, each of {different} frames convolved once, for all epochs"),
+        (f"arithmetic of {VGG16.name}", f"{clips.size * operations:,.0f} GFLOP", f"{operations:.1f} a frame; {cached}"),
+        ("features cached", f"{features:.2f} MB", f"float16, {different} frames convolved once for all epochs"),
         ("time covered", f"{(np.ptp(clips) + 1) / fps:.2f} s", f"of {num_video_frames / fps:.2f} s; {gap}"),
     ]

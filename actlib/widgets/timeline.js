@@ -1,4 +1,4 @@
-// The probability timeline: what the model says at each frame, in step with the picture; a click seeks.
+// The probability timeline: what the model predicts at each frame, in step with the picture; a click seeks.
 
 const ROLES = { true: "the true class", predicted: "predicted, wrong", other: "" }; // drawn last to first
 

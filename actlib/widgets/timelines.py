@@ -1,4 +1,4 @@
-"""What a model says at each frame of a video: logits of clips -> one line a class, to be seen beside the picture."""
+"""What a model predicts at each frame of a video: logits of clips -> one line a class, shown beside the picture."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
         clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
         videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
         classes: K names.
-        readout: how the steps of a clip become one answer, as for `evaluate`: its verdict is the timeline's too.
+        readout: how the steps of a clip become one prediction, as for `evaluate`: its verdict is the timeline's too.
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
 
     Returns:
