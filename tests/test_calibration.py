@@ -21,10 +21,10 @@ def make_logits(*, sharpness=1.0, count=4000, seed=0):
 def test_temperature_undoes_what_made_logits_too_sharp(sharpness):
     logits, labels = make_logits(sharpness=sharpness)
     probabilities = evaluation.softmax(logits)
-    temperature = calibration.fit_temperature(probabilities, labels)
+    temperature = calibration._fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(sharpness, rel=0.06)
     calibrated = calibration.apply_temperature(probabilities, temperature)
-    assert calibration.expected_calibration_error(calibrated, labels) < 0.02
+    assert calibration._expected_calibration_error(calibrated, labels) < 0.02
     np.testing.assert_array_equal(calibrated.argmax(axis=1), probabilities.argmax(axis=1))
 
 
@@ -36,7 +36,7 @@ def test_a_temperature_of_probabilities_divides_their_logits():
 
 def test_all_correct_does_not_sharpen_without_end():
     logits = np.eye(4)[np.arange(40) % 4] * 2
-    temperature = calibration.fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
+    temperature = calibration._fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
     confidence = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
     np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-4)  # Laplace's rule for 40 of 40
 
@@ -48,7 +48,7 @@ def test_reliability_by_hand():
     assert table["accuracy"].iloc[[2, 4]].tolist() == [1.0, 0.5]
     assert table["confidence"].iloc[[2, 4]].tolist() == pytest.approx([0.55, 0.93])
     assert table["accuracy"].isna().tolist() == [True, True, False, True, False]
-    error = calibration.expected_calibration_error(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
+    error = calibration._expected_calibration_error(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
     assert error == pytest.approx((0.45 * 2 + 0.43 * 2) / 4)
     on_edges = calibration.reliability_table([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], [0, 0, 0], num_bins=4)
     assert on_edges["videos"].tolist() == [0, 1, 1, 1]  # a bin has its upper edge
@@ -58,7 +58,7 @@ def test_reliability_by_hand():
 def test_threshold_keeps_its_share_of_correct_predictions_and_refuses_strangers(keep):
     logits, labels = make_logits(count=500)
     probabilities = evaluation.softmax(logits)
-    threshold = calibration.choose_threshold(probabilities, labels, keep=keep)
+    threshold = calibration._choose_threshold(probabilities, labels, keep)
     correct = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
     assert keep <= (correct >= threshold).mean() <= keep + 0.02
     strangers = evaluation.softmax(0.1 * logits)  # a model that knows nothing of them
@@ -66,7 +66,7 @@ def test_threshold_keeps_its_share_of_correct_predictions_and_refuses_strangers(
 
 
 def test_no_correct_prediction_gives_no_threshold():
-    assert calibration.choose_threshold(np.array([[0.9, 0.1]]), [1]) == 0.0
+    assert calibration._choose_threshold(np.array([[0.9, 0.1]]), [1], 0.95) == 0.0
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 3.0])
@@ -77,7 +77,7 @@ def test_calibrate_fits_temperature_and_a_threshold_of_calibrated_probabilities(
     found = calibration.calibrate(results, keep=0.9)
     assert found.temperature == pytest.approx(sharpness, rel=0.1) and found.num_videos == 800
     expected = [
-        calibration.expected_calibration_error(each, labels)
+        calibration._expected_calibration_error(each, labels)
         for each in (results.probabilities, evaluation.softmax(logits / found.temperature))
     ]
     assert [found.error_before, found.error_after] == pytest.approx(expected, abs=1e-4)

@@ -78,7 +78,7 @@ def test_videos_are_matched_by_name():
     make_results(draw(1), classes=("a", "c", "b")),
 ], ids=["fewer", "more", "others", "classes"])  # fmt: skip
 def test_what_does_not_belong_together_is_refused(other):
-    with pytest.raises(ValueError, match="Expected two models on the same videos and classes"):
+    with pytest.raises(ValueError, match="Expected the same videos and classes"):
         fuse(make_results(draw(0)), other)
 
 

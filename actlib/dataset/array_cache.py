@@ -24,7 +24,7 @@ class ArrayCache:
     """One array a video, made when first asked for, from then on memory-mapped from disk.
 
     A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
-    that many threads, and `_convert(what was read)`, which runs in the caller's own.
+    that many threads, and `_convert(what was read)`, which runs in the caller's own. `broken` says what was wrong.
 
     Args:
         videos: table of `list_videos`; content and number of frames name a video's file.
@@ -46,7 +46,7 @@ class ArrayCache:
     def __getitem__(self, index):
         path = self.path(index)
         if (array := open_array(path)) is None:
-            self._make([index], tqdm(disable=True))
+            self._make_free([index], tqdm(disable=True), timeout=LOCK_SECONDS)
             array = open_array(path)
         if array is None:
             raise VideoError(self.broken[index])
@@ -76,14 +76,10 @@ class ArrayCache:
         work, silent = self.verb, not (self.progress and len(missing) > 1 and show_progress())
         work += f" ({files.format_size(needed)})" if needed else ""
         with tqdm(total=len(missing), desc=work, unit="video", disable=silent) as bar:
-            self._make(missing, bar)
+            for index in self._make_free(missing, bar):
+                self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
         report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
         return self
-
-    def _make(self, indices, bar):
-        """Make arrays, and note in `broken` what is wrong with videos that cannot be used."""
-        for index in self._make_free(indices, bar):
-            self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
 
     def _make_free(self, indices, bar, *, timeout=0.0):
         """Make the arrays that no other process makes; return the indices of those that one does."""

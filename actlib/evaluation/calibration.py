@@ -13,9 +13,11 @@ NONE_OF_THESE = "none of these"
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Make probabilities softer (temperature above 1) or sharper (below 1); their order stays.
+    """Divide the logits of probabilities by a temperature: above 1 softens, below 1 sharpens; their order stays.
 
-    The logits of probabilities, float (..., K), are divided by the temperature, then the softmax is taken.
+    Args:
+        probabilities: float (..., K).
+        temperature: above 0.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
@@ -26,7 +28,31 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     return softmax(np.log(np.maximum(probabilities, 1e-12)) / temperature)
 
 
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
+    """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
+
+    Args:
+        probabilities: float (n, K), rows that add up to 1.
+        labels: int (n,).
+        num_bins: how many; each has its upper edge.
+
+    Returns:
+        A row a bin: low, high (its edges), confidence (mean probability of the predicted class), accuracy (both NaN in
+        an empty bin), videos.
+    """
+    probabilities = np.asarray(probabilities, float)
+    shape = probabilities.shape
+    if len(shape) != 2 or shape[0] != len(labels) or not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-3):
+        expected = f"Expected probabilities (n, K), rows that add up to 1. Received: {shape} and {len(labels)} labels"
+        raise ValueError(f"{expected}. Give Results.probabilities and predictions['label']; of logits, the softmax.")
+    table = pd.DataFrame({"confidence": probabilities.max(axis=1), "accuracy": probabilities.argmax(axis=1) == labels})
+    edges = np.linspace(0, 1, num_bins + 1)
+    bins = np.digitize(table["confidence"], edges[1:-1], right=True)
+    means = pd.DataFrame({"low": edges[:-1], "high": edges[1:]}).join(table.groupby(bins).mean())
+    return means.assign(videos=np.bincount(bins, minlength=num_bins))
+
+
+def _fit_temperature(probabilities, labels):
     """Find the temperature with the lowest negative log-likelihood on validation videos.
 
     With every video correct, an ever lower temperature would be ever better; so each label gets the probability
@@ -45,39 +71,14 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=np.log([0.05, 20]), method="bounded").x))
 
 
-def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> pd.DataFrame:
-    """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
-
-    Of probabilities, float (n, K), and labels, int (n,), the table has a row a bin with the columns low, high (its
-    edges), confidence (mean probability of the predicted class), accuracy (both NaN in an empty bin) and videos.
-    """
-    probabilities = np.asarray(probabilities, float)
-    if (
-        probabilities.ndim != 2
-        or len(labels) != len(probabilities)
-        or not np.allclose(probabilities.sum(1), 1, 0, 1e-3)
-    ):
-        raise ValueError(
-            f"Expected probabilities (n, K), rows that add up to 1, and n labels. Received: {probabilities.shape} and "
-            f"{len(labels)} labels. Give Results.probabilities and predictions['label']; of logits take the softmax."
-        )
-    edges = np.linspace(0, 1, num_bins + 1)
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    bins = np.digitize(confidence, edges[1:-1], right=True)
-    table = pd.DataFrame({"confidence": confidence, "accuracy": correct}).groupby(bins).mean().reindex(range(num_bins))
-    table.insert(0, "low", edges[:-1])
-    table.insert(1, "high", edges[1:])
-    return table.assign(videos=np.bincount(bins, minlength=num_bins))
-
-
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, num_bins: int = 10) -> float:
+def _expected_calibration_error(probabilities, labels, **options):
     """Average the gaps of ``reliability_table`` over its videos; 0..1. Source: Naeini et al., AAAI 2015."""
-    table = reliability_table(probabilities, labels, num_bins=num_bins)
+    table = reliability_table(probabilities, labels, **options)
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float((gap * table["videos"]).sum() / table["videos"].sum())
 
 
-def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, *, keep: float = 0.95) -> float:
+def _choose_threshold(probabilities, labels, keep):
     """Choose the highest threshold that keeps this share of the correct predictions; 0 where there are none."""
     confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
     return float(np.quantile(confidence, 1 - keep, method="lower")) if len(confidence) else 0.0
@@ -106,11 +107,12 @@ class Calibration:
 def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
     """Fit temperature and threshold to a model's predictions on validation videos.
 
-    The results are of the validation subset, never of the test subset; ``keep`` is the share of the correct
-    predictions that must stay above the threshold.
+    Args:
+        validation: results on the validation subset, never on the test subset.
+        keep: share of the correct predictions that must stay above the threshold.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
-    temperature = fit_temperature(probabilities, labels)
+    temperature = _fit_temperature(probabilities, labels)
     calibrated = apply_temperature(probabilities, temperature)
-    errors = [expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
-    return Calibration(temperature, choose_threshold(calibrated, labels, keep=keep), *errors, len(labels))
+    errors = [_expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
+    return Calibration(temperature, _choose_threshold(calibrated, labels, keep), *errors, len(labels))

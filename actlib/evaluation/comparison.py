@@ -51,7 +51,11 @@ def paired_test(first: Results, second: Results) -> PairedTest:
 
 
 def format_p(p_value: float) -> str:
-    """Write a p-value, 0..1, for reading: "p = 0.016", or "p < 0.001" for whatever is smaller."""
+    """Write a p-value for reading: "p = 0.016", or "p < 0.001" for whatever is smaller.
+
+    Args:
+        p_value: 0..1.
+    """
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
@@ -89,10 +93,8 @@ def average_splits(results: dict[str, Results]) -> pd.DataFrame:
     for level in LEVELS:
         found = {name: getattr(each, level) for name, each in results.items()}
         mean = np.mean([accuracy.value for accuracy in found.values()])
-        columns[f"{level} accuracy"] = {name: str(each) for name, each in found.items()} | {
-            "mean": f"{100 * mean:.1f} %"
-        }
-    return pd.DataFrame(columns)
+        columns[f"{level} accuracy"] = found | {"mean": f"{100 * mean:.1f} %"}
+    return pd.DataFrame(columns).astype(str)
 
 
 def compare_controls(ordered: Results, *controls: Results) -> pd.DataFrame:
@@ -119,10 +121,8 @@ def _align(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:
     """Whether each of the first's videos is correct in both results, in the first's order."""
     left, right = (results.predictions.set_index("name")["correct"] for results in (first, second))
     if different := len(left.index.symmetric_difference(right.index)):
-        raise ValueError(
-            f"Expected results on the same videos. Received: {len(left)} and {len(right)} videos, {different} of them "
-            "in only one. Evaluate both on the same subset of the same split."
-        )
+        found = f"{len(left)} and {len(right)} videos, {different} of them in only one"
+        raise ValueError(f"Expected results on the same videos. Received: {found}. Evaluate both on one subset.")
     return left.to_numpy(), right.loc[left.index].to_numpy()
 
 

@@ -50,15 +50,14 @@ def _check_logits(logits, clip_videos, videos, classes):
     """Raise ValueError where evaluate's arguments do not belong together."""
     labels = videos["label"]
     if logits.ndim != 3 or logits.shape[2] != len(classes) or 0 in logits.shape:
-        problem = (
-            f"logits (clips, steps, {len(classes)} classes). Received: {logits.shape}. Make (N, K) logits[:, None]."
-        )
+        expected = f"logits (N, T, {len(classes)} classes)"
+        problem = f"{expected}. Received: {logits.shape}. Make (N, K) logits[:, None]."
     elif len(clip_videos) != len(logits) or set(clip_videos.tolist()) != set(range(len(videos))):
         numbers = f"{len(clip_videos)} numbers of {len(np.unique(clip_videos))} videos, up to {clip_videos.max()}"
         problem = f"{len(logits)} clips of all {len(videos)} videos. Received: {numbers}. Use batches.videos()."
     elif not labels.between(0, len(classes) - 1).all():
-        received = f"{labels.min()}..{labels.max()}. Give the classes of the training."
-        problem = f"labels in 0..{len(classes) - 1}. Received: {received}"
+        received = f"{labels.min()}..{labels.max()}"
+        problem = f"labels in 0..{len(classes) - 1}. Received: {received}. Give the classes of the training."
     elif len(bad := clip_videos[~np.isfinite(logits).all(axis=(1, 2))]):
         received = f"NaN or infinity in {len(bad)} of {len(logits)} clips, the first of {videos['name'].iloc[bad[0]]}"
         problem = f"finite logits. Received: {received}. The training may have diverged: lower its learning rate."

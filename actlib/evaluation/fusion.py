@@ -10,7 +10,12 @@ from actlib.evaluation.results import Results, tabulate_predictions
 
 
 def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
-    """Average the probabilities that two models give each video, the mean over its clips, with these weights.
+    """Average the probabilities that two models give each video.
+
+    Args:
+        first: one model's results.
+        second: another's, on the same videos in any order.
+        weights: two numbers from 0, of which only their ratio counts.
 
     Returns:
         Results of the videos alone, without frames and clips, in the order of the first's.
@@ -23,22 +28,26 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
     videos, left = first.predictions, float(weights[0]) / (sum(weights) or 1)
     places = pd.Index(second.predictions["name"]).get_indexer(videos["name"])
     if first.classes != second.classes or len(places) != len(second.predictions) or (places < 0).any():
-        raise ValueError(
-            f"Expected two models on the same videos and classes. Received: {len(places)} videos of {first.classes}, "
-            f"and {len(second.predictions)} of {second.classes}, {(places >= 0).sum()} in both. Take two of one split."
-        )
+        found = f"{len(places)} videos of {first.classes}, and {len(second.predictions)} of {second.classes}"
+        found += f", {(places >= 0).sum()} in both"
+        raise ValueError(f"Expected the same videos and classes. Received: {found}. Take two models of one split.")
     if min(weights) < 0 or not sum(weights):
         raise ValueError(f"Expected weights from 0, not both 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
     probabilities = left * first.probabilities + (1 - left) * second.probabilities[places]  # (V, K)
     predicted, labels = probabilities.argmax(axis=1), videos["label"].to_numpy()
     table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=first.classes)
     accuracy = bootstrap_groups(predicted == labels, first.groups, labels)
-    facts = {"readout": f"fused {left:.2f} to {1 - left:.2f}", "leakage": (*{*first.leakage, *second.leakage},)}
-    return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **facts)
+    options = {"readout": f"fused {left:.2f} to {1 - left:.2f}", "leakage": (*{*first.leakage, *second.leakage},)}
+    return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **options)
 
 
 def choose_fusion_weights(first: Results, second: Results) -> tuple[float, float]:
-    """Choose weights on validation videos: the mean of all, in steps of 0.05, with which most are correct."""
+    """Choose weights on validation videos: the mean of all, in steps of 0.05, with which most are correct.
+
+    Args:
+        first: one model's results on the validation subset.
+        second: another's.
+    """
     steps = np.linspace(0, 1, 21).round(2).tolist()
     values = [fuse(first, second, (weight, 1 - weight)).video.value for weight in steps]
     best = [weight for weight, value in zip(steps, values, strict=True) if value == max(values)]

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
+from actlib.schema import check_choice
 from actlib.specs import READOUTS
 
 
@@ -21,41 +24,45 @@ class Accuracy:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits, float (..., K), into probabilities: float32 (float64 for float64), with the sum 1 over K.
+    """Turn logits into probabilities, whose sum over K is 1.
+
+    Args:
+        logits: float (..., K).
+
+    Returns:
+        float32 (..., K); float64 for float64.
 
     Example:
         >>> softmax(np.array([1000.0, 1000.0])).tolist()
         [0.5, 0.5]
     """
     logits = np.asarray(logits)
-    logits = logits.astype(np.promote_types(logits.dtype, np.float32), copy=False)
-    probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return probabilities / probabilities.sum(axis=-1, keepdims=True)
+    return special.softmax(logits.astype(np.promote_types(logits.dtype, np.float32)), axis=-1)
 
 
 def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
-    """Pool the logits of each clip's steps, float (N, T, K), into its probabilities, float (N, K).
+    """Pool the logits of each clip's steps into its probabilities, float (N, K).
 
-    The read-out is "last" (softmax of the last step), "mean" (softmax of the mean of the logits) or "steps" (mean of
-    the softmax of each step; for a frame classifier this is the average over frames).
+    Args:
+        logits: float (N, T, K).
+        readout: "last" (softmax of the last step), "mean" (softmax of the mean of the logits) or "steps" (mean of the
+            softmax of each step; for a frame classifier this is the average over frames).
 
     Example:
         >>> pool_clips(np.log([[[0.9, 0.1], [0.5, 0.5]]]), "steps").round(2).tolist()
         [[0.7, 0.3]]
     """
-    if readout not in READOUTS:
-        raise ValueError(f"Expected readout to be one of {READOUTS}. Received: {readout!r}. Choose one of them.")
+    check_choice("readout", readout, READOUTS)
     if readout == "steps":
         return softmax(logits).mean(axis=1)
     return softmax(logits[:, -1] if readout == "last" else logits.mean(axis=1))
 
 
 def pool_videos(probabilities: np.ndarray, clip_videos: np.ndarray) -> np.ndarray:
-    """Average the probabilities of each video's clips, float (N, K), into those of the video, float64 (V, K).
+    """Average the probabilities of each video's clips into those of the video, float64 (V, K).
 
-    ``clip_videos``, int (N,), says which video each clip is of: 0..V-1, each at least once, in any order.
+    Args:
+        probabilities: float (N, K), of clips.
+        clip_videos: int (N,), the video that each clip is of: 0..V-1, each at least once, in any order.
     """
-    num_clips = np.bincount(clip_videos)
-    total = np.zeros((len(num_clips), probabilities.shape[1]))
-    np.add.at(total, clip_videos, probabilities)
-    return total / num_clips[:, None]
+    return pd.DataFrame(probabilities, dtype=float).groupby(clip_videos).mean().to_numpy()

@@ -7,6 +7,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 from actlib.evaluation.baseline import global_average_pool
+from actlib.schema import check_choice
 
 NUM_COMPONENTS = 50  # of PCA, before t-SNE, as van der Maaten and Hinton do
 PERPLEXITY = 20  # of t-SNE, about how many neighbours count; at most a third of the clips
@@ -15,8 +16,9 @@ PERPLEXITY = 20  # of t-SNE, about how many neighbours count; at most a third of
 def embed_clips(features, *, feature_shape=None) -> np.ndarray:
     """Describe each clip by one vector, the mean of its frames' features: float32 (n, D), or (n, channels).
 
-    Features are a sequence of float (T, D), such as a ``FeatureCache``; T may differ. With ``feature_shape``, a spec's
-    ``vgg.feature_shape`` (h, w, channels), the mean is over the picture too.
+    Args:
+        features: sequence of float (T, D), such as a ``FeatureCache``; T may differ.
+        feature_shape: a spec's ``vgg.feature_shape`` (h, w, channels), to take the mean over the picture too.
     """
     vectors = np.stack([np.asarray(features[index]).mean(axis=0, dtype=np.float32) for index in range(len(features))])
     return vectors if feature_shape is None else global_average_pool(vectors, feature_shape)
@@ -51,7 +53,12 @@ def find_neighbours(vectors, *, num_neighbours=5, groups=None) -> pd.DataFrame:
 
 
 def neighbour_accuracy(neighbours, labels) -> float:
-    """Return how often the first of ``find_neighbours`` has the clip's label, int (n,): 0..1, before any training."""
+    """Return how often a clip's nearest neighbour has its label: 0..1, before any training.
+
+    Args:
+        neighbours: table of ``find_neighbours``.
+        labels: int (n,), of the clips.
+    """
     nearest, labels = neighbours[neighbours["rank"] == 1], np.asarray(labels)
     return float((labels[nearest["query"]] == labels[nearest["neighbour"]]).mean())
 
@@ -66,8 +73,7 @@ def project_clips(vectors, *, method="pca", seed=0) -> np.ndarray:
 
     Source: van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 9, 2008.
     """
-    if method not in ("pca", "tsne"):
-        raise ValueError(f"Expected method to be one of ('pca', 'tsne'). Received: {method!r}. Choose one of them.")
+    check_choice("method", method, ("pca", "tsne"))
     vectors = _normalize(vectors)
     points = PCA(min(NUM_COMPONENTS, *vectors.shape), svd_solver="full").fit_transform(vectors)  # (n, at most 50)
     if method == "tsne" and len(points) > 3:

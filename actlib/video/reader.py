@@ -4,8 +4,8 @@ Frames are numbered as the decoder gives them, because XviD's time stamps may be
 area, which averages to shrink and interpolates to grow.
 """
 
+import itertools
 import os
-from collections import deque
 from contextlib import contextmanager
 
 import av
@@ -205,14 +205,10 @@ def read_frames(path, numbers=None, *, size=None):
         if numbers is None:
             yield from map(convert, decoded)
             return
-        left = deque(numbers)
-        for count, frame in enumerate(decoded, 1):
-            while left and left[0] == count - 1:
-                left.popleft()
-                yield convert(frame)
-            if not left:
-                return
-        needed, promised = numbers[-1] + 1, stream.frames
-        if needed > promised or needed - count > max(2, promised // 100):
-            raise missing_frames(path, needed, count)
-        yield from [convert(frame)] * len(left)
+        count, needed = 0, numbers[-1] + 1
+        for number in numbers:
+            for frame in itertools.islice(decoded, number + 1 - count):
+                last, count = frame, count + 1
+            if number >= count and (needed > stream.frames or needed - count > max(2, stream.frames // 100)):
+                raise missing_frames(path, needed, count)
+            yield convert(last)
