@@ -105,7 +105,7 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
 def smooth(rows, time_constant):
     """Smooth a stream exponentially: each row is a share of the new, the rest of the row before.
 
-    After a clean change the new class takes over once 0.69 time constants have passed: steadiness is paid with delay.
+    After a clean change the new class takes over once 0.69 time constants have passed: steadiness costs delay.
 
     Args:
         rows: iterable of numbers or arrays.

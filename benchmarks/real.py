@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from actlib import evaluation, plots, sample, specs
+from actlib import evaluation, paths, plots, specs
 from actlib.experiment import Experiment, evaluate_checkpoint, run_training
 
 SPLITS, MODELS = (1, 2, 3), {"frame average": "vgg16_frames", "LRCN": "vgg16_lrcn"}
@@ -75,7 +75,10 @@ def main():
     parser.add_argument("--runs", type=Path, default=Path("runs/real"))
     parser.add_argument("--out", type=Path, default=Path("docs"))
     options = parser.parse_args()
-    data = options.data or sample.data_folder()
+    data = options.data or paths.data_folder_setting()
+    if data is None:
+        print("Real clips are needed: name their folder with --data or in ACTLIB_DATA.")
+        return
     for name, figure in draw(train_models(data, options.runs), data).items():
         (options.out / f"real_{name}.png").write_bytes(figure.encode())
 
