@@ -159,7 +159,7 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     np.testing.assert_allclose(Results.from_json(record).probabilities, expected, atol=2e-5)
     for name in ("other split", "other classes"):
         refused = call(*fuse_words, tmp_path / name)
-        assert refused.exit_code == 1 and "ValueError: Expected two models on the same videos" in refused.output
+        assert refused.exit_code == 1 and "ValueError: Expected the same videos and classes" in refused.output
     other = call(*fuse_words, tmp_path / "other groups", "--out", tmp_path)
     assert other.exit_code == 0 and (tmp_path / "results.json").exists()
     assert call(*fuse_words, tmp_path / "other groups", "--choose-on", "validation").exit_code == 1
