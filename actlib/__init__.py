@@ -16,7 +16,8 @@ The core, what a reader reads::
     saliency.py     the arithmetic that both frameworks share
     machine.py      what a training runs on: processor, GPU, memory, versions of packages
     schedule.py     the learning rate of each epoch and layer, the best epoch, the end
-    run.py          a training's initial weights, state, history and progress
+    run.py          what a training leaves in its folder: state, history, curves; and its progress
+    training.py     a training as far as both frameworks share it, initial weights included
     keras/          vgg, lrcn, weights, distributed, training, saliency
     torch/          the same files, names and arguments
     evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours

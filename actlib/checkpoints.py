@@ -169,7 +169,7 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
             f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} left "
             f"over {extra[:6]}, {len(other)} of another shape {other[:6]}, {len(bad)} with numbers that cannot be "
             f"computed with {bad[:6]}, from {source}. Choose the file of this model, build the network that they are "
-            "for, or take what fits with transfer_weights."
+            "for, or take what fits with build_model(weights=...)."
         )
 
 

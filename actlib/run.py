@@ -1,4 +1,4 @@
-"""A training run as far as both frameworks share it: initial weights, history, state to resume from, progress, curves.
+"""What a training leaves behind and tells: checkpoints, history, the state to resume from, progress, curves.
 
 A run's folder holds::
 
@@ -13,11 +13,9 @@ import os
 import platform
 import sys
 import time
-import zlib
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -25,12 +23,10 @@ from tensorboard.summary.writer.record_writer import RecordWriter  # these three
 from tqdm import tqdm
 
 from actlib import checkpoints, paths
-from actlib.cards import COLUMNS, spec_to_json
+from actlib.cards import COLUMNS
 from actlib.checkpoints import weights_key
 from actlib.files import explain_errors, lock, write_whole
 from actlib.schedule import best_epoch, epochs_since_best
-
-_PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
 
 
 class Run:
@@ -184,60 +180,3 @@ class TensorBoardWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         with explain_errors(path), open(path, "ab") as file:
             RecordWriter(file).write(Event(wall_time=time.time(), **event).SerializeToString())
-
-
-def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
-    """Draw weights (name -> shape), the same in both frameworks: Keras' defaults, He's for convolutions."""
-    return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
-
-
-def _init(name, shape, seed):
-    layer, kind = name.split("/")
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    if kind == "kernel":  # (..., in, out)
-        fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
-        limit = np.sqrt(6 / fan_in) if layer.startswith("block") else np.sqrt(6 / (fan_in + fan_out))  # He, or Glorot
-        return (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
-    if kind == "recurrent_kernel":  # (u, 4u), with orthonormal rows
-        q, r = np.linalg.qr(rng.standard_normal(shape[::-1]))
-        return (q * np.sign(np.diag(r))).T
-    constant = np.full(shape, float(kind in ("gamma", "moving_variance", "std")))
-    if layer.startswith("lstm"):  # a bias (4u,): input, forget, cell, output
-        constant[shape[0] // 4 : shape[0] // 2] = 1  # the forget gate starts open
-    return constant
-
-
-def trainable_weights(weights, frozen):
-    """Return the weights outside of the frozen parts, see `specs.FROZEN_PARTS`; preprocessing never changes."""
-    prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
-    return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
-
-
-def epoch_seed(seed, epoch):
-    """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
-    return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
-
-
-def class_weights(labels, num_classes):
-    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
-    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
-    return (len(labels) / (num_classes * counts)).astype(np.float32)
-
-
-def list_settings(model, weights, batches, validation, training, seed):
-    """List what has to be the same to resume a training; `weights` are all those of the model, frozen ones too."""
-    trainable = trainable_weights(weights, training.frozen)
-    key = weights_key({name: weights[name] for name in weights if name not in trainable})
-    settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes, "seed": seed}
-    settings |= {"model": spec_to_json(model.spec), "training": spec_to_json(training), "frozen weights": key}
-    return settings | {"batches": describe_batches(batches), "validation": describe_batches(validation)}
-
-
-def describe_batches(batches):
-    """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
-    if batches is None:
-        return None
-    if not len(batches):
-        raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
-    x, labels = batches.batch(0, 0)
-    return {"number": len(batches), "first": f"{x.dtype} {x.shape}", "labels": np.asarray(labels).tolist()}

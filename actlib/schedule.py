@@ -5,8 +5,6 @@ import re
 
 import numpy as np
 
-READ_EVERY = 10  # batches: reading a loss makes a GPU wait
-
 
 def learning_rate(training, history) -> float:
     """Return the learning rate of the epoch that follows those of a history.
@@ -75,28 +73,6 @@ def is_over(training, history):
 def mean_of_sums(sums):
     """Return (mean loss, accuracy) from (sum of losses, correct predictions, clips)."""
     return float(sums[0] / sums[2]), float(sums[1] / sums[2])
-
-
-class LossMeter:
-    """Tells a monitor of each batch of an epoch; reads the loss where it is computed only now and then."""
-
-    def __init__(self, training, epoch, num_batches):
-        self.epoch, self.num_batches, self.total = epoch, num_batches, training.num_epochs * num_batches
-        self.done, self.loss, self.before = 0, np.nan, np.zeros(3)
-
-    def count_batch(self, monitor, read_sums):
-        """Count a batch; `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far."""
-        self.done += 1
-        if self.done % READ_EVERY == 1 or self.done == self.num_batches:
-            sums = read_sums()
-            if not np.isfinite(sums[0]):
-                found = f"Expected a finite loss. Received: {sums[0]} in epoch {self.epoch + 1}."
-                raise FloatingPointError(f"{found} Lower the learning rate, or set clip_norm.")
-            if sums[2] > self.before[2]:
-                self.loss, self.before = mean_of_sums(sums - self.before)[0], sums
-        monitor.on_batch(self.epoch * self.num_batches + self.done, self.total, self.loss)
-        if getattr(monitor, "stop", False):
-            raise KeyboardInterrupt
 
 
 def _count_plateaus(losses, patience):

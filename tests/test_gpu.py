@@ -109,15 +109,18 @@ def test_no_step_makes_the_gpu_wait(monkeypatch, augment):
         reads.append(result)
         return result
 
-    reads = []
+    def watch(*args):
+        try:
+            return train_epoch(*args)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    reads, train_epoch = [], trainer.Trainer.train_epoch
     monkeypatch.setattr(trainer, "to_numpy", read)
+    monkeypatch.setattr(trainer.Trainer, "train_epoch", watch)
     model, batches = training.build_model(LRCN, 3), make_batches(augment=augment, batch_size=2)
     recipe = replace(RECIPE, num_epochs=1, mixed_precision=True, class_weights=True, accumulation_steps=2)
-    one = trainer.Trainer(model, batches, None, recipe, folder=None, seed=0)
-    try:
-        one.train_epoch(SILENT)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
+    training.train(model, batches, None, recipe, monitor=SILENT)
     assert len(reads) == 3 and np.isfinite(reads).all()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-from actlib import machine, run
+from actlib import machine, run, schedule, training
 from actlib.checkpoints import read_card, read_weights, save_checkpoint
 
 WEIGHTS = {"hidden1/kernel": np.ones((2, 3), np.float32), "logits/bias": np.zeros(3, np.float32)}
@@ -116,19 +116,19 @@ def test_curves_are_those_of_the_history(tmp_path):
 )
 def test_the_best_epoch(val_loss, loss, best, since):
     history = {"val_loss": val_loss, "loss": loss}
-    assert run.best_epoch(history) == best and run.epochs_since_best(history) == since
+    assert schedule.best_epoch(history) == best and schedule.epochs_since_best(history) == since
 
 
 def test_no_epoch_is_the_best_of_none():
-    assert run.best_epoch({"val_loss": [], "loss": []}) is None
+    assert schedule.best_epoch({"val_loss": [], "loss": []}) is None
 
 
 def test_frozen_parts_and_preprocessing_are_not_trained():
     names = ("preprocess/mean", "block1_conv1/kernel", "hidden1/bias", "lstm1/kernel", "logits/bias")
     weights = dict.fromkeys(names)
-    assert [*run.trainable_weights(weights, ())] == [*names[1:]]
-    assert [*run.trainable_weights(weights, ("convolutions",))] == [*names[2:]]
-    assert [*run.trainable_weights(weights, ("convolutions", "hidden"))] == [*names[3:]]
+    assert [*training.trainable_weights(weights, ())] == [*names[1:]]
+    assert [*training.trainable_weights(weights, ("convolutions",))] == [*names[2:]]
+    assert [*training.trainable_weights(weights, ("convolutions", "hidden"))] == [*names[3:]]
 
 
 def test_initial_weights_have_their_distributions():
@@ -140,7 +140,7 @@ def test_initial_weights_have_their_distributions():
         "hidden1/bias": (100,),
         "block1_conv1/gamma": (64,),
     }
-    drawn = run.init_weights(shapes, seed=3)
+    drawn = training.init_weights(shapes, seed=3)
     assert {name: array.shape for name, array in drawn.items()} == shapes
     for name, limit in (("block1_conv1/kernel", (6 / 144) ** 0.5), ("hidden1/kernel", (6 / 300) ** 0.5)):
         assert limit * 0.99 < abs(drawn[name]).max() <= limit and abs(drawn[name].mean()) < limit / 50
@@ -148,22 +148,22 @@ def test_initial_weights_have_their_distributions():
     np.testing.assert_allclose(rows @ rows.T, np.eye(8), atol=1e-6)
     np.testing.assert_array_equal(drawn["lstm1/bias"].reshape(4, 8).sum(1), [0, 8, 0, 0])  # the forget gate is open
     assert not drawn["hidden1/bias"].any() and (drawn["block1_conv1/gamma"] == 1).all()
-    alone = run.init_weights({"hidden1/kernel": (200, 100)}, seed=3)["hidden1/kernel"]
+    alone = training.init_weights({"hidden1/kernel": (200, 100)}, seed=3)["hidden1/kernel"]
     np.testing.assert_array_equal(alone, drawn["hidden1/kernel"])
-    assert not np.array_equal(alone, run.init_weights({"hidden1/kernel": (200, 100)}, seed=4)["hidden1/kernel"])
+    assert not np.array_equal(alone, training.init_weights({"hidden1/kernel": (200, 100)}, seed=4)["hidden1/kernel"])
 
 
 def test_classes_weigh_the_inverse_of_their_share():
-    np.testing.assert_allclose(run.class_weights([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
+    np.testing.assert_allclose(training.class_weights([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
 
 
 def test_every_epoch_and_seed_has_its_own_random_numbers():
-    seeds = {run.epoch_seed(seed, epoch) for seed in range(5) for epoch in range(5)}
+    seeds = {training.epoch_seed(seed, epoch) for seed in range(5) for epoch in range(5)}
     assert len(seeds) == 25 and all(0 <= seed < 2**32 for seed in seeds)
 
 
 def test_of_several_processes_the_first_writes_and_each_has_its_own_dropout(tmp_path, monkeypatch):
-    alone = run.epoch_seed(1, 2)
+    alone = training.epoch_seed(1, 2)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, writes in (("0", True), ("1", False)):
         monkeypatch.setenv("RANK", rank)
@@ -172,7 +172,7 @@ def test_of_several_processes_the_first_writes_and_each_has_its_own_dropout(tmp_
         add_epoch(record, 1.0)
         record.save_state(WEIGHTS, {})
         assert (record.best_path is not None) == (tmp_path / rank / "state.safetensors").exists() == writes
-        assert (run.epoch_seed(1, 2) == alone) == writes
+        assert (training.epoch_seed(1, 2) == alone) == writes
 
 
 def test_versions_of_what_is_not_installed_are_left_out():
@@ -181,8 +181,8 @@ def test_versions_of_what_is_not_installed_are_left_out():
 
 def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="at least one batch"):
-        run.describe_batches([])
-    assert run.describe_batches(None) is None
+        training.describe_batches([])
+    assert training.describe_batches(None) is None
 
 
 def test_a_folder_is_of_one_training_and_says_whose(tmp_path):

@@ -135,7 +135,8 @@ def test_the_best_epoch_is_kept_and_the_files_are_there(tmp_path):
     assert json.loads((tmp_path / "history.json").read_text()) == history
     assert (tmp_path / "history.csv").read_text().startswith("epoch,loss,accuracy,val_loss")
     validation = make_batches(part="validation")
-    loss, _ = trainer.Trainer(loaded, make_batches(), validation, ADAM, folder=None, seed=0).evaluate()
+    again = trainer.Trainer(loaded, make_batches(), validation, ADAM)
+    loss, _ = again.evaluate(again.split_batches()[1])
     assert loss == pytest.approx(history["val_loss"][best], abs=1e-6)
 
 

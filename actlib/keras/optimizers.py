@@ -68,7 +68,8 @@ class _ByLayer:
     """Mixed into an optimizer: the gradients of all processes, a rate and a weight decay for each layer."""
 
     def apply(self, grads, trainable_variables=None):
-        super().apply(sum_over_processes(grads), trainable_variables)
+        sum_over_processes(grads)
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)

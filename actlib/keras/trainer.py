@@ -1,112 +1,56 @@
-"""One training from the inside: Keras' own fit, what is saved after an epoch, and how it is resumed."""
-
-import time
+"""One training from the inside: Keras' own fit, and what is counted on the way."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from actlib import paths, run, schedule
-from actlib.dataset.loading import BatchParts
+from actlib import schedule
+from actlib.keras import weights
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
 from actlib.keras.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.keras.precision import compute_in_bf16
-from actlib.keras.weights import get_weights, save_model, set_weights
+from actlib.training import Training
 
 
-class TrainingCallback(keras.callbacks.Callback):
-    """Ties Keras' `fit` to a `run.Run`.
+class Trainer(Training):
+    """Ties Keras' `fit` to a `Training`."""
 
-    Args:
-        model: A `FrameClassifier` or an `LRCN`, its frozen parts already frozen.
-        batches: What it is trained on.
-        validation: What chooses the best epoch, or None.
-        training: A `TrainSpec`, frozen parts included.
-        folder: Of the run, which is resumed if it was begun; or None.
-        seed: Of dropout.
-        monitor: Told of each batch and epoch, as a `run.ProgressBar`.
-    """
-
-    def __init__(self, model, batches, validation, training, *, folder, seed, monitor):
-        super().__init__()
-        self.whole, self.batches, self.validation, self.training = model, batches, validation, training
-        self.seed, self.monitor = seed, monitor
-        settings = run.list_settings(model, get_weights(model), batches, validation, training, seed)
-        self.run = run.Run(folder, settings)
-        self.best = None  # the trainable weights of the best epoch
-        if self.run.resume(self.trainable_weights()):
-            set_weights(model, self.run.weights, partial=True)
-            self.best = self.run.best
-
-    @property
-    def num_epochs(self):
-        """How many epochs are done."""
-        return len(self.run.history["epoch"])
+    weights_module = weights
 
     def fit(self):
-        """Train for the epochs that are left: compile, then fit with this callback."""
-        if self.run.finished:
-            return
-        self.writer = run.TensorBoardWriter(self.run.best_path and self.run.folder / "tensorboard", self.run.history)
-        part = self.whole.head if self.batches.kind == "features" else self.whole
-        model = _Trained(part, self.training)
-        model.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than these trainings gain
-        set_state(model.optimizer, self.run.optimizer)
-        labels = self.batches.labels[self.batches.videos(0)]  # (number of clips,)
-        weights = run.class_weights(labels, part.num_classes) if self.training.class_weights else None
-        steps, place = self.training.accumulation_steps, paths.process_place()
-        parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
+        """Train for the epochs that are left."""
+        part = self.model.head if self.batches.kind == "features" else self.model
+        self.trained = _Trained(part, self.training)
+        self.trained.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than it gains here
+        set_state(self.trained.optimizer, self.run.optimizer)
+        parts, validation = self.split_batches()
         data = ClipDataset(parts, epoch=self.num_epochs)
-        self.checks = self.validation and ClipDataset(BatchParts(self.validation, process=place), fixed=True)
+        self.validation_data = validation and ClipDataset(validation, fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
-        with raise_read_errors(data, self.checks), compute_in_bf16(self.whole, self.training.mixed_precision):
-            model.fit(data, callbacks=[self], shuffle=False, verbose=0, **epochs)
+        callback = keras.callbacks.LambdaCallback(self._begin, self._end, on_train_batch_end=self._count)
+        with raise_read_errors(data, self.validation_data), compute_in_bf16(self.model, self.training.mixed_precision):
+            self.trained.fit(data, callbacks=[callback], shuffle=False, verbose=0, **epochs)
 
-    def load_best(self):
-        """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
-        if self.best is not None:
-            set_weights(self.whole, self.best, partial=True)
-        self.whole.card = self.whole.card | self.run.describe()
-        if self.best is None and self.run.best_path:
-            save_model(self.run.best_path, self.whole)
-
-    def trainable_weights(self):
-        """Copy the weights that training changes."""
-        part = self.whole.head if "convolutions" in self.training.frozen else self.whole  # spares copies of the frozen
-        return run.trainable_weights(get_weights(part), self.training.frozen)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock, the epoch's learning rate and its dropout, the same after a resume."""
-        self.started, self.rate = time.perf_counter(), schedule.learning_rate(self.training, self.run.history)
-        set_rate(self.model.optimizer, self.rate)
-        generators = [layer.seed_generator for layer in self.whole.head.layers if hasattr(layer, "seed_generator")]
+    def _begin(self, epoch, logs):
+        rate, seed = self.begin_epoch()
+        set_rate(self.trained.optimizer, rate)
+        generators = [layer.seed_generator for layer in self.model.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
-            generator.state.assign(np.array([run.epoch_seed(self.seed, epoch), number], "uint32"))
-        self.meter = schedule.LossMeter(self.training, epoch, len(self.batches))
+            generator.state.assign(np.array([seed, number], "uint32"))  # of dropout
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Tell the monitor, and stop where it says so or where training has failed."""
+    def _count(self, batch, logs):
         if (batch + 1) % self.training.accumulation_steps == 0:
-            self.meter.count_batch(self.monitor, self.model.read_sums)
+            self.count_batch(lambda: ops.convert_to_numpy(self.trained.read_sums()))
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
-        average_statistics(self.whole)
-        row = dict(zip(run.COLUMNS, (epoch + 1, *self.model.average()), strict=False))
-        row |= {"val_loss": None, "val_accuracy": None, "learning_rate": self.rate}
-        if self.checks is not None:
-            self.model.evaluate(self.checks, verbose=0)
-            row["val_loss"], row["val_accuracy"] = self.model.average()
-        row["seconds"], weights = time.perf_counter() - self.started, self.trainable_weights()
-        if self.run.add_epoch(**row):
-            self.best = weights
-            if self.run.best_path:
-                save_model(self.run.best_path, self.whole, card=self.run.describe())
-        self.run.finished = self.model.stop_training = schedule.is_over(self.training, self.run.history)
-        self.run.save_state(weights, get_state(self.model.optimizer))
-        self.writer.add(row)
-        self.monitor.on_epoch(row)
+    def _end(self, epoch, logs):
+        average_statistics(self.model)
+        train, validation = self.trained.average(), (None, None)
+        if self.validation_data is not None:
+            self.trained.evaluate(self.validation_data, verbose=0)
+            validation = self.trained.average()
+        self.end_epoch(train, validation, get_state(self.trained.optimizer))
+        self.trained.stop_training = self.run.finished
 
 
 class _Trained(keras.Model):
@@ -143,8 +87,10 @@ class _Trained(keras.Model):
 
     def read_sums(self):
         """Return (sum of losses, correct predictions, clips) of the epoch so far, in this process."""
-        return np.array([ops.convert_to_numpy(metric.result()) for metric in self.sums])
+        return ops.stack([metric.result() for metric in self.sums])
 
     def average(self):
         """Return (mean loss, accuracy) over all processes."""
-        return schedule.mean_of_sums(sum_over_processes([ops.stack([metric.result() for metric in self.sums])])[0])
+        sums = self.read_sums()
+        sum_over_processes([sums])
+        return schedule.mean_of_sums(ops.convert_to_numpy(sums))

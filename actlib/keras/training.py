@@ -1,19 +1,18 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
 import functools
-from contextlib import closing
-from dataclasses import replace
 
 import keras
 import numpy as np
 
+from actlib.checkpoints import list_shapes
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.lrcn import LRCN
 from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, convolve_in_parts, feature_precision
-from actlib.keras.trainer import TrainingCallback
-from actlib.keras.weights import get_shapes, make_network, set_weights, transfer_weights
-from actlib.run import ProgressBar, hold_folder, init_weights
+from actlib.keras.trainer import Trainer
+from actlib.keras.weights import make_network, set_weights
 from actlib.specs import FROZEN_PARTS
+from actlib.training import initial_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
@@ -22,8 +21,8 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
-        weights: Neutral name -> array: what it starts from, ImageNet's or another model's, see
-            `weights.transfer_weights`; logits and what is missing start at random.
+        weights: Neutral name -> array: what it starts from, ImageNet's or another model's; logits, which are of other
+            classes, and what is missing start at random.
         seed: Of the initial weights, which are the same in both frameworks.
         device: As in `weights.load_model`.
 
@@ -39,10 +38,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         7
     """
     model = make_network(spec, num_classes, device=device)
-    shapes = {name: shape for name, shape in get_shapes(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, init_weights(shapes, seed=seed), partial=True)
-    if weights is not None:
-        transfer_weights(model, weights)
+    set_weights(model, initial_weights(spec, num_classes, weights, seed=seed))
     return model
 
 
@@ -72,7 +68,11 @@ def count_parameters(model) -> tuple[int, int]:
     Returns:
         (trainable, total), without preprocessing; the moving statistics of batch normalization are in the total only.
     """
-    total = sum(np.prod(shape) for name, shape in get_shapes(model).items() if not name.startswith("preprocess/"))
+    total = sum(
+        np.prod(shape)
+        for name, shape in list_shapes(model.spec, model.num_classes).items()
+        if not name.startswith("preprocess/")
+    )
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables), int(total)
 
 
@@ -132,17 +132,9 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         FloatingPointError: The loss is no longer finite.
         Exception: Whatever reading the data raised.
     """
-    extra = {"convolutions"} if batches.kind == "features" else set()
-    training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
-    freeze(model, training.frozen)
-    with hold_folder(run), closing(ProgressBar()) as bar:
-        callback = TrainingCallback(model, batches, validation, training, folder=run, seed=seed, monitor=monitor or bar)
-        try:
-            callback.fit()
-        except KeyboardInterrupt:
-            print(f"Training stopped after {callback.num_epochs} epochs; the same call goes on from there.")
-        callback.load_best()
-    return callback.run.history
+    trainer = Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor)
+    freeze(model, trainer.training.frozen)
+    return trainer.train()
 
 
 @functools.lru_cache(maxsize=2)

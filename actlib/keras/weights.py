@@ -13,15 +13,6 @@ from actlib.keras.vgg import FrameClassifier
 from actlib.specs import LRCNSpec
 
 
-def get_shapes(model) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a model's weights: neutral name -> shape, in the order of the layers.
-
-    Args:
-        model: As in `get_weights`.
-    """
-    return {name: tuple(variable.shape) for name, variable in _variables(model).items()}
-
-
 def get_weights(model) -> dict[str, np.ndarray]:
     """Copy a model's weights out.
 
@@ -46,27 +37,10 @@ def set_weights(model, weights, *, partial=False) -> None:
         ValueError: Names are missing (unless partial) or left over, or a shape differs.
     """
     variables = _variables(model)
-    checkpoints.check_weights(get_shapes(model), weights, partial=partial)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    checkpoints.check_weights(shapes, weights, partial=partial)
     for name, array in weights.items():
         variables[name].assign(array)
-
-
-def transfer_weights(model, weights) -> list[str]:
-    """Start a model from another network's weights: all that it has too, but no logits, which are of other classes.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        weights: Neutral name -> array, ImageNet's or another model's.
-
-    Returns:
-        The names of what was taken.
-
-    Raises:
-        ValueError: Nothing fits by name, or a shape differs.
-    """
-    taken = checkpoints.select_transferable(get_shapes(model), weights, model.spec.vgg)
-    set_weights(model, taken, partial=True)
-    return list(taken)
 
 
 def make_network(spec, num_classes, *, device=None):

@@ -22,21 +22,17 @@ def join_processes() -> None:
     atexit.register(distributed.destroy_process_group)  # or its threads abort a process that ends
 
 
-def sum_over_processes(values) -> list:
-    """Sum each of some values over all processes.
+def sum_over_processes(values) -> None:
+    """Replace the numbers in tensors by their sums over all processes.
 
     Args:
-        values: Tensors of any shapes.
-
-    Returns:
-        As many tensors.
+        values: Tensors of any shapes, on one device.
     """
-    if paths.process_place()[1] == 1:
-        return [*values]
-    together = torch.cat([value.flatten() for value in values])
-    distributed.all_reduce(together)
-    parts = together.split([value.numel() for value in values])
-    return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
+    if paths.process_place()[1] > 1:
+        together = torch.cat([value.flatten() for value in values])
+        distributed.all_reduce(together)
+        for value, total in zip(values, together.split([value.numel() for value in values]), strict=True):
+            value.copy_(total.view(value.shape))
 
 
 def average_statistics(model) -> None:
@@ -47,5 +43,6 @@ def average_statistics(model) -> None:
     """
     moving = [values for name, values in model.named_buffers() if ".running_" in name]
     if moving and (number := paths.process_place()[1]) > 1:
-        for values, total in zip(moving, sum_over_processes(moving), strict=True):
-            values.copy_(total / number)
+        sum_over_processes(moving)
+        for values in moving:
+            values /= number

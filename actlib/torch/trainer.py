@@ -1,86 +1,51 @@
-"""One training from the inside: a step, an epoch, what is saved after it, and how it is resumed."""
-
-import time
+"""One training from the inside: a step, an epoch, and what counts them."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from actlib import paths, run, schedule
-from actlib.dataset.loading import BatchParts
+from actlib import schedule
+from actlib.torch import weights
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
 from actlib.torch.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
-from actlib.torch.weights import get_weights, save_model, set_weights
+from actlib.training import Training
 
 
-class Trainer:
-    """The loops of a training: its epochs, and what a `run.Run` keeps of them.
+class Trainer(Training):
+    """The loops of a training, see `Training`."""
 
-    Args:
-        model: A `FrameClassifier` or an `LRCN`, its frozen parts already frozen.
-        batches: What it is trained on.
-        validation: What chooses the best epoch, or None.
-        training: A `TrainSpec`, frozen parts included.
-        folder: Of the run, which is resumed if it was begun; or None.
-        seed: Of dropout.
-    """
+    weights_module = weights
 
-    def __init__(self, model, batches, validation, training, *, folder, seed):
-        self.model, self.batches, self.training, self.seed = model, batches, training, seed
-        self.optimizer = make_optimizer(model, training)
-        settings = run.list_settings(model, get_weights(model), batches, validation, training, seed)
-        self.run = run.Run(folder, settings)
-        self.best = None  # the trainable weights of the best epoch
-        if self.run.resume(self.trainable_weights()):
-            set_weights(model, self.run.weights, partial=True)
-            set_state(self.optimizer, self.run.optimizer)
-            self.best = self.run.best
-        labels = batches.labels[batches.videos(0)]  # (number of clips,)
-        weights = run.class_weights(labels, model.num_classes) if training.class_weights else None
-        place = paths.process_place()
-        parts = BatchParts(batches, steps=training.accumulation_steps, process=place, class_weights=weights)
-        self.loader = make_loader(parts, epoch=self.num_epochs)
-        self.validation = validation and make_loader(BatchParts(validation, process=place), fixed=True)
-
-    @property
-    def num_epochs(self):
-        """How many epochs are done."""
-        return len(self.run.history["epoch"])
-
-    def fit(self, monitor):
-        """Train for the epochs that are left; `monitor` is told of each batch and epoch, as a `run.ProgressBar`."""
-        writer = run.TensorBoardWriter(self.run.best_path and self.run.folder / "tensorboard", self.run.history)
-        while not self.run.finished and self.num_epochs < self.training.num_epochs:
-            started, rate = time.perf_counter(), schedule.learning_rate(self.training, self.run.history)
+    def fit(self):
+        """Train for the epochs that are left."""
+        self.optimizer = make_optimizer(self.model, self.training)
+        set_state(self.optimizer, self.run.optimizer)
+        parts, validation = self.split_batches()
+        while not self.run.finished:
+            rate, seed = self.begin_epoch()
             set_rate(self.optimizer, rate)
-            loss, accuracy = self.train_epoch(monitor)
-            val_loss, val_accuracy = self.evaluate()
-            row = dict(epoch=self.num_epochs + 1, loss=loss, accuracy=accuracy, val_loss=val_loss)
-            row |= dict(val_accuracy=val_accuracy, learning_rate=rate, seconds=time.perf_counter() - started)
-            self.save_checkpoint(row)
-            writer.add(row)
-            monitor.on_epoch(row)
+            means = self.train_epoch(make_loader(parts, epoch=self.num_epochs), seed)
+            self.end_epoch(means, self.evaluate(validation), get_state(self.optimizer))
 
-    def train_epoch(self, monitor):
+    def train_epoch(self, parts, seed):
         """Take a step down the gradient for each batch; return the mean loss and the accuracy on the way."""
         self.model.train()
         if "convolutions" in self.training.frozen:
             self.model.convolutions.eval()  # frozen batch normalization keeps its statistics too
-        device, steps = device_of(self.model), self.training.accumulation_steps
+        device = device_of(self.model)
+        self.model.zero_grad()
         self.sums = torch.zeros(3, device=device)  # of losses, correct predictions and clips
-        meter = schedule.LossMeter(self.training, self.num_epochs, len(self.batches))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), fast_kernels(self.model):
-            torch.manual_seed(run.epoch_seed(self.seed, self.num_epochs))  # dropout, the same after a resume
-            self.optimizer.zero_grad(set_to_none=True)
-            for part, batch in enumerate(self.loader, start=1):
-                loss, added = self.compute_loss(*batch)
+            torch.manual_seed(seed)  # of dropout
+            for number, part in enumerate(parts, start=1):
+                loss, added = self.compute_loss(*part)
                 loss.backward()
                 self.sums = self.sums + added
-                if part % steps == 0:
+                if number % self.training.accumulation_steps == 0:
                     self.take_step()
-                    meter.count_batch(monitor, self.read_sums)
+                    self.count_batch(lambda: to_numpy(self.sums))
         average_statistics(self.model)
         return self.average()
 
@@ -110,52 +75,22 @@ class Trainer:
 
     def take_step(self):
         """Change the weights by one step down the gradient of all processes."""
-        trained = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
-        for parameter, total in zip(trained, sum_over_processes([each.grad for each in trained]), strict=True):
-            parameter.grad = total
+        sum_over_processes([each.grad for each in self.model.parameters() if each.grad is not None])
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
 
-    def evaluate(self):
-        """Return (mean loss, accuracy) on the validation batches; (None, None) without any."""
-        if self.validation is None:
+    def evaluate(self, parts):
+        """Return (mean loss, accuracy) on validation batches; (None, None) without any."""
+        if parts is None:
             return None, None
         self.model.eval()
         with torch.no_grad():
-            self.sums = sum(self.compute_loss(*batch)[1] for batch in self.validation)
+            self.sums = sum(self.compute_loss(*part)[1] for part in make_loader(parts, fixed=True))
         return self.average()
-
-    def read_sums(self):
-        """Return (sum of losses, correct predictions, clips) of the epoch so far, in this process."""
-        return to_numpy(self.sums)
 
     def average(self):
         """Return (mean loss, accuracy) over all processes."""
-        (self.sums,) = sum_over_processes([self.sums])
-        return schedule.mean_of_sums(self.read_sums())
-
-    def save_checkpoint(self, row):
-        """Save an epoch: its weights if they are the best so far, and all that is needed to resume."""
-        weights = self.trainable_weights()
-        if self.run.add_epoch(**row):
-            self.best = weights
-            if self.run.best_path:
-                save_model(self.run.best_path, self.model, card=self.run.describe())
-        self.run.finished = schedule.is_over(self.training, self.run.history)
-        self.run.save_state(weights, get_state(self.optimizer))
-
-    def load_best(self):
-        """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
-        if self.best is not None:
-            set_weights(self.model, self.best, partial=True)
-        self.model.card = self.model.card | self.run.describe()
-        self.model.eval()
-        if self.best is None and self.run.best_path:
-            save_model(self.run.best_path, self.model)
-
-    def trainable_weights(self):
-        """Copy the weights that training changes."""
-        part = self.model.head if "convolutions" in self.training.frozen else self.model  # spares copies of the frozen
-        return run.trainable_weights(get_weights(part), self.training.frozen)
+        sum_over_processes([self.sums])
+        return schedule.mean_of_sums(to_numpy(self.sums))

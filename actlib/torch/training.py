@@ -1,18 +1,16 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
-from contextlib import closing
-from dataclasses import replace
-
 import numpy as np
 import torch
 
-from actlib.run import ProgressBar, hold_folder, init_weights
+from actlib.checkpoints import list_shapes
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
 from actlib.torch.trainer import Trainer
-from actlib.torch.weights import get_shapes, make_network, set_weights, transfer_weights
+from actlib.torch.weights import make_network, set_weights
+from actlib.training import initial_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
@@ -21,8 +19,8 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
-        weights: Neutral name -> array: what it starts from, ImageNet's or another model's, see
-            `weights.transfer_weights`; logits and what is missing start at random.
+        weights: Neutral name -> array: what it starts from, ImageNet's or another model's; logits, which are of other
+            classes, and what is missing start at random.
         seed: Of the initial weights, which are the same in both frameworks.
         device: As in `weights.load_model`.
 
@@ -38,10 +36,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         7
     """
     model = make_network(spec, num_classes, device=device)
-    shapes = {name: shape for name, shape in get_shapes(model).items() if not name.startswith("preprocess/")}
-    set_weights(model, init_weights(shapes, seed=seed), partial=True)
-    if weights is not None:
-        transfer_weights(model, weights)
+    set_weights(model, initial_weights(spec, num_classes, weights, seed=seed))
     return model
 
 
@@ -71,7 +66,11 @@ def count_parameters(model) -> tuple[int, int]:
     Returns:
         (trainable, total), without preprocessing; the moving statistics of batch normalization are in the total only.
     """
-    total = sum(np.prod(shape) for name, shape in get_shapes(model).items() if not name.startswith("preprocess/"))
+    total = sum(
+        np.prod(shape)
+        for name, shape in list_shapes(model.spec, model.num_classes).items()
+        if not name.startswith("preprocess/")
+    )
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), int(total)
 
 
@@ -133,14 +132,8 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         FloatingPointError: The loss is no longer finite.
         Exception: Whatever reading the data raised.
     """
-    extra = {"convolutions"} if batches.kind == "features" else set()
-    training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
-    freeze(model, training.frozen)
-    with hold_folder(run), closing(ProgressBar()) as bar:
-        trainer = Trainer(model, batches, validation, training, folder=run, seed=seed)
-        try:
-            trainer.fit(monitor or bar)
-        except KeyboardInterrupt:
-            print(f"Training stopped after {trainer.num_epochs} epochs; the same call goes on from there.")
-        trainer.load_best()
-    return trainer.run.history
+    trainer = Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor)
+    freeze(model, trainer.training.frozen)
+    history = trainer.train()
+    model.eval()
+    return history

@@ -15,15 +15,6 @@ _TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 x (0.485, 0.456, 0.406)
 _TORCHVISION_STD = (58.395, 57.12, 57.375)  # 255 x (0.229, 0.224, 0.225)
 
 
-def get_shapes(model) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a model's weights: neutral name -> shape, in the order of the layers.
-
-    Args:
-        model: As in `get_weights`.
-    """
-    return {name: tuple(view.shape) for name, view in _neutral_views(model).items()}
-
-
 def get_weights(model) -> dict[str, np.ndarray]:
     """Copy a model's weights out.
 
@@ -48,28 +39,11 @@ def set_weights(model, weights, *, partial=False) -> None:
         ValueError: Names are missing (unless partial) or left over, or a shape differs.
     """
     views = _neutral_views(model)
-    checkpoints.check_weights(get_shapes(model), weights, partial=partial)
+    shapes = {name: tuple(view.shape) for name, view in views.items()}
+    checkpoints.check_weights(shapes, weights, partial=partial)
     with torch.no_grad():
         for name, array in weights.items():
             views[name].copy_(torch.from_numpy(np.array(array, dtype=np.float32)))
-
-
-def transfer_weights(model, weights) -> list[str]:
-    """Start a model from another network's weights: all that it has too, but no logits, which are of other classes.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        weights: Neutral name -> array, ImageNet's or another model's.
-
-    Returns:
-        The names of what was taken.
-
-    Raises:
-        ValueError: Nothing fits by name, or a shape differs.
-    """
-    taken = checkpoints.select_transferable(get_shapes(model), weights, model.spec.vgg)
-    set_weights(model, taken, partial=True)
-    return list(taken)
 
 
 def make_network(spec, num_classes, *, device=None):

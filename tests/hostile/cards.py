@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-from actlib import checkpoints, evaluation, run, specs
+from actlib import checkpoints, evaluation, run, schedule, specs, training
 from actlib.experiment import load_model, load_predictor, read_experiment
 from actlib.timeline import predict_timeline
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
@@ -58,9 +58,7 @@ JUNK += [[1] * 100_000, {"type": "LRCNSpec"}, {str(number): number for number in
 
 def make_weights(spec, num_classes, seed=0):
     """Weights of a network, without a framework."""
-    shapes = checkpoints.list_shapes(spec, num_classes)
-    given = {"preprocess/mean": np.array(TINY.mean), "preprocess/std": np.array(TINY.std)}
-    return run.init_weights({name: shape for name, shape in shapes.items() if name not in given}, seed=seed) | given
+    return training.initial_weights(spec, num_classes, seed=seed)
 
 
 def make_card(model):
@@ -176,7 +174,7 @@ def _resume(folder, text, arrays, weights, settings):
     if state.resume(weights):
         run.TensorBoardWriter(folder / "tensorboard", state.history)
         state.describe()
-        run.epochs_since_best(state.history)
+        schedule.epochs_since_best(state.history)
         state.save_state(state.weights, state.optimizer)
 
 

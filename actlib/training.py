@@ -1,0 +1,220 @@
+"""A training as far as both frameworks share it: what a model starts from, and what each epoch leaves behind."""
+
+import time
+import zlib
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from actlib import paths, schedule
+from actlib.cards import COLUMNS, spec_to_json
+from actlib.checkpoints import list_shapes, select_transferable, weights_key
+from actlib.dataset.loading import BatchParts
+from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
+
+READ_EVERY = 10  # batches: reading a loss makes a GPU wait
+_PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
+
+
+class Training:
+    """The training of a model; a framework's `Trainer` adds `fit`, and its half's `weights_module`.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+        batches: A `ClipBatches` of frames, to train all but the frozen parts, or of features, to train the head.
+        validation: A `ClipBatches` that chooses the best epoch, or None.
+        training: A `TrainSpec`.
+        folder: Of the run, which is resumed if it was begun; or None.
+        seed: Of dropout.
+        monitor: Told of each batch and epoch, as `run.ProgressBar` is, which None stands for.
+    """
+
+    def __init__(self, model, batches, validation, training, *, folder=None, seed=0, monitor=None):
+        extra = {"convolutions"} if batches.kind == "features" else set()
+        self.training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
+        self.model, self.batches, self.validation = model, batches, validation
+        self.folder, self.seed, self.monitor = folder, seed, monitor
+
+    def train(self):
+        """Train, or go on where the run ends; leave the model with its best weights, and return the history."""
+        with hold_folder(self.folder), closing(ProgressBar()) as bar:
+            self.monitor = self.monitor or bar
+            self.run = Run(self.folder, self._list_settings())
+            if self.run.resume(self._trainable_weights()):
+                self.weights_module.set_weights(self.model, self.run.weights, partial=True)
+            self.history = self.run.history
+            try:
+                if not self.run.finished:
+                    self.curves = TensorBoardWriter(
+                        self.run.best_path and self.run.folder / "tensorboard", self.history
+                    )
+                    self.fit()
+            except KeyboardInterrupt:
+                print(f"Training stopped after {self.num_epochs} epochs; the same call goes on from there.")
+            self._load_best()
+        return self.history
+
+    @property
+    def num_epochs(self):
+        """How many epochs are done."""
+        return len(self.history["epoch"])
+
+    def split_batches(self):
+        """Return this process' parts of the batches of training, and of validation or None, as `BatchParts`."""
+        labels, place = self.batches.labels[self.batches.videos(0)], paths.process_place()  # (number of clips,)
+        weights = class_weights(labels, self.model.num_classes) if self.training.class_weights else None
+        steps = self.training.accumulation_steps
+        parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
+        return parts, self.validation and BatchParts(self.validation, process=place)
+
+    def begin_epoch(self):
+        """Start the clock of an epoch; return its learning rate, and the seed of its dropout, also after a resume."""
+        self.started, self.rate = time.perf_counter(), schedule.learning_rate(self.training, self.history)
+        self.num_done, self.loss, self.sums_before = 0, np.nan, np.zeros(3)
+        return self.rate, epoch_seed(self.seed, self.num_epochs)
+
+    def count_batch(self, read_sums):
+        """Tell the monitor of a batch, with a loss that is read only now and then; stop where it says so.
+
+        Args:
+            read_sums: Gives (sum of losses, correct predictions, clips) of the epoch so far, in this process.
+
+        Raises:
+            FloatingPointError: The loss is not finite.
+            KeyboardInterrupt: The monitor's `stop` is true.
+        """
+        self.num_done, number = self.num_done + 1, len(self.batches)
+        if self.num_done % READ_EVERY == 1 or self.num_done == number:
+            sums = read_sums()
+            if not np.isfinite(sums[0]):
+                found = f"Expected a finite loss. Received: {sums[0]} in epoch {self.num_epochs + 1}."
+                raise FloatingPointError(f"{found} Lower the learning rate, or set clip_norm.")
+            if sums[2] > self.sums_before[2]:
+                self.loss, self.sums_before = schedule.mean_of_sums(sums - self.sums_before)[0], sums
+        total = self.training.num_epochs * number
+        self.monitor.on_batch(self.num_epochs * number + self.num_done, total, self.loss)
+        if getattr(self.monitor, "stop", False):
+            raise KeyboardInterrupt
+
+    def end_epoch(self, train, validation, optimizer):
+        """Save an epoch: its weights if they are the best so far, and all that is needed to resume.
+
+        Args:
+            train: (mean loss, accuracy) on the way.
+            validation: Likewise on the validation batches; (None, None) without any.
+            optimizer: Name -> array, what the optimizer remembers.
+        """
+        values = (self.num_epochs + 1, *train, *validation, self.rate, time.perf_counter() - self.started)
+        row, weights = dict(zip(COLUMNS, values, strict=True)), self._trainable_weights()
+        if self.run.add_epoch(**row):
+            self.run.best = weights
+            self._save_best()
+        self.run.finished = schedule.is_over(self.training, self.history)
+        self.run.save_state(weights, optimizer)
+        self.curves.add(row)
+        self.monitor.on_epoch(row)
+
+    def _save_best(self):
+        """Write a checkpoint of the model as it is, if this process writes any."""
+        if self.run.best_path:
+            self.weights_module.save_model(self.run.best_path, self.model, card=self.run.describe())
+
+    def _load_best(self):
+        """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
+        if self.run.best is None:
+            self._save_best()
+        else:
+            self.weights_module.set_weights(self.model, self.run.best, partial=True)
+        self.model.card = self.model.card | self.run.describe()
+
+    def _trainable_weights(self):
+        """Copy the weights that training changes."""
+        part = self.model.head if "convolutions" in self.training.frozen else self.model  # spares copies of the frozen
+        return trainable_weights(self.weights_module.get_weights(part), self.training.frozen)
+
+    def _list_settings(self):
+        """List what has to be the same to resume a training; of frozen weights, a key."""
+        model, training, weights = self.model, self.training, self.weights_module.get_weights(self.model)
+        trainable = trainable_weights(weights, training.frozen)
+        key = weights_key({name: weights[name] for name in weights if name not in trainable})
+        settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes}
+        settings |= {"seed": self.seed, "model": spec_to_json(model.spec), "training": spec_to_json(training)}
+        settings |= {"frozen weights": key, "batches": describe_batches(self.batches)}
+        return settings | {"validation": describe_batches(self.validation)}
+
+
+def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
+    """Draw the weights of a model; what other weights have too is theirs, but no logits, which are of other classes.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`.
+        num_classes: K.
+        weights: Neutral name -> array: ImageNet's or another model's; or None.
+        seed: Of what is drawn.
+
+    Returns:
+        Neutral name -> array.
+
+    Raises:
+        ValueError: None of the weights are such a model's.
+    """
+    shapes, vgg = list_shapes(spec, num_classes), spec.vgg
+    drawn = init_weights(shapes, seed=seed) | {
+        "preprocess/mean": np.array(vgg.mean),
+        "preprocess/std": np.array(vgg.std),
+    }
+    return drawn if weights is None else drawn | select_transferable(shapes, weights, vgg)
+
+
+def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
+    """Draw weights, the same in both frameworks: Keras' defaults, He's for convolutions.
+
+    Args:
+        shapes: Neutral name -> shape.
+        seed: An int from 0.
+    """
+    return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
+
+
+def _init(name, shape, seed):
+    layer, kind = name.split("/")
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    if kind == "kernel":  # (..., in, out)
+        fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
+        limit = np.sqrt(6 / fan_in) if layer.startswith("block") else np.sqrt(6 / (fan_in + fan_out))  # He, or Glorot
+        return (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(limit)
+    if kind == "recurrent_kernel":  # (u, 4u), with orthonormal rows
+        q, r = np.linalg.qr(rng.standard_normal(shape[::-1]))
+        return (q * np.sign(np.diag(r))).T
+    constant = np.full(shape, float(kind in ("gamma", "moving_variance", "std")))
+    if layer.startswith("lstm"):  # a bias (4u,): input, forget, cell, output
+        constant[shape[0] // 4 : shape[0] // 2] = 1  # the forget gate starts open
+    return constant
+
+
+def trainable_weights(weights, frozen):
+    """Return the weights outside of the frozen parts, see `specs.FROZEN_PARTS`; preprocessing never changes."""
+    prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
+    return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
+
+
+def epoch_seed(seed, epoch):
+    """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
+    return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
+
+
+def class_weights(labels, num_classes):
+    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
+    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
+    return (len(labels) / (num_classes * counts)).astype(np.float32)
+
+
+def describe_batches(batches):
+    """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
+    if batches is None:
+        return None
+    if not len(batches):
+        raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
+    x, labels = batches.batch(0, 0)
+    return {"number": len(batches), "first": f"{x.dtype} {x.shape}", "labels": np.asarray(labels).tolist()}
