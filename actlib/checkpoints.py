@@ -29,9 +29,9 @@ from safetensors.numpy import load_file, save
 from actlib.cards import FORMAT_VERSION, Card
 from actlib.files import format_size, write_whole
 from actlib.schema import parse_json
+from actlib.specs import VGG16
 
 SMALL_BYTES = 100_000_000  # of weights in memory, whatever the size of their file
-IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB; what Keras' VGG-16 weights want subtracted
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _LOWEST = {"std": 1e-3, "moving_variance": 0.0}
 
@@ -57,7 +57,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
         weights = readers[path.suffix](path)
         if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
             kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
-            given = {"preprocess/mean": np.array(IMAGENET_MEAN), "preprocess/std": np.ones(3)}
+            given = {"preprocess/mean": np.array(VGG16.mean), "preprocess/std": np.array(VGG16.std)}
             weights |= given | {"block1_conv1/kernel": kernel}
         if others := [f"{name} of {array.dtype}" for name, array in weights.items() if array.dtype.kind != "f"]:
             raise ValueError(f"no floating-point numbers in {', '.join(others[:6])}")

@@ -46,9 +46,8 @@ class Training:
             self.history = self.run.history
             try:
                 if not self.run.finished:
-                    self.curves = TensorBoardWriter(
-                        self.run.best_path and self.run.folder / "tensorboard", self.history
-                    )
+                    best_path = self.run.best_path
+                    self.curves = TensorBoardWriter(best_path and best_path.with_name("tensorboard"), self.history)
                     self.fit()
             except KeyboardInterrupt:
                 print(f"Training stopped after {self.num_epochs} epochs; the same call goes on from there.")

@@ -16,6 +16,7 @@ from actlib.dataset.loading import count_bytes, load_arrays, read_batch
 from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 
+SPAWN = {0: {}, 2: {"num_workers": 2, "multiprocessing_context": "spawn"}}  # workers: options of a DataLoader
 VIDEOS = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(5)]
 
 
@@ -41,7 +42,7 @@ def test_labels_are_repeated():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_each_pass_over_a_loader_is_an_epoch_unless_it_is_fixed(workers):
-    moving, fixed = make_loader(Numbers(), epoch=2, workers=workers), make_loader(Numbers(), fixed=True)
+    moving, fixed = make_loader(Numbers(), epoch=2, **SPAWN[workers]), make_loader(Numbers(), fixed=True)
     assert isinstance(moving, torch.utils.data.DataLoader) and len(moving) == 10
     for epoch in (2, 3):
         assert [int(x[0, 0, 0]) for x, _ in moving] == [100 * epoch + index for index in range(10)]
@@ -50,7 +51,7 @@ def test_each_pass_over_a_loader_is_an_epoch_unless_it_is_fixed(workers):
 
 def test_worker_processes_draw_the_same_clips():
     source = ClipBatches(VIDEOS, range(5), make_sampler("segments", 3), batch_size=2, shuffle=True, augment=False)
-    one, other = ([x.numpy() for x, _ in make_loader(source, epoch=3, workers=workers)] for workers in (0, 2))
+    one, other = ([x.numpy() for x, _ in make_loader(source, epoch=3, **SPAWN[workers])] for workers in (0, 2))
     assert len(one) == 3 and all(np.array_equal(x, source.batch(3, index)[0]) for index, x in enumerate(one))
     assert all(map(np.array_equal, one, other))
 
@@ -70,17 +71,17 @@ def test_a_loader_draws_none_of_the_caller_s_random_numbers():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_reading_raises_is_raised_here_with_the_file(workers):
     with pytest.raises(ValueError, match=r"Received: text in v_Jump_g03_c01\.avi"):
-        list(make_loader(Numbers(fail), workers=workers))
+        list(make_loader(Numbers(fail), **SPAWN[workers]))
 
 
 @pytest.mark.parametrize(
     "code, error",
     [
         (
-            "list(make_loader(Numbers(be_killed), workers=2))",
+            "list(make_loader(Numbers(be_killed), num_workers=2))",
             "killed by signal|exited unexpectedly|ConnectionResetError",
         ),
-        ("for x, _ in make_loader(Numbers(), workers=2):\n    be_interrupted()", "KeyboardInterrupt"),
+        ("for x, _ in make_loader(Numbers(), num_workers=2):\n    be_interrupted()", "KeyboardInterrupt"),
     ],
 )
 def test_killed_workers_and_ctrl_c_end_the_program(code, error):

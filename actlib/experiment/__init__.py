@@ -6,14 +6,7 @@ predictor    a checkpoint -> weights to start from, a model, or one that scores 
 running      a model and batches at hand -> a trained model, results; the whole way in one call
 """
 
-from actlib.experiment.predictor import (
-    Predictor,
-    choose_run,
-    find_checkpoint,
-    load_initial_weights,
-    load_model,
-    load_predictor,
-)
+from actlib.experiment.predictor import choose_run, load_initial_weights, load_model, load_predictor
 from actlib.experiment.preparing import (
     BACKENDS,
     Experiment,

@@ -90,8 +90,7 @@ def load_backend(framework):
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     check_choice("framework", framework, BACKENDS)
-    for name in ("training", "weights", "precision"):
-        importlib.import_module(f"actlib.{framework}.{name}")
+    importlib.import_module(f"actlib.{framework}.training")  # and what it imports, the others
     return importlib.import_module(f"actlib.{framework}")
 
 

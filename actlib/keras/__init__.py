@@ -12,8 +12,6 @@ before the first import. TensorFlow's notices about itself are kept from the rea
 import contextlib
 import logging
 import os
-import sys
-import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors of TensorFlow reach us as exceptions, the rest is chatter
@@ -22,21 +20,15 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take no more of a 
 
 @contextlib.contextmanager
 def _hold_notices():
-    """Hold back what C++ writes to the error stream before any log level counts; show it if the import fails."""
-    sys.stderr.flush()
+    """Drop what C++ writes to the error stream before any log level counts; errors are raised."""
     shown = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(shown, held.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(shown, 2)
-            os.close(shown)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
 
 
 with _hold_notices():

@@ -15,7 +15,7 @@ class ClipDataset(keras.utils.PyDataset):
         repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
         epoch: The first one, from 0; each pass over the data takes the next.
         fixed: Take the same epoch at each pass; for validation.
-        workers: How many read ahead: processes in PyTorch, threads in Keras; 0 reads none ahead.
+        **options: The framework's own, such as how many workers read ahead.
 
     Example:
         >>> import numpy as np
@@ -26,10 +26,10 @@ class ClipDataset(keras.utils.PyDataset):
         [((3, 4, 5), [0, 0, 0]), ((3, 4, 5), [1, 1, 1])]
     """
 
-    def __init__(self, batches, *, repeat=False, epoch=0, fixed=False, workers=0):
+    def __init__(self, batches, *, repeat=False, epoch=0, fixed=False, **options):
         if keras.backend.backend() != "tensorflow":
-            workers = 0  # elsewhere Keras 3.15 repeats batches that workers had read before the first epoch
-        super().__init__(workers=workers, max_queue_size=max(1, 2 * workers))
+            options["workers"] = 0  # elsewhere Keras 3.15 repeats batches that workers had read before the first epoch
+        super().__init__(**options)
         self.batches, self.repeat, self.fixed = batches, repeat, fixed
         self.epoch = epoch if fixed else epoch - 1  # Keras ends an "epoch" before the first one
         self.error = None

@@ -3,8 +3,7 @@
 import keras
 from keras import layers, ops
 
-from actlib import cards
-from actlib.keras.vgg import VGG, build_layers, hidden_layers
+from actlib.keras.vgg import Classifier, build_layers, hidden_layers
 from actlib.specs import READOUTS
 
 
@@ -49,11 +48,11 @@ class LRCNHead(keras.Model):
 
 
 @keras.saving.register_keras_serializable("actlib")
-class LRCN(keras.Model):
+class LRCN(Classifier):
     """The long-term recurrent convolutional network: `convolutions` on every frame, then `head` over their sequence.
 
     Called with uint8 RGB (N, T, H, W, C) and a readout (None: the spec's); gives float32 logits (N, K), or (N, T, K)
-    for the readout "steps". Its `card`, a dict, goes into its checkpoints.
+    for the readout "steps".
 
     Args:
         spec: An `LRCNSpec`.
@@ -69,21 +68,4 @@ class LRCN(keras.Model):
     """
 
     def __init__(self, spec, num_classes):
-        super().__init__(name=spec.name)
-        self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions = VGG(spec.vgg)
-        self.head = LRCNHead(spec, num_classes)
-        shape = spec.num_frames, spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
-        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
-        self.built = True
-
-    def call(self, clips, readout=None, training=None):
-        features = self.convolutions(clips, training=training)  # (N, T, H, W, C) -> (N, T, D)
-        return self.head(features, readout=readout, training=training)  # (N, K)
-
-    def get_config(self):
-        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])
+        super().__init__(spec, num_classes, LRCNHead(spec, num_classes))

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from actlib import paths
 from actlib.keras.distributed import sum_over_processes
 from actlib.schedule import rate_factor
 
@@ -23,8 +22,6 @@ def make_optimizer(model, training):
         options["gradient_accumulation_steps"] = training.accumulation_steps
     if training.optimizer == "sgd":
         optimizer = _SGD(name="sgd", momentum=training.momentum, **options)
-    elif training.optimizer == "adam" and not training.rates and paths.process_place()[1] == 1:
-        optimizer = keras.optimizers.Adam(**options)
     else:
         optimizer = _Adam(name=training.optimizer, **options)
     optimizer.training = training

@@ -139,18 +139,9 @@ def _gradient(function, values):
 
 def _apply_layers(layers, x):
     """What layers give one after another, some rows at a time, as an array."""
-    parts = []
-    for start in range(0, len(x), FRAMES_AT_ONCE):
-        part = x[start : start + FRAMES_AT_ONCE]
-        for layer in layers:
-            still = (
-                {"training": False}
-                if isinstance(layer, (keras.layers.BatchNormalization, keras.layers.Dropout))
-                else {}
-            )
-            part = layer(part, **still)
-        parts.append(np.array(ops.convert_to_numpy(part), np.float32))
-    return np.concatenate(parts)
+    network, starts = keras.Sequential(layers), range(0, len(x), FRAMES_AT_ONCE)
+    parts = [network(x[start : start + FRAMES_AT_ONCE], training=False) for start in starts]
+    return np.concatenate([np.array(ops.convert_to_numpy(part), np.float32) for part in parts])
 
 
 def _features(model, clip):

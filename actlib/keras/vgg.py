@@ -93,12 +93,41 @@ class FrameHead(keras.Model):
         return features
 
 
+class Classifier(keras.Model):
+    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`.
+        num_classes: K.
+        head: Turns features (..., D) into logits.
+    """
+
+    def __init__(self, spec, num_classes, head):
+        super().__init__(name=spec.name)
+        self.spec, self.num_classes, self.card = spec, num_classes, {}
+        self.convolutions, self.head = VGG(spec.vgg), head
+        num_frames = [spec.num_frames] if hasattr(spec, "lstm") else []
+        shape = *num_frames, spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
+        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
+        self.built = True
+
+    def call(self, frames, training=None, **options):
+        features = self.convolutions(frames, training=training)  # (..., H, W, C) -> (..., D)
+        return self.head(features, training=training, **options)  # (..., K)
+
+    def get_config(self):
+        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])
+
+
 @keras.saving.register_keras_serializable("actlib")
-class FrameClassifier(keras.Model):
+class FrameClassifier(Classifier):
     """Classifies single frames: `convolutions`, then `head`.
 
-    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K). Its `card`, a dict,
-    goes into its checkpoints.
+    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K).
 
     Args:
         spec: A `FrameSpec`.
@@ -112,24 +141,7 @@ class FrameClassifier(keras.Model):
     """
 
     def __init__(self, spec, num_classes):
-        super().__init__(name=spec.name)
-        self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions = VGG(spec.vgg)
-        self.head = FrameHead(spec, num_classes)
-        shape = spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
-        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
-        self.built = True
-
-    def call(self, frames, training=None):
-        features = self.convolutions(frames, training=training)  # (..., H, W, C) -> (..., D)
-        return self.head(features, training=training)  # (..., K)
-
-    def get_config(self):
-        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])
+        super().__init__(spec, num_classes, FrameHead(spec, num_classes))
 
 
 def hidden_layers(spec):

@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from actlib.dataset.loading import read_batch
 
 
-def make_loader(batches, *, repeat=False, epoch=0, fixed=False, workers=0):
+def make_loader(batches, *, repeat=False, epoch=0, fixed=False, **options):
     """Read the batches of each epoch: (x, labels), and what else they give.
 
     Args:
@@ -14,7 +14,7 @@ def make_loader(batches, *, repeat=False, epoch=0, fixed=False, workers=0):
         repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
         epoch: The first one, from 0; each pass over the data takes the next.
         fixed: Take the same epoch at each pass; for validation.
-        workers: How many read ahead: processes in PyTorch, threads in Keras; 0 reads none ahead.
+        **options: The framework's own, such as how many workers read ahead.
 
     Example:
         >>> class Two:  # two batches of 3 clips of 4 frames of 5 features
@@ -27,11 +27,9 @@ def make_loader(batches, *, repeat=False, epoch=0, fixed=False, workers=0):
         _Batches(batches, repeat),
         sampler=_Epochs(batches, epoch, fixed),
         batch_size=None,  # an item is a whole batch
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,  # a fork of a process that holds a GPU ends
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # PyTorch's own random numbers stay as they are
+        **options,
     )
 
 

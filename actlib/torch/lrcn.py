@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from actlib.specs import READOUTS
-from actlib.torch.vgg import VGG, hidden_layers
+from actlib.torch.vgg import Classifier, hidden_layers
 
 
 class LRCNHead(nn.Module):
@@ -48,11 +48,11 @@ class LRCNHead(nn.Module):
         return logits.mean(1) if readout == "mean" else logits
 
 
-class LRCN(nn.Module):
+class LRCN(Classifier):
     """The long-term recurrent convolutional network: `convolutions` on every frame, then `head` over their sequence.
 
     Called with uint8 RGB (N, T, H, W, C) and a readout (None: the spec's); gives float32 logits (N, K), or (N, T, K)
-    for the readout "steps". Its `card`, a dict, goes into its checkpoints.
+    for the readout "steps".
 
     Args:
         spec: An `LRCNSpec`.
@@ -67,14 +67,7 @@ class LRCN(nn.Module):
     """
 
     def __init__(self, spec, num_classes):
-        super().__init__()
-        self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions = VGG(spec.vgg)
-        self.head = LRCNHead(spec, num_classes)
-
-    def forward(self, clips, readout=None):
-        features = self.convolutions(clips)  # (N, T, H, W, C) -> (N, T, D)
-        return self.head(features, readout)  # (N, K)
+        super().__init__(spec, num_classes, LRCNHead(spec, num_classes))
 
 
 class _LSTM(nn.LSTM):

@@ -14,7 +14,7 @@ from actlib.training import Training
 
 
 class Trainer(Training):
-    """The loops of a training, see `Training`."""
+    """A `Training` whose epochs are the framework's."""
 
     weights_module = weights
 

@@ -91,11 +91,29 @@ class FrameHead(nn.Module):
         return self.logits(self.hidden(features.float()))
 
 
-class FrameClassifier(nn.Module):
+class Classifier(nn.Module):
+    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`.
+        num_classes: K.
+        head: Turns features (..., D) into logits.
+    """
+
+    def __init__(self, spec, num_classes, head):
+        super().__init__()
+        self.spec, self.num_classes, self.card = spec, num_classes, {}
+        self.convolutions, self.head = VGG(spec.vgg), head
+
+    def forward(self, frames, **options):
+        features = self.convolutions(frames)  # (..., H, W, C) -> (..., D)
+        return self.head(features, **options)  # (..., K)
+
+
+class FrameClassifier(Classifier):
     """Classifies single frames: `convolutions`, then `head`.
 
-    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K). Its `card`, a dict,
-    goes into its checkpoints.
+    Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K).
 
     Args:
         spec: A `FrameSpec`.
@@ -108,14 +126,7 @@ class FrameClassifier(nn.Module):
     """
 
     def __init__(self, spec, num_classes):
-        super().__init__()
-        self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions = VGG(spec.vgg)
-        self.head = FrameHead(spec, num_classes)
-
-    def forward(self, frames):
-        features = self.convolutions(frames)  # (..., H, W, C) -> (..., D)
-        return self.head(features)  # (..., K)
+        super().__init__(spec, num_classes, FrameHead(spec, num_classes))
 
 
 def hidden_layers(spec):
