@@ -1,8 +1,5 @@
 """Batches of which one cannot be read; in a file of their own, which worker processes import quickly."""
 
-import os
-import signal
-
 import numpy as np
 
 
@@ -25,14 +22,6 @@ class Numbers:
 
 def fail():
     raise ValueError("Expected a video. Received: text in v_Jump_g03_c01.avi.")
-
-
-def be_killed():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def be_interrupted():
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 def list_batches_of_fit(workers):

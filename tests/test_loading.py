@@ -1,10 +1,6 @@
 """All clips in arrays, or batches read ahead: the same order, errors as themselves, and nobody is left waiting."""
 
 import pickle
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,20 +68,3 @@ def test_a_loader_draws_none_of_the_caller_s_random_numbers():
 def test_what_reading_raises_is_raised_here_with_the_file(workers):
     with pytest.raises(ValueError, match=r"Received: text in v_Jump_g03_c01\.avi"):
         list(make_loader(Numbers(fail), **SPAWN[workers]))
-
-
-@pytest.mark.parametrize(
-    "code, error",
-    [
-        (
-            "list(make_loader(Numbers(be_killed), num_workers=2))",
-            "killed by signal|exited unexpectedly|ConnectionResetError",
-        ),
-        ("for x, _ in make_loader(Numbers(), num_workers=2):\n    be_interrupted()", "KeyboardInterrupt"),
-    ],
-)
-def test_killed_workers_and_ctrl_c_end_the_program(code, error):
-    code = f"from odd_batches import *\nfrom actlib.torch.dataset import make_loader\n{code}"
-    tests = Path(__file__).parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=tests, timeout=60, capture_output=True, text=True)
-    assert done.returncode and re.search(error, done.stderr)

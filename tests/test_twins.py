@@ -56,7 +56,7 @@ def describe_public(half, name):
         methods = {item.name: item for item in ast.walk(node) if isinstance(item, ast.FunctionDef)}
         called = [methods.get(word) for word in (node.name, "__init__", "forward", "call")]
         arguments = [ast.unparse(without_annotations(method).args) for method in called if method]
-        arguments = [text.removesuffix(", training=None") for text in arguments]  # Keras' own way of saying train()
+        arguments = [text.replace(", training=None", "") for text in arguments]  # Keras' own way of saying train()
         found[node.name] = arguments, ast.get_docstring(node).split("Example:")[0].strip()
     return found
 
