@@ -156,7 +156,7 @@ def hidden_layers(spec):
     stack = []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
-        stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see TrainingCallback
+        stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see Trainer
     return stack
 
 
