@@ -81,7 +81,7 @@ class Run:
         changed += ["starting weights: others"] * (self._keys["start"] not in card["keys"].values())
         if changed:
             raise ValueError(
-                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed)}. "
+                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed[:20])}. "
                 "Choose another folder, or delete this one to train again."
             )
         return most if longer else None

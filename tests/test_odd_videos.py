@@ -41,6 +41,7 @@ FILMS = {
     "fragments.mp4": {"codec": "libx264", "movflags": "+frag_every_frame+empty_moov"},
     "film.avi": {"codec": "mpeg4"},
     "film.flv": {"codec": "flv"},
+    "film.ts": {"codec": "mpeg2video"},
 }
 
 
@@ -68,12 +69,26 @@ def test_what_is_cut_off_is_not_whole(tmp_path, name, share):
 
 
 @pytest.mark.filterwarnings("ignore:Passed over 1 broken parts")  # the last, of which half is there
-@pytest.mark.parametrize("name", ["film.mkv", "film.webm", "film.mp4", "film.avi"])
+@pytest.mark.parametrize("name", ["film.mkv", "film.webm", "film.mp4", "film.avi", "film.ts"])
 def test_an_own_video_that_is_cut_off_is_used_and_said(tmp_path, name):
     path = cut(write_film(tmp_path / name, draw_noise(30), rate=25, **FILMS[name]), 0.7)
     with pytest.warns(UserWarning, match=f"Expected .* Received: .* in .*{name}"):
         frames = list(stream_frames(open_video(path)))
     assert 5 < len(frames) < 30
+
+
+def test_a_stream_that_begins_later_is_refused(tmp_path):
+    for name, codec in (("one.ts", "mpeg2video"), ("two.ts", "libx264")):
+        write_film(tmp_path / name, draw_noise(30), rate=25, codec=codec)
+    path = tmp_path / "film.ts"
+    second = bytearray((tmp_path / "two.ts").read_bytes())
+    for start in range(0, len(second), 188):  # its packets of video become those of another stream
+        if second[start + 1] & 0x1F == 1:
+            second[start + 2] += 1
+    path.write_bytes((tmp_path / "one.ts").read_bytes() + bytes(second))
+    for read in (probe_video, open_video, lambda path: list(read_frames(path))):
+        with pytest.raises(VideoError, match=r"Expected no new stream. Received: one in .*film.ts"):
+            read(path)
 
 
 def test_sound_that_is_longer_than_the_film_is_no_cut(tmp_path):

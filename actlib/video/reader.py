@@ -21,6 +21,7 @@ MAX_PIXELS = 8192 * 4320  # of a frame; decoding a larger one takes memory by th
 CONTAINERS = "avi,mov,matroska,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,asf,flv,ogg,mxf,nut,rm,dv,mjpeg"
 CONTAINERS += ",gif,apng,yuv4mpegpipe,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe"  # none points to other files
 TIMED = ("matroska", "flv", "mov")  # their header says how long a video is, where it does not count the frames
+CUT = "The file is cut off or damaged: copy or export it again, or leave it out."
 ALPHA_GREY = 128  # under transparent pixels
 
 
@@ -58,6 +59,14 @@ def open_stream(path):
         raise VideoError(message) from error
 
 
+def demux(container, stream):
+    """Read the packets of a stream, or of all for None; a VideoError where one begins that was not there at first."""
+    try:
+        yield from container.demux(*filter(None, [stream]))
+    except IndexError as error:  # PyAV's
+        raise VideoError(f"Expected no new stream. Received: one in {container.name}. {CUT}") from error
+
+
 def read_packets(container, stream):
     """Read the packets of a video stream, and notice where the file ends before its header's promise.
 
@@ -74,7 +83,7 @@ def read_packets(container, stream):
     timed = not stream.frames and container.format.name.split(",")[0] in TIMED
     promised = container.duration / av.time_base if timed and container.duration else 0.0
     gap, count, seconds, is_cut = 1 / float(stream.average_rate or 25), 0, 0.0, False
-    for packet in container.demux() if promised else container.demux(stream):
+    for packet in demux(container, None if promised else stream):
         is_cut |= packet.is_corrupt
         if packet.size and not packet.is_corrupt:
             count += packet.stream_index == stream.index
@@ -84,9 +93,12 @@ def read_packets(container, stream):
             yield packet
     if count < stream.frames:
         raise missing_frames(container.name, stream.frames, count)
+    if container.format.name == "mpegts" and container.size % 188 and container.size % 192:
+        found = f"Expected packets of 188 bytes. Received: {container.size} bytes in {container.name}."
+        raise VideoError(f"{found} {CUT}")
     if promised and (is_cut or seconds < promised - gap / 2):
         found = f"Expected {promised:.2f} seconds. Received: {seconds:.2f} in {container.name}."
-        raise VideoError(f"{found} The rest is cut off: copy or export the file again, or leave it out.")
+        raise VideoError(f"{found} {CUT}")
 
 
 def decode_frames(container, stream):

@@ -187,7 +187,7 @@ def _decode_packets(container, stream):
 def _count_seconds(path, fps):
     """Return the length by reading (not decoding) the whole file; a gap between frames counts up to MAX_GAP."""
     with open_stream(path) as (container, stream):
-        packets = [packet.pts for packet in container.demux(stream) if packet.size]
+        packets = [packet.pts for packet in reader.demux(container, stream) if packet.size]
         times = [float(ticks * stream.time_base) for ticks in sorted(set(packets) - {None})]
         steps = sum(min(after - before, MAX_GAP) for before, after in itertools.pairwise(times))
         return steps + 1 / fps if steps else len(packets) / fps
