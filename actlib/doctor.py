@@ -39,7 +39,7 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
         ask_frameworks: also start PyTorch in a process of its own and ask it for a GPU; takes seconds.
         short: write the project's own folder as `.`, for a notebook that others will read.
     """
-    findings = examine(ask_frameworks=ask_frameworks)
+    findings = _examine(ask_frameworks=ask_frameworks)
     width = max(len(finding.about) for finding in findings)
     lines = []
     for state, about, found, fix in findings:
@@ -50,12 +50,8 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
     return report.replace(str(paths.home_folder()), ".") if short else report
 
 
-def examine(*, ask_frameworks=False) -> list[Finding]:
-    """Look at the machine, the packages, the disk, the data and the weights.
-
-    Args:
-        ask_frameworks: as for `doctor`.
-    """
+def _examine(*, ask_frameworks=False) -> list[Finding]:
+    """Look at the machine, the packages, the disk, the data and the weights."""
     finders = [_find_machine, _find_packages, _find_tools, *[_find_torch_gpu] * ask_frameworks, _find_disk]
     findings = []
     for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights]:
@@ -117,10 +113,9 @@ def _run(*command):
 
 
 def _find_disk():
-    from actlib.download.transfer import check_disk
-    from actlib.files import format_size
+    from actlib.files import count_free_bytes, format_size
 
-    free, cache = check_disk(paths.home_folder(), 0), paths.cache_folder().absolute()
+    free, cache = count_free_bytes(paths.home_folder()), paths.cache_folder().absolute()
     found = f"{format_size(free)} free in {paths.home_folder()}"
     yield _choose(free >= ROOM, "disk", found, found, f"free some space: {format_size(ROOM)} are wanted")
     writable = os.access(next(path for path in (cache, *cache.parents) if path.exists()), os.W_OK)

@@ -55,9 +55,7 @@ class TrainOptions(Choices):
     validation_groups: Annotated[int, typer.Option(min=0, help="How many; 0: all train, for --epochs epochs.")] = 4
     refit: Annotated[bool, typer.Option("--refit", help="Choose the epoch, then train on validation too.")] = False
     allow_leakage: Leakage = False
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's; more than a run has go on.")] = (
-        None
-    )
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's; a run goes on to more.")] = None
 
 
 @dataclass(frozen=True)

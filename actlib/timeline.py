@@ -78,9 +78,9 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
 def predict_steps(stream, model, *, window=WINDOW, windows=None):
     """Yield the Steps of a video as it plays; memory does not grow with its length.
 
-    T frames are spread evenly over a window, as in training, so there are T steps in a window's time. The first window
-    gives its T steps; an LRCN's next windows each begin half a window later and give their later half, so that a step
-    never sees frames that come after it. With the read-out "mean", a step's logits are the mean of its window's so far.
+    T frames are spread evenly over a window, as in training. The first window gives its T steps; an LRCN's next windows
+    begin half a window later each and give their later half, so that a step never sees frames that come after it. With
+    the read-out "mean", a step's logits are the mean of its window's so far.
 
     Args:
         stream: what `open_video` gave.

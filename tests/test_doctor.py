@@ -10,7 +10,7 @@ import pytest
 
 from actlib import doctor as module
 from actlib import paths
-from actlib.doctor import Finding, doctor, examine
+from actlib.doctor import Finding, _examine, doctor
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 LISTED = {"Archery": 3, "Diving": 2}
@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch):
 
 
 def find(about, **options):
-    findings = {finding.about: finding for finding in examine(**options)}
+    findings = {finding.about: finding for finding in _examine(**options)}
     return findings[about]
 
 
@@ -62,7 +62,7 @@ def test_a_short_report_names_no_folder_of_this_machine(home):
 
 
 def test_every_finding_has_a_known_state_and_every_trouble_a_way_out():
-    for finding in examine():
+    for finding in _examine():
         assert finding.state in ("ok", "note", "missing") and finding.found
         assert finding.fix or finding.state != "missing"
 
@@ -159,7 +159,7 @@ def test_settings_that_point_nowhere(home, monkeypatch):
 def test_folders_that_are_made_when_needed_need_not_be_there(home, monkeypatch):
     for name in ("ACTLIB_HOME", "ACTLIB_CACHE", "ACTLIB_RUNS"):
         monkeypatch.setenv(name, str(home / "not" / "yet" / name))
-    assert not [finding for finding in examine() if finding.state == "missing"]
+    assert not [finding for finding in _examine() if finding.state == "missing"]
     assert find("ACTLIB_HOME").found == str(home / "not" / "yet" / "ACTLIB_HOME")
 
 
@@ -194,7 +194,7 @@ def test_a_gpu_that_does_not_answer(home, monkeypatch, text):
 
 def test_pytorch_is_asked_only_on_request(monkeypatch):
     monkeypatch.setattr(module, "ASK_TORCH", "print('A GPU')")
-    assert "PyTorch's GPU" not in {finding.about for finding in examine()}
+    assert "PyTorch's GPU" not in {finding.about for finding in _examine()}
     assert find("PyTorch's GPU", ask_frameworks=True).found == "A GPU"
     monkeypatch.setattr(module, "ASK_TORCH", "raise SystemExit(3)")
     assert find("PyTorch's GPU", ask_frameworks=True).fix == "make setup"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from actlib.__main__ import app
 from actlib.download import fetch, fetch_lists, fetch_ucf101, sources
 from actlib.download.transfer import DownloadError
-from actlib.download.ucf101 import check_videos, choose_classes, list_official
+from actlib.download.ucf101 import _check_videos, _choose_classes, list_official
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 # As in UCF-101: one class whose files are spelt otherwise than its folder, and one name that is part of another.
@@ -241,7 +241,7 @@ def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, list
     for line in ("1 of 4 videos", "1 missing:", "1 extra:", "2 undecodable:", "Basketball/holiday.avi"):
         assert line in str(error.value)
     assert all(name in str(error.value) for name in names[:3]) and names[3] not in str(error.value)
-    check = check_videos(tmp_path / "u", ["Basketball"])
+    check = _check_videos(tmp_path / "u", ["Basketball"])
     assert (check.missing, check.extra) == ([names[0]], ["Basketball/holiday.avi"])
     assert check.undecodable == names[1:3]
     assert check.describe(most=1).endswith(f"2 undecodable:\n  {names[1]}\n  ... and 1 more")
@@ -251,13 +251,13 @@ def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, list
 
 def test_names_of_classes_in_all_their_forms(tmp_path, lists):
     fetch_lists(tmp_path, source=lists)
-    assert choose_classes(tmp_path, "all") == sorted(STEMS)
-    assert choose_classes(tmp_path, " BasketballDunk , Basketball") == ["BasketballDunk", "Basketball"]
-    assert choose_classes(tmp_path, ("Basketball", "Basketball")) == ["Basketball"]
+    assert _choose_classes(tmp_path, "all") == sorted(STEMS)
+    assert _choose_classes(tmp_path, " BasketballDunk , Basketball") == ["BasketballDunk", "Basketball"]
+    assert _choose_classes(tmp_path, ("Basketball", "Basketball")) == ["Basketball"]
     assert len(list_official(tmp_path)) == 12 and len(list_official(tmp_path, ["Basketball"])) == 4
     for classes, near in (("Basketbal", "Basketball"), (["handstandpushups"], "HandstandPushups")):
         with pytest.raises(ValueError, match=f"Near it: .*{near}"):
-            choose_classes(tmp_path, classes)
+            _choose_classes(tmp_path, classes)
 
 
 def test_without_lists_the_option_that_takes_them_is_named(server, tmp_path, archive, lists):
@@ -345,7 +345,7 @@ def test_real_videos_out_of_a_zip_on_a_server(server, tmp_path):
     with pytest.raises(DownloadError, match="6 of .* videos"):
         fetch_ucf101(tmp_path / "u", classes="Surfing", source=url, lists=lists)
     assert server.sent("/all.zip") < sum(path.stat().st_size for path in surfing) + 100_000
-    check = check_videos(tmp_path / "u", ["Surfing"])
+    check = _check_videos(tmp_path / "u", ["Surfing"])
     assert check.present == 6 and not check.undecodable and not check.extra
     assert len(check.missing) == len(list_official(tmp_path / "u", ["Surfing"])) - 6
     for path in surfing:
@@ -362,12 +362,12 @@ def test_a_truncated_real_video_is_found(tmp_path):
         (place / path.name).write_bytes(path.read_bytes())
     cut = place / "v_Archery_g01_c02.avi"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
-    assert check_videos(tmp_path, ["Archery"]).undecodable == ["Archery/v_Archery_g01_c02.avi"]
+    assert _check_videos(tmp_path, ["Archery"]).undecodable == ["Archery/v_Archery_g01_c02.avi"]
 
 
 @pytest.mark.skipif(not REAL, reason="needs the official lists: set ACTLIB_REAL_DATA")
 def test_the_seven_classes_in_the_official_lists(tmp_path):
     fetch_lists(tmp_path, source=Path(REAL) / "ucfTrainTestlist")
-    names = list_official(tmp_path, choose_classes(tmp_path, "seven"))
+    names = list_official(tmp_path, _choose_classes(tmp_path, "seven"))
     assert len(names) == 966 and len(list_official(tmp_path)) == 13_320
-    assert len(choose_classes(tmp_path, "all")) == 101
+    assert len(_choose_classes(tmp_path, "all")) == 101

@@ -165,5 +165,5 @@ def test_the_line_that_fetches_more_is_one_word_to_a_shell(tmp_path, monkeypatch
     (tmp_path / "data" / "ucf101" / "ucfTrainTestlist").mkdir()
     for side in ("train", "test"):
         (tmp_path / "data" / "ucf101" / "ucfTrainTestlist" / f"{side}list01.txt").write_text(f"a;reboot/{side}.avi 1\n")
-    (finding,) = (each for each in doctor.examine() if each.about == "videos")
+    (finding,) = (each for each in doctor._examine() if each.about == "videos")
     assert re.fullmatch(r"python -m actlib fetch ucf101 --classes 'a;reboot'", finding.fix)

@@ -36,7 +36,7 @@ from actlib.widgets import (
     build_timelines,
 )
 from actlib.widgets.notebook import write_lines
-from actlib.widgets.sampling import RULES, STRIDES, _describe_rule, list_costs
+from actlib.widgets.sampling import RULES, STRIDES, _describe_rule, _list_costs
 from actlib.widgets.timelines import _choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
@@ -424,7 +424,7 @@ def test_sampling_follows_its_traits(videos, ask):
 
 
 def test_costs_count_what_is_taken():
-    costs = {name: (value, remark) for name, value, remark in list_costs(CLIPS, 30, fps=25.0)}
+    costs = {name: (value, remark) for name, value, remark in _list_costs(CLIPS, 30, fps=25.0)}
     assert costs["frames taken"] == ("6", "4 different ones of 30, in 2 clips of 3")
     assert costs["reading"] == ("21 frames", "decoded, up to the last that is taken")
     assert costs["pixels"][0] == f"{6 * 224 * 224 * 3 / 2**20:.1f} MB"

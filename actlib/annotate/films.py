@@ -77,8 +77,7 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
         size: (H, W) in pixels, even; clips are fitted into it with black beside or above.
 
     Returns:
-        Segments of the film with their labels, to be given to `annotate_video` as `true_label`; clips of one label
-        after each other are one segment.
+        Segments of the film, to be given to `annotate_video` as `true_label`; a label that stays is one segment.
 
     Raises:
         ValueError: there are no videos, or not as many labels, or `out` is one of the videos.
@@ -102,14 +101,11 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
 
 
 def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit a frame into a size without distortion, with black around it.
+    """Fit a frame into a size without distortion, with black around it: uint8 (H, W, 3).
 
     Args:
         frame: uint8 (h, w, 3).
         size: (H, W) in pixels.
-
-    Returns:
-        uint8 (H, W, 3).
     """
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 

@@ -60,16 +60,8 @@ def list_official(folder, classes=None) -> list[str]:
     return [name for name in names if classes is None or name.split("/")[0] in classes]
 
 
-def choose_classes(folder, classes) -> list[str]:
-    """Turn what a user says into names of classes as the official lists spell them.
-
-    Args:
-        folder: with the official lists in it.
-        classes: "seven", "all", exact names, or one text of names with commas.
-
-    Raises:
-        ValueError: a name is not in the list; the nearest one is named.
-    """
+def _choose_classes(folder, classes) -> list[str]:
+    """Turn "seven", "all", names or a text of names with commas into names of classes in a folder's official lists."""
     known = sorted({name.split("/")[0] for name in list_official(folder)})
     if isinstance(classes, str):
         names = [name.strip() for name in classes.strip(" ,").split(",")]
@@ -82,13 +74,8 @@ def choose_classes(folder, classes) -> list[str]:
     return list(dict.fromkeys(classes))
 
 
-def check_videos(folder, classes) -> Check:
-    """Compare videos with the official lists in the same folder, and open each.
-
-    Args:
-        folder: with `UCF-101/` and the lists in it.
-        classes: exact names.
-    """
+def _check_videos(folder, classes) -> Check:
+    """Compare the videos of classes with the official lists in the same folder, and open each."""
     root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
     to_read = [name for name in listed if name in here]
@@ -169,14 +156,14 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
     """
     folder, source = Path(folder), str(source or read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
     fetch_lists(folder, source=lists or _find_lists_beside(source))
-    classes = choose_classes(folder, classes)
+    classes = _choose_classes(folder, classes)
     official = {PurePosixPath(name).name.lower(): name for name in list_official(folder, classes)}
     source = sources.OFFICIAL_URL if source == "official" else source
     local = sources.local_file(source, folder, most=LARGEST_ARCHIVE, keep=True)
     with sources.lock_or_wait(folder / "UCF-101"), local as place:
         with open_archive(place) as members:
             unpack(members, folder / "UCF-101", official, largest=LARGEST_VIDEO)
-        check = check_videos(folder, classes)
+        check = _check_videos(folder, classes)
         if check.missing or check.undecodable:
             report = write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
             advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."

@@ -5,9 +5,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Rectangle
 
-from actlib.plots.layout import class_panels, sign_texts, tile
-from actlib.plots.style import CLASS_COLORS, INK, MUTED, SUBSET_COLORS, VERDICTS, WIDTH, Figure, escape_name, styled
+from actlib.plots.layout import class_panels, tile
+from actlib.plots.style import CLASS_COLORS, INK, MUTED, SIGNS, VERDICTS, WIDTH, Figure, escape_name, styled
 
+SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
 NARROWEST = 48  # pixels, of the widest frame on a sheet
 
 
@@ -28,7 +29,7 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     times = -(-NARROWEST // max(frame.shape[1] for frame in frames))
     frames = [np.asarray(frame).repeat(times, axis=0).repeat(times, axis=1) for frame in frames]
     columns = max(3, min(columns, len(frames)))  # a frame alone stays small
-    texts = sign_texts([""] * len(frames) if titles is None else titles, correct)
+    texts = _sign_texts([""] * len(frames) if titles is None else titles, correct)
     num_lines = max(text.count("\n") + 1 for text in texts) if any(texts) else 0
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     gap = max(2, round(width * max(0.03, 0.16 * num_lines * columns / WIDTH)))
@@ -72,7 +73,7 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     row, column = (sheet.shape[0] / len(clips), sheet.shape[1] / num_frames)
-    axis.set_yticks(row * (np.arange(len(clips)) + 0.5), sign_texts(clips, correct))
+    axis.set_yticks(row * (np.arange(len(clips)) + 0.5), _sign_texts(clips, correct))
     axis.set_xticks(column * (np.arange(num_frames) + 0.5), range(1, num_frames + 1))
     axis.set_xlabel("frame of the clip")
     for label, is_correct in zip(axis.get_yticklabels(), () if correct is None else correct, strict=False):
@@ -142,3 +143,11 @@ def plot_sampling(rules: dict, num_video_frames: int, *, title: str | None = Non
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("frame of the video")
     return axis.figure
+
+
+def _sign_texts(texts, correct) -> list[str]:
+    """Texts with the sign of correct or wrong before each, and what cannot be printed in their lines escaped."""
+    texts = ["\n".join(map(escape_name, text.split("\n"))) for text in texts]
+    if correct is None:
+        return texts
+    return [f"{SIGNS[bool(is_correct)]} {text}" for text, is_correct in zip(texts, correct, strict=True)]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import seaborn as sns
 
-from actlib.plots.style import SIGNS, Figure, escape_name
+from actlib.plots.style import Figure
 
 MAX_ROWS = 34  # classes below each other; more go into further columns
 PERCENT = "{x:.0%}"  # how axes write 0..1
@@ -58,16 +58,3 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
         left = index % columns * (width + gap) + (width - frame.shape[1]) // 2
         sheet[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
     return sheet
-
-
-def sign_texts(texts, correct) -> list[str]:
-    """Put the sign of right or wrong before each text, and escape what cannot be printed in its lines.
-
-    Args:
-        texts: n short texts.
-        correct: n bools, or None where nobody knows.
-    """
-    texts = ["\n".join(map(escape_name, text.split("\n"))) for text in texts]
-    if correct is None:
-        return texts
-    return [f"{SIGNS[bool(is_correct)]} {text}" for text, is_correct in zip(texts, correct, strict=True)]

@@ -20,7 +20,6 @@ CORRECT, WRONG = "#0072B2", "#C04A00"  # of no class; dark enough for text on wh
 CORRECT_ON_DARK, WRONG_ON_DARK = "#62B8EC", "#FF9A4D"  # the same two as text on a dark ground
 VERDICTS = {True: CORRECT, False: WRONG}
 SIGNS = {True: "✓", False: "✗"}  # a second way to tell right from wrong, without color
-SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
 INK, MUTED, FAINT = "#333333", "#8A8A8A", "#E4E4E4"
 WIDTH = 8.0  # inches, of every figure
 DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96

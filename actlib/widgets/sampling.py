@@ -54,7 +54,7 @@ class SamplingExplorer(ClipWidget):
         clips = sampler(self.length, np.random.default_rng(self.seed))
         with self.hold_sync():
             self.summary = _describe_rule(self.rule, clips, self.length, stride=self.stride)
-            self.costs = [list(row) for row in list_costs(clips, self.length, fps=self.fps)]
+            self.costs = [list(row) for row in _list_costs(clips, self.length, fps=self.fps)]
             self.taken = clips.tolist()
 
     def handle_frames(self, content):
@@ -83,24 +83,13 @@ def _describe_rule(rule, clips, num_video_frames, *, stride):
 
 def _count_operations(spec):
     """Count the multiplications and additions, each as one, of a VGG's convolutions for one frame."""
-    inputs, total = 3, 0
-    for block, (num_convolutions, width) in enumerate(spec.blocks):
-        total += 2 * (spec.size >> block) ** 2 * 9 * width * (inputs + (num_convolutions - 1) * width)
-        inputs = width
-    return total
+    inputs = (3, *(width for _, width in spec.blocks))
+    blocks = enumerate(zip(spec.blocks, inputs, strict=False))
+    return sum(18 * (spec.size >> k) ** 2 * width * (fed + (num - 1) * width) for k, ((num, width), fed) in blocks)
 
 
-def list_costs(clips, num_video_frames, *, fps):
-    """List what a choice of frames of a video costs, read and convolved by VGG-16.
-
-    Args:
-        clips: int (M, T), numbers of frames.
-        num_video_frames: F.
-        fps: frames a second.
-
-    Returns:
-        A list of (what, how much, remark), all text.
-    """
+def _list_costs(clips, num_video_frames, *, fps):
+    """What it costs to read frames (clips: int (M, T)) of a video and convolve them: [(what, how much, remark)]."""
     (num_clips, length), size, different = clips.shape, VGG16.size, len(np.unique(clips))
     operations, features = _count_operations(VGG16) / 1e9, different * VGG16.num_features * 2 / 2**20  # GFLOP, MB
     where = f"in {num_clips} clip{'s' * (num_clips > 1)} of {length}"
