@@ -39,7 +39,10 @@ class Card(TypedDict, total=False):
 
 
 def spec_to_json(spec) -> dict:
-    """Return the fields of a dataclass of `specs` as JSON holds them, with "type", its class; specs inside it likewise.
+    """Return the fields of a spec as JSON holds them, with "type", its class; specs inside it likewise.
+
+    Args:
+        spec: a dataclass of `specs`.
 
     Example:
         >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
@@ -49,5 +52,10 @@ def spec_to_json(spec) -> dict:
 
 
 def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict, or raise ValueError, which names the file."""
+    """Make the spec that `spec_to_json` turned into a dict.
+
+    Args:
+        data: the dict.
+        path: its file, which a ValueError names.
+    """
     return parse_json(json.dumps(data), Spec, path)

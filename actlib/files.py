@@ -30,6 +30,9 @@ def partial_file(path):
 
     What killed processes left half written in that folder is removed when a process first writes there.
 
+    Args:
+        path: of what is written.
+
     Raises:
         OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
     """
@@ -77,19 +80,32 @@ def remove(path) -> None:
 
 
 def count_free_bytes(folder) -> int:
-    """Count the free bytes on the disk of a folder, which need not exist yet."""
+    """Count the free bytes on the disk of a folder.
+
+    Args:
+        folder: it need not exist yet.
+    """
     return shutil.disk_usage(next(path for path in (Path(folder).resolve() / "x").parents if path.exists())).free
 
 
 @contextmanager
 def open_whole(path):
-    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one."""
+    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one.
+
+    Args:
+        path: of the file.
+    """
     with partial_file(path) as partial, open(partial, "wb") as file:
         yield file
 
 
 def write_whole(path, content) -> Path:
-    """Write bytes (or a memoryview) as a whole or not at all, and return the path."""
+    """Write a file as a whole or not at all, and return its path.
+
+    Args:
+        path: of the file.
+        content: bytes or memoryview.
+    """
     with open_whole(path) as file:
         file.write(content)
     return Path(path)
@@ -173,6 +189,9 @@ def content_hash(path) -> str:
 
 def format_size(num_bytes) -> str:
     """Write a number of bytes for people, in powers of 1000.
+
+    Args:
+        num_bytes: int.
 
     Example:
         >>> format_size(58_889_256), format_size(6_960_400_115), format_size(12)

@@ -25,7 +25,11 @@ SETTINGS = {
 
 
 def read_setting(name) -> str | None:
-    """Return the value of a variable of SETTINGS, or None where it is not set or empty."""
+    """Return the value of a variable of the environment, or None where it is not set or empty.
+
+    Args:
+        name: one of SETTINGS.
+    """
     return os.environ.get(name) or None
 
 
@@ -55,7 +59,11 @@ def vgg16_file() -> Path:
 
 
 def shipped_runs(data) -> Path:
-    """Return the folder of the runs that come with the project, by the name of the data that they were trained on."""
+    """Return the folder of the runs that come with the project.
+
+    Args:
+        data: name of the data that they were trained on.
+    """
     return home_folder() / "pretrained" / data
 
 
@@ -70,7 +78,11 @@ def process_place() -> tuple[int, int]:
 
 
 def read_torchrun(name) -> int:
-    """Return a number that torchrun tells each of its processes, such as LOCAL_RANK; 0 without it."""
+    """Return a number that torchrun tells each of its processes; 0 without it.
+
+    Args:
+        name: such as LOCAL_RANK.
+    """
     return int(os.environ.get(name, 0))
 
 

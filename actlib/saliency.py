@@ -8,21 +8,14 @@ def heat_maps(activations, gradients, *, size, together) -> np.ndarray:
     """Weigh the maps of a convolution by what they mean for one logit, and add up what speaks for it (Grad-CAM).
 
     Args:
-        activations: float (n, h, w, c), what a convolution gave for n frames.
-        gradients: float (n, h, w, c), of the logit by each of them.
-        size: Pixels of the side that maps are enlarged to.
+        activations, gradients: float (n, h, w, c), a convolution's maps for n frames; those of the logit by them.
+        size: Side of the enlarged maps in pixels.
         together: True: the warmest spot of all frames is 1, so frames can be compared; False: of each frame.
 
     Returns:
         float32 (n, size, size), in 0..1; all 0 where nothing speaks for the class.
 
     Source: Selvaraju et al., arXiv 1610.02391, equations 1 and 2.
-
-    Example:
-        >>> maps = np.zeros((1, 2, 2, 1), np.float32)
-        >>> maps[0, 0, 0] = 3
-        >>> heat_maps(maps, np.ones_like(maps), size=2, together=False)[0].tolist()
-        [[1.0, 0.0], [0.0, 0.0]]
     """
     weights = gradients.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, c)
     maps = np.maximum((weights * activations).sum(axis=-1), 0).astype(np.float32)  # (n, h, w)
@@ -40,10 +33,6 @@ def leave_out_each(features) -> np.ndarray:
 
     Returns:
         float (1 + T, T, D): the clip itself, then the variants.
-
-    Example:
-        >>> leave_out_each(np.array([[1.0], [5.0]]))[..., 0].tolist()
-        [[1.0, 5.0], [3.0, 5.0], [1.0, 3.0]]
     """
     features = np.asarray(features)
     variants = np.repeat(features[None], 1 + len(features), axis=0)  # (1 + T, T, D)
@@ -53,39 +42,22 @@ def leave_out_each(features) -> np.ndarray:
 
 
 def measure_drops(logits, label) -> np.ndarray:
-    """Measure by how much the logit of a class falls without each frame.
+    """Measure by how much the logit of a class falls without each frame: float32 (T,), negative where it rises.
 
     Args:
         logits: float (1 + T, K), of what `leave_out_each` made.
         label: Which class; None for the one that the whole clip gets.
-
-    Returns:
-        float32 (T,), negative where it rises.
-
-    Example:
-        >>> measure_drops(np.array([[0.0, 4.0], [0.0, 1.0], [0.0, 6.0]]), None).tolist()
-        [3.0, -2.0]
     """
     (label,) = choose_labels(logits[:1], label)
     return (logits[0, label] - logits[1:, label]).astype(np.float32)
 
 
 def choose_labels(logits, label) -> np.ndarray:
-    """Choose the class that each row of logits is asked about: the given one, or the row's own prediction.
+    """Choose the class that each row of logits is asked about, int64 (n,): the given one, or the row's prediction.
 
     Args:
         logits: float (n, K).
-        label: int, n ints, or None.
-
-    Returns:
-        int64 (n,).
-
-    Raises:
-        ValueError: A label is not in 0..K-1.
-
-    Example:
-        >>> choose_labels(np.eye(3), None).tolist(), choose_labels(np.eye(3), 2).tolist()
-        ([0, 1, 2], [2, 2, 2])
+        label: int in 0..K-1, n of them, or None.
     """
     count, num_classes = logits.shape
     labels = np.broadcast_to(logits.argmax(axis=1) if label is None else label, (count,)).astype(np.int64)
@@ -95,14 +67,11 @@ def choose_labels(logits, label) -> np.ndarray:
 
 
 def check_clip(frames, spec) -> np.ndarray:
-    """Return frames as an array.
+    """Return frames as an array, or raise ValueError if they have another shape, or there are none.
 
     Args:
         frames: uint8 (n, H, W, 3).
         spec: The `VGGSpec` of the model that is asked.
-
-    Raises:
-        ValueError: They have another shape, or there are none.
     """
     frames = np.asarray(frames)
     spec.check_frames(frames.shape)

@@ -15,7 +15,11 @@ Color, Divisor = Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Fi
 
 
 def record(cls):
-    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own."""
+    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own.
+
+    Args:
+        cls: with annotated fields.
+    """
     cls.__annotations__["type"], cls.__pydantic_config__ = Literal[cls.__name__], {"extra": "forbid"}
     cls.type = field(default=cls.__name__, kw_only=True, repr=False)
     return dataclass(frozen=True)(cls)
@@ -31,10 +35,6 @@ def parse_json(text, kind, source):
 
     Raises:
         ValueError: it is no JSON, or not of this type; names what differs, and the source.
-
-    Example:
-        >>> parse_json("[1, 2]", tuple[int, int], "a file")
-        (1, 2)
     """
     try:
         return _adapt(kind).validate_json(text, strict=True)
@@ -51,6 +51,12 @@ _adapt = functools.cache(TypeAdapter)
 
 
 def check_choice(name, value, choices):
-    """Raise ValueError unless a value is one of its choices."""
+    """Raise ValueError unless a value is one of its choices.
+
+    Args:
+        name: of the value, for the message.
+        value: what was received.
+        choices: tuple.
+    """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

@@ -26,12 +26,8 @@ class ArrayCache:
     A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
     that many threads, and `_convert(what was read)`, which runs in the caller's own. `broken` says what was wrong.
 
-    Args:
-        videos: table of `list_videos`; content and number of frames name a video's file.
-        folder: where arrays are written.
-        lengths: int (num_videos,), F of each video.
-        row_bytes: that a frame takes on disk; 0: unknown.
-        progress: show a bar while many are made.
+    Content and number of frames name a video's file; `lengths`, int (num_videos,), is F of each; `row_bytes` is what a
+    frame takes on disk, 0 if unknown.
     """
 
     def __init__(self, videos, folder, *, lengths, row_bytes, progress):

@@ -24,10 +24,6 @@ def augment_clip(clip, *, rng, size=None, flow=None):
 
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times
     the shorter one, height and width at most one step apart, at a corner or the centre.
-
-    Example:
-        >>> augment_clip(np.zeros((2, 30, 40, 3), np.uint8), rng=np.random.default_rng(0), size=16).shape
-        (2, 16, 16, 3)
     """
     clip = np.asarray(clip)
     if clip.dtype != np.uint8 or clip.ndim != 4:

@@ -28,17 +28,6 @@ class FrameCache(ArrayCache):
         folder: where arrays are written, or None for `frames` in the cache folder.
         progress: show a bar while many videos are decoded.
         flow: a `FlowSpec`: keep the flow pictures of these frames instead, uint8 (F, H, W, C), see `video.flow`.
-
-    Example:
-        >>> import tempfile
-        >>> import pandas as pd
-        >>> from actlib.video import write_video
-        >>> folder = tempfile.mkdtemp()
-        >>> path = write_video(f"{folder}/grey.mp4", np.full((20, 32, 48, 3), 128, np.uint8), fps=25)
-        >>> videos = pd.DataFrame({"path": [path], "frames": [20], "hash": ["grey"]})
-        >>> cache = FrameCache(videos, num_frames=4, size=16, folder=folder).fill()
-        >>> cache[0].shape, cache.lengths
-        ((4, 16, 16, 3), array([4]))
     """
 
     kind, verb = "frames", "decoding"

@@ -22,13 +22,6 @@ def load_arrays(batches, *, limit_bytes=2e9):
 
     Raises:
         MemoryError: They would take more; says how much, before anything is loaded.
-
-    Example:
-        >>> from actlib.dataset import ClipBatches
-        >>> from actlib.video import make_sampler
-        >>> batches = ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), make_sampler("uniform", 4))
-        >>> load_arrays(batches)[0].shape, count_bytes(batches)
-        ((5, 4, 2, 2, 3), 240)
     """
     videos, needed = batches.videos(0), count_bytes(batches)
     if needed > limit_bytes:
@@ -67,14 +60,6 @@ class BatchParts:
         steps: Parts of a batch that a process computes one after another.
         process: (its rank, number of processes).
         class_weights: float (K,), the weight of each class in the loss, or None.
-
-    Example:
-        >>> from actlib.dataset import ClipBatches
-        >>> from actlib.video import make_sampler
-        >>> batches = ClipBatches([np.zeros((9, 2, 2, 3), np.uint8)] * 5, range(5), make_sampler("uniform", 4))
-        >>> parts = BatchParts(batches, steps=2, process=(1, 2))  # the last half of the only batch, in two steps
-        >>> [(parts.batch(0, index)[1].tolist(), parts.batch(0, index)[2].tolist()) for index in range(2)]
-        [([2], [[1.0, 0.20000000298023224]]), ([3, 4], [[1.0, 0.20000000298023224], [1.0, 0.20000000298023224]])]
     """
 
     def __init__(self, batches, *, steps=1, process=(0, 1), class_weights=None):

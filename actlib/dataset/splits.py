@@ -98,13 +98,10 @@ def check_leakage(train, test, *, allow=False) -> list[str]:
 
 
 def split_hash(videos) -> str:
-    """Name a split by which videos stand in which subset.
+    """Name a split by which videos stand in which subset, with 12 hexadecimal digits.
 
     Args:
         videos: table with columns `name` and `subset`, in any order.
-
-    Returns:
-        12 hexadecimal digits.
     """
     lines = sorted(f"{name} {subset}\n" for name, subset in zip(videos["name"], videos["subset"], strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]

@@ -7,14 +7,11 @@ from sklearn.preprocessing import StandardScaler
 
 
 def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
-    """Average flat convolutional features over the picture: what was seen stays, where it was goes.
+    """Average flat features over the picture, float32 (..., channels): what was seen stays, where it was goes.
 
     Args:
         features: float (..., D), flattened in the order rows, columns, channels.
         feature_shape: (h, w, channels), a spec's ``vgg.feature_shape``.
-
-    Returns:
-        float32 (..., channels).
 
     Example:
         >>> global_average_pool(np.arange(8.0), (2, 2, 2)).tolist()

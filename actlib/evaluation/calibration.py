@@ -37,8 +37,7 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
         num_bins: how many; each has its upper edge.
 
     Returns:
-        A row a bin: low, high (its edges), confidence (mean probability of the predicted class), accuracy (both NaN in
-        an empty bin), videos.
+        A row a bin: low, high, confidence (mean probability of the predicted class), accuracy (NaN if empty), videos.
     """
     probabilities = np.asarray(probabilities, float)
     shape = probabilities.shape
@@ -53,13 +52,9 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
 
 
 def _fit_temperature(probabilities, labels):
-    """Find the temperature with the lowest negative log-likelihood on validation videos.
-
-    With every video correct, an ever lower temperature would be ever better; so each label gets the probability
-    (n + 1) / (n + 2), and the other classes share the rest.
-
-    Source: Guo et al., arXiv 1706.04599, section 4.2; the softened labels are those of Platt, 1999, section 2.2.
-    """
+    """Find the temperature with the lowest negative log-likelihood on validation videos."""
+    # With every video correct, an ever lower one would be ever better; so each label gets the probability
+    # (n + 1) / (n + 2), and the others share the rest: Guo et al., arXiv 1706.04599, section 4.2; Platt, 1999, 2.2.
     num_videos, num_classes = probabilities.shape
     rest = 1 / (num_videos + 2)
     target = np.full(probabilities.shape, rest / max(1, num_classes - 1))

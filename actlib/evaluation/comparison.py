@@ -62,12 +62,11 @@ def format_p(p_value: float) -> str:
 def compare(results: dict[str, Results]) -> pd.DataFrame:
     """Put several models in one table.
 
+    A row a model: its accuracies with intervals, numbers of videos and groups, p-value of ``paired_test`` against the
+    first.
+
     Args:
         results: name -> results.
-
-    Returns:
-        A row a model: its accuracies with intervals, numbers of videos and groups, and the p-value of ``paired_test``
-        against the first.
     """
     first, rows = next(iter(results.values())), {}
     for name, model in results.items():
@@ -81,13 +80,10 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
 
 
 def average_splits(results: dict[str, Results]) -> pd.DataFrame:
-    """Put the results on several official splits, by name, in one table, with the mean that papers report.
+    """Put the results on several official splits in one table of text, whose last row is the mean that papers report.
 
     Args:
         results: name of a split -> its results.
-
-    Returns:
-        A row a split and a last row "mean"; columns: the accuracy of each level as text.
     """
     columns = {}
     for level in LEVELS:

@@ -29,21 +29,19 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
     """
     logits, clip_videos = np.asarray(logits), np.asarray(clip_videos)
     _check_logits(logits, clip_videos, videos, classes)
-    labels = videos["label"].to_numpy(np.int64)
-    span = bool(videos.attrs.get("groups_span_classes", False))
-    groups = number_groups(videos, groups_span_classes=span)
     clips = pool_clips(logits, readout)  # (N, K)
-    probabilities = pool_videos(clips, clip_videos)  # (V, K)
-    predicted, accuracies = probabilities.argmax(axis=1), []
-    for answers, rows in (
-        (logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
-        (clips.argmax(axis=1), clip_videos),
-        (predicted, np.arange(len(videos))),
-    ):
-        correct = answers == labels[rows]
-        accuracies.append(bootstrap_groups(correct, groups[rows], labels[rows], num_bootstrap=num_bootstrap))
-    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=classes)
-    return Results(tuple(classes), *accuracies, table, readout, span)
+    table = tabulate_predictions(videos, pool_videos(clips, clip_videos), classes=classes)
+    span = bool(videos.attrs.get("groups_span_classes", False))
+    groups, labels = number_groups(videos, groups_span_classes=span), table["label"].to_numpy()
+    frame, clip, video = (
+        bootstrap_groups(predicted == labels[rows], groups[rows], labels[rows], num_bootstrap=num_bootstrap)
+        for predicted, rows in (
+            (logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
+            (clips.argmax(axis=1), clip_videos),
+            (table["predicted"].to_numpy(), np.arange(len(videos))),
+        )
+    )
+    return Results(tuple(classes), frame, clip, video, table, readout, span)
 
 
 def _check_logits(logits, clip_videos, videos, classes):

@@ -34,9 +34,8 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
     if min(weights) < 0 or not sum(weights):
         raise ValueError(f"Expected weights from 0, not both 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
     probabilities = left * first.probabilities + (1 - left) * second.probabilities[places]  # (V, K)
-    predicted, labels = probabilities.argmax(axis=1), videos["label"].to_numpy()
-    table = tabulate_predictions(videos, probabilities, predicted=predicted, classes=first.classes)
-    accuracy = bootstrap_groups(predicted == labels, first.groups, labels)
+    table = tabulate_predictions(videos, probabilities, classes=first.classes)
+    accuracy = bootstrap_groups(table["correct"], first.groups, table["label"])
     options = {"readout": f"fused {left:.2f} to {1 - left:.2f}", "leakage": (*{*first.leakage, *second.leakage},)}
     return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **options)
 

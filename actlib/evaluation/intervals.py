@@ -11,11 +11,10 @@ from actlib.evaluation.metrics import Accuracy
 def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0) -> Accuracy:
     """Measure an accuracy and its 95 % interval from a bootstrap over groups.
 
-    Clips of one group share actor and background, so whole groups are drawn, with replacement. An official list fixes
-    how many groups a class has, so each class's are drawn apart; where a group spans classes, or a class has one group,
-    they are drawn from all. The spread of the accuracies so drawn gives the interval, on the logit scale and with
-    Student's t for few groups. It is never taken for smaller than that of as many independent predictions; where each
-    class is all correct or all wrong, the exact binomial interval over groups stands in.
+    Clips of one group share actor and background, so whole groups are drawn, with replacement, within classes; where a
+    group spans classes, or a class has one group, from all. Their spread gives the interval, on the logit scale and
+    with Student's t, never smaller than for as many independent predictions; where each class is all correct or all
+    wrong, the exact binomial interval over groups stands in.
 
     Args:
         correct: bool (n,), whether each prediction is correct, or shares in 0..1.
@@ -23,9 +22,6 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
         labels: int (n,), the true class of each; None draws groups from all classes together.
         num_bootstrap: how many times groups are drawn.
         seed: of these draws.
-
-    Returns:
-        The accuracy with its interval. Of 100 intervals found so on other test sets, some 95 hold the true accuracy.
 
     Source: Rao and Wu, JASA 83, 1988 (each draw takes one group less than there are); Franco et al., Journal of Survey
         Statistics and Methodology 7, 2019 (logit intervals); Korn and Graubard, Survey Methodology 24, 1998 (no more
@@ -63,9 +59,6 @@ def interval_of_difference(gained, groups, labels=None) -> Accuracy:
         groups: (n,) any values, equal for videos of the same group.
         labels: int (n,), the true class of each; None takes all groups together.
 
-    Returns:
-        The difference, -1..1, with its interval; its count is n.
-
     Source: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012, one more video on either side.
     """
     gained, (group, _) = np.asarray(gained, float), pd.factorize(np.asarray(groups))
@@ -82,14 +75,11 @@ def interval_of_difference(gained, groups, labels=None) -> Accuracy:
 
 
 def number_groups(videos: pd.DataFrame, *, groups_span_classes: bool) -> np.ndarray:
-    """Number the groups that videos are of.
+    """Number the groups that V videos are of, from 0: int (V,).
 
     Args:
-        videos: table of V videos with the columns label and group.
+        videos: table with the columns label and group.
         groups_span_classes: whether a group is one in all classes, or one in each.
-
-    Returns:
-        int (V,), from 0.
     """
     return videos.groupby(["group"] if groups_span_classes else ["label", "group"]).ngroup().to_numpy()
 

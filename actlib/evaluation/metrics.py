@@ -24,13 +24,10 @@ class Accuracy:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits into probabilities, whose sum over K is 1.
+    """Turn logits into probabilities, whose sum over K is 1: float32, or float64 for float64.
 
     Args:
         logits: float (..., K).
-
-    Returns:
-        float32 (..., K); float64 for float64.
 
     Example:
         >>> softmax(np.array([1000.0, 1000.0])).tolist()

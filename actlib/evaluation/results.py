@@ -28,9 +28,17 @@ _Needed = {"classes": tuple[str, ...], "readout": str, "predictions": _Predictio
 _Record = TypedDict("_Record", _Levels | _Needed | {name: NotRequired[kind] for name, kind in _Options.items()})
 
 
-def tabulate_predictions(videos, probabilities, *, predicted, classes) -> pd.DataFrame:
-    """Put every video's prediction, int (V,), and probabilities, float (V, K), in one row."""
-    names, predicted = np.array(classes, object), np.asarray(predicted, np.int64)
+def tabulate_predictions(videos, probabilities, *, classes, predicted=None) -> pd.DataFrame:
+    """Put every video's prediction and probabilities in one row.
+
+    Args:
+        videos: table with columns name, label, group.
+        probabilities: float (V, K).
+        predicted: int (V,); None: the most probable class.
+        classes: K names.
+    """
+    names = np.array(classes, object)
+    predicted = np.argmax(probabilities, axis=1) if predicted is None else np.asarray(predicted, np.int64)
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
     table = videos[["name", "label", "group"]].reset_index(drop=True)
     table.insert(1, "class_name", names[table["label"]])

@@ -30,13 +30,6 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
 
     Raises:
         VideoError, ValueError: as for `read_clip`.
-
-    Example:
-        >>> import tempfile
-        >>> from actlib.video import write_video
-        >>> still = write_video(tempfile.mkdtemp() + "/still.mp4", np.full((5, 32, 48, 3), 77, np.uint8), fps=25)
-        >>> np.unique(read_flow(still, [0, 4], size=16)).tolist()
-        [128]
     """
     info, indices = probe_video(path), np.asarray(indices)
     if indices.max() >= info.frames:

@@ -41,11 +41,10 @@ FileInfo = NamedTuple(
 def probe_video(path) -> VideoInfo:
     """Count the frames of one video and read its rate and size; where a header tells of them, without decoding them.
 
+    `frames` is how many can be decoded, whatever the header promises.
+
     Args:
         path: video file.
-
-    Returns:
-        VideoInfo; `frames` is how many can be decoded, whatever the header promises.
 
     Raises:
         VideoError: the file is empty, no video, truncated, or has no frames.

@@ -68,17 +68,10 @@ def demux(container, stream):
 
 
 def read_packets(container, stream):
-    """Read the packets of a video stream, and notice where the file ends before its header's promise.
+    """Read the packets of a video stream, of which the last is empty; notice at the end if the header promised more.
 
     Args:
-        container: of `open_stream`, nothing read from it yet.
-        stream: likewise.
-
-    Yields:
-        PyAV's packets; the last one is empty.
-
-    Raises:
-        VideoError: at the end, there were fewer frames, or less time in all streams, than the header says.
+        container, stream: of `open_stream`, nothing read from them yet.
     """
     timed = not stream.frames and container.format.name.split(",")[0] in TIMED
     promised = container.duration / av.time_base if timed and container.duration else 0.0
@@ -106,8 +99,6 @@ def decode_frames(container, stream):
 
     Args:
         container, stream: as for `read_packets`.
-    Yields:
-        PyAV's frames.
 
     Raises:
         VideoError: there are none, the first is damaged, or the file ends early.
@@ -116,9 +107,8 @@ def decode_frames(container, stream):
     decoded = (frame for packet in read_packets(container, stream) for frame in packet.decode())
     for number, frame in enumerate(decoded):
         if not number and frame.is_corrupt:  # what would show is whatever is in memory
-            raise VideoError(
-                f"Expected a whole first frame. Received: a damaged one in {container.name}. Leave it out."
-            )
+            expected = "Expected a whole first frame"
+            raise VideoError(f"{expected}. Received: a damaged one in {container.name}. Leave it out.")
         yield frame
     if number < 0:
         raise missing_frames(container.name, 1, 0)
@@ -129,8 +119,7 @@ def missing_frames(path, expected, received):
 
     Args:
         path: of the file.
-        expected: number of frames.
-        received: likewise.
+        expected, received: numbers of frames.
     """
     advice = "Ask for fewer frames, copy or export the file again, or leave it out."
     return VideoError(f"Expected at least {expected} frames. Received: {received} in {path}. {advice}")
@@ -157,14 +146,22 @@ class FrameConverter:
 
 
 def shown_size(frame, stream):
-    """Return (height, width) of a frame as it is to be seen: with square pixels, upright."""
+    """Return (height, width) of a frame as it is to be seen: with square pixels, upright.
+
+    Args:
+        frame, stream: PyAV's.
+    """
     aspect = float(stream.sample_aspect_ratio or 1)  # of a pixel
     width = max(1, round(frame.width * aspect)) if 0.25 <= aspect <= 4 and abs(aspect - 1) > 0.05 else frame.width
     return (width, frame.height) if quarter_turns(frame) % 2 else (frame.height, width)
 
 
 def quarter_turns(frame):
-    """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3."""
+    """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3.
+
+    Args:
+        frame: PyAV's.
+    """
     return round(frame.rotation / 90) % 4
 
 

@@ -27,11 +27,6 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
 
     Raises:
         ValueError: there are no frames, they are not uint8 (H, W, 3), or no film can be this slow or fast.
-
-    Example:
-        >>> import tempfile
-        >>> write_video(tempfile.mkdtemp() + "/grey.mp4", np.full((5, 33, 48, 3), 128, np.uint8), fps=25).name
-        'grey.mp4'
     """
     if not FPS_RANGE[0] <= fps <= FPS_RANGE[1]:
         raise ValueError(f"Expected {FPS_RANGE} frames a second. Received: {fps:g} for {path}. Choose another rate.")
