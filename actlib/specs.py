@@ -116,6 +116,14 @@ class LRCNSpec:
     def __post_init__(self):
         check_choice("readout", self.readout, READOUTS)
 
+    def check_features(self, shape, readout) -> None:
+        """Raise ValueError unless features of a shape are (N, T, D), and there is such a readout."""
+        if len(shape) != 3 or readout not in READOUTS:
+            raise ValueError(
+                f"Expected features (N, T, D) and a readout of {READOUTS}. "
+                f"Received: {tuple(shape)}, {readout!r}. Add the missing axis, or choose a readout."
+            )
+
     @property
     def vgg(self) -> VGGSpec:
         """The convolutions, those of the frame classifier."""

@@ -81,12 +81,6 @@ def test_the_same_public_names_arguments_defaults_and_docstrings(name):
     assert ours == theirs
 
 
-def test_batches_are_read_with_the_same_options():
-    ours, theirs = describe_public("keras", "dataset.py"), describe_public("torch", "dataset.py")
-    (arguments,), docstring = theirs["make_loader"]
-    assert ours["ClipDataset"] == ([f"self, {arguments}"], docstring)
-
-
 @pytest.fixture(params=MODELS)
 def pair(request, tmp_path):
     """The same model in both halves, in which no weight has its initial value."""

@@ -3,9 +3,10 @@
 from functools import reduce
 from operator import getitem
 from types import UnionType
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from actlib import cards
 
@@ -34,8 +35,8 @@ def change_preset(preset, settings):
         *path, name = field.split(".")
         hint = get_type_hints(type(reduce(getattr, path, preset)))[name]
         try:
-            reduce(getitem, path, data)[name] = _read_value(text.strip(), hint)
-        except (TypeError, ValueError):
+            reduce(getitem, path, data)[name] = TypeAdapter(hint).validate_python(_split(text.strip(), hint))
+        except ValueError:
             raise ValueError(
                 f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}. "
                 "Write several values with commas between."
@@ -44,15 +45,12 @@ def change_preset(preset, settings):
     return preset
 
 
-def _read_value(text, hint):
-    """Read a value of a type from text, for JSON; a ValueError or TypeError where it does not fit."""
+def _split(text, hint):
+    """Text as pydantic reads a type from it: None for "none", a list for a tuple."""
     kinds = get_args(hint)
-    if get_origin(hint) is Literal and text in kinds:
-        return text
     if get_origin(hint) in (UnionType, Union):
-        return None if text.lower() == "none" else _read_value(text, kinds[0])
+        return None if text.lower() == "none" else _split(text, kinds[0])
     if get_origin(hint) is tuple:
-        parts = [part.strip() for part in text.split(";" if get_origin(kinds[0]) is tuple else ",") if part.strip()]
-        kinds = kinds[:1] * len(parts) if kinds[-1] is ... else kinds
-        return [_read_value(*each) for each in zip(parts, kinds, strict=True)]
-    return bool(("false", "true").index(text.lower())) if hint is bool else hint(text)
+        parts = text.split(";" if get_origin(kinds[0]) is tuple else ",")
+        return [_split(part.strip(), kinds[0]) for part in parts if part.strip()]
+    return text

@@ -15,7 +15,7 @@ class ClipDataset(keras.utils.PyDataset):
         repeat: Repeat each label for the T frames of its clip, for models that give logits for every frame.
         epoch: The first one, from 0; each pass over the data takes the next.
         fixed: Take the same epoch at each pass; for validation.
-        **options: The framework's own, such as how many workers read ahead.
+        **options: Those of `keras.utils.PyDataset`, such as workers, threads that read ahead.
 
     Example:
         >>> import numpy as np

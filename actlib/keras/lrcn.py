@@ -4,7 +4,6 @@ import keras
 from keras import layers, ops
 
 from actlib.keras.vgg import Classifier, build_layers, hidden_layers
-from actlib.specs import READOUTS
 
 
 class LRCNHead(keras.Model):
@@ -34,11 +33,7 @@ class LRCNHead(keras.Model):
 
     def call(self, features, readout=None, training=None):  # Keras hands training on to the layers
         readout = readout or self.spec.readout
-        if len(features.shape) != 3 or readout not in READOUTS:
-            raise ValueError(
-                f"Expected features (N, T, D) and a readout of {READOUTS}. "
-                f"Received: {tuple(features.shape)}, {readout!r}. Add the missing axis, or choose a readout."
-            )
+        self.spec.check_features(features.shape, readout)
         for layer in self.stack:
             features = layer(features)  # (N, T, D) -> (N, T, hidden) -> (N, T, units)
         if readout == "last":

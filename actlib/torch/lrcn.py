@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from actlib.specs import READOUTS
 from actlib.torch.vgg import Classifier, hidden_layers
 
 
@@ -23,7 +22,7 @@ class LRCNHead(nn.Module):
 
     def __init__(self, spec, num_classes):
         super().__init__()
-        self.readout = spec.readout
+        self.spec = spec
         self.hidden = hidden_layers(spec.frames)
         widths = ((spec.vgg.num_features, *spec.frames.hidden)[-1], *spec.lstm)
         self.lstms = nn.ModuleDict()
@@ -33,12 +32,8 @@ class LRCNHead(nn.Module):
         self.logits = nn.Linear(widths[-1], num_classes)
 
     def forward(self, features, readout=None):
-        readout = readout or self.readout
-        if features.ndim != 3 or readout not in READOUTS:
-            raise ValueError(
-                f"Expected features (N, T, D) and a readout of {READOUTS}. "
-                f"Received: {tuple(features.shape)}, {readout!r}. Add the missing axis, or choose a readout."
-            )
+        readout = readout or self.spec.readout
+        self.spec.check_features(features.shape, readout)
         x = self.hidden(features.float())  # (N, T, D) -> (N, T, hidden)
         for lstm in self.lstms.values():
             x = self.dropout(lstm(x)[0])  # (N, T, units)

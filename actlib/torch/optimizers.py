@@ -18,12 +18,11 @@ def make_optimizer(model, training):
         The framework's optimizer: Adam, AdamW, or SGD with momentum and the paper's L2 penalty.
     """
     groups = defaultdict(list)  # (factor of the rate, weight decay) -> parameters
+    decay = 0.0 if training.optimizer == "adam" else training.weight_decay
     for path, parameter in model.named_parameters():
         if parameter.requires_grad:
-            decay = (
-                training.weight_decay * (training.decay_biases or parameter.ndim > 1) * (training.optimizer != "adam")
-            )
-            groups[rate_factor(training, path), decay].append(parameter)
+            decays = training.decay_biases or parameter.ndim > 1
+            groups[rate_factor(training, path), decay * decays].append(parameter)
     groups = [dict(params=group, factor=factor, weight_decay=decay) for (factor, decay), group in groups.items()]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, training.learning_rate, momentum=training.momentum)

@@ -111,10 +111,9 @@ def first_layer_maps(model, frames) -> np.ndarray:
         ValueError: The frames have another size.
     """
     frames = saliency.check_clip(frames, model.spec.vgg)
+    layers = model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2]
     with at_rest(model):
-        return _to_maps(
-            _apply_layers(model, model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2], frames)
-        )
+        return _to_maps(_apply_layers(model, layers, frames))
 
 
 def _apply_layers(model, layers, frames):

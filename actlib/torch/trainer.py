@@ -87,7 +87,7 @@ class Trainer(Training):
             return None, None
         self.model.eval()
         with torch.no_grad():
-            self.sums = sum(self.compute_loss(*part)[1] for part in make_loader(parts, fixed=True))
+            self.sums = sum(self.compute_loss(*part)[1] for part in make_loader(parts))
         return self.average()
 
     def average(self):

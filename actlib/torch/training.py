@@ -104,7 +104,7 @@ def predict(model, batches) -> np.ndarray:
     """
     options, logits = {"readout": "steps"} if isinstance(model, LRCN) else {}, []
     with at_rest(model):
-        for x, _ in make_loader(batches, fixed=True):
+        for x, _ in make_loader(batches):
             x = x.to(device_of(model), non_blocking=True)
             features = x if batches.kind == "features" else convolve_in_parts(model.convolutions, x)
             logits.append(model.head(features, **options))

@@ -61,14 +61,11 @@ class VGG(nn.Module):
 
     def pool(self, maps):
         """Turn the last maps, (n, channels, h, w), into features, float32 (n, D)."""
-        maps = maps.float()
-        match self.spec.pooling:
-            case "flatten":
-                features = maps.permute(0, 2, 3, 1).flatten(1)  # in the order (h, w, channel)
-            case "mean":
-                features = maps.mean((2, 3))
-            case "max":
-                features = maps.amax((2, 3))
+        maps = maps.float().permute(0, 2, 3, 1)  # (n, h, w, channels)
+        if self.spec.pooling == "flatten":
+            features = maps.flatten(1)
+        else:
+            features = maps.mean((1, 2)) if self.spec.pooling == "mean" else maps.amax((1, 2))
         return F.normalize(features) if self.spec.normalize else features
 
 
