@@ -75,13 +75,6 @@ def save_checkpoint(path, weights, card) -> Path:
         path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
         weights: Name -> array.
         card: A dict that JSON can hold, and specs; `format_version` is added.
-
-    Example:
-        >>> import tempfile
-        >>> path = tempfile.mkdtemp() + "/tiny.safetensors"
-        >>> path = save_checkpoint(path, {"logits/bias": np.zeros(2)}, {"kind": "frames"})
-        >>> read_card(path), read_weights(path)["logits/bias"].dtype
-        ({'format_version': 2, 'kind': 'frames'}, dtype('float32'))
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -122,6 +115,9 @@ def read_card(path, *names) -> dict:
 def read_model(path):
     """Read a model's card and weights: (card, name -> array), which fit each other, before anything is built of them.
 
+    Args:
+        path: The `.safetensors` file.
+
     Raises:
         ValueError: As `read_card` and `read_weights` do, or the card describes other weights than there are.
     """
@@ -135,7 +131,12 @@ def read_model(path):
 
 
 def list_shapes(spec, num_classes=None):
-    """List the weights of a network: neutral name -> shape; only those of the convolutions for a `VGGSpec`."""
+    """List the weights of a network: neutral name -> shape.
+
+    Args:
+        spec: A `FrameSpec`, an `LRCNSpec`, or a `VGGSpec` for convolutions alone.
+        num_classes: K.
+    """
     vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
     inputs = vgg.num_channels
     shapes = {"preprocess/mean": (inputs,), "preprocess/std": (inputs,)}
@@ -158,7 +159,14 @@ def list_shapes(spec, num_classes=None):
 
 
 def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
-    """Raise ValueError unless weights (name -> array) are those of a model (name -> shape), or some, with `partial`."""
+    """Raise ValueError unless weights are those of a model, and numbers that can be computed with.
+
+    Args:
+        shapes: Neutral name -> shape, of the model.
+        weights: Neutral name -> array.
+        partial: Some of them are enough.
+        source: Where they are from, for the message.
+    """
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
     differing = [name for name in weights if name in shapes and np.shape(weights[name]) != tuple(shapes[name])]
     other = [f"{name} of shape {tuple(shapes[name])} here {np.shape(weights[name])}" for name in differing]
@@ -173,29 +181,12 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
         )
 
 
-def select_transferable(shapes, weights, vgg) -> dict[str, np.ndarray]:
-    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none.
-
-    Where its `VGGSpec` is for flow, weights that are for RGB keep their kernels, averaged over the colors and repeated
-    if it has other channels, and get the mean of flow.
-
-    Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2, cross modality initialization.
-    """
-    if vgg.flow and (kernel := weights.get("block1_conv1/kernel")) is not None:
-        if kernel.shape[2] != (channels := vgg.num_channels):
-            kernel = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
-        std = np.full(channels, np.mean(weights.get("preprocess/std", vgg.std)))
-        weights = weights | {"preprocess/mean": vgg.mean, "preprocess/std": std, "block1_conv1/kernel": kernel}
-    taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
-    if not taken:
-        raise ValueError(
-            f"Expected weights for some of {list(shapes)[:4]}... Received: {list(weights)[:4]}... Choose another file."
-        )
-    return taken
-
-
 def weights_key(weights) -> str:
-    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them."""
+    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them.
+
+    Args:
+        weights: Name -> array.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = np.asarray(weights[name], dtype=np.float32, order="C")

@@ -52,7 +52,11 @@ def rate_factor(training, path) -> float:
 
 
 def best_epoch(history):
-    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None."""
+    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None.
+
+    Args:
+        history: Name of `run.COLUMNS` -> list, one value an epoch.
+    """
     losses = history["val_loss"]
     if None in losses or not losses:
         return len(losses) - 1 if losses else None
@@ -60,18 +64,31 @@ def best_epoch(history):
 
 
 def epochs_since_best(history):
-    """Count the epochs after the best one; the history has one at least."""
+    """Count the epochs after the best one.
+
+    Args:
+        history: Name of `run.COLUMNS` -> list, one value an epoch; at least one.
+    """
     return len(history["val_loss"]) - 1 - best_epoch(history)
 
 
 def is_over(training, history):
-    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience."""
+    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience.
+
+    Args:
+        training: A `TrainSpec`.
+        history: As in `best_epoch`.
+    """
     tired = training.patience is not None and epochs_since_best(history) >= training.patience
     return tired or len(history["epoch"]) >= training.num_epochs
 
 
 def mean_of_sums(sums):
-    """Return (mean loss, accuracy) from (sum of losses, correct predictions, clips)."""
+    """Return (mean loss, accuracy).
+
+    Args:
+        sums: Float (3,): sum of losses, correct predictions, clips.
+    """
     return float(sums[0] / sums[2]), float(sums[1] / sums[2])
 
 

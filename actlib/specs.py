@@ -1,9 +1,6 @@
-"""Every number that the two frameworks share: networks, training, sampling, and the named presets.
+"""Every number that the two frameworks share, in types with ranges, against which a card from elsewhere is held too."""
 
-Keras and PyTorch build from the same frozen dataclasses, so a difference between them can only be a bug. The types of
-their fields, with their ranges, are also what a card from elsewhere is held against.
-"""
-
+import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -11,8 +8,8 @@ from pydantic import Field
 
 from actlib.schema import Amount, Color, Count, Divisor, Few, Layers, Length, Name, Share, Wait, check_choice, record
 
+# The classes of the original study: the first three look alike, the last four do not.
 SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
-"""The classes of the original study: the first three look alike, the last four do not."""
 
 READOUTS, POOLING, FROZEN_PARTS = ("last", "mean", "steps"), ("flatten", "mean", "max"), ("convolutions", "hidden")
 LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
@@ -25,8 +22,7 @@ CONTROLS = ("shuffled", "first", "first_last", "reversed")  # see `dataset.ClipB
 class FlowSpec:
     """How optical flow becomes a picture that takes a frame's place: u (right), v (down), and how fast, in 0..255.
 
-    Source: Donahue et al., arXiv 1411.4389, section 4.1: ±8 pixels with the magnitude; Wang et al., Temporal Segment
-    Networks, arXiv 1608.00859, section 3.2: ±20 pixels, u and v of several pairs of frames in one picture.
+    Source: ±8 pixels, and the magnitude: arXiv 1411.4389, section 4.1; ±20, several pairs: arXiv 1608.00859, 3.2.
     """
 
     method: str = "fast"  # one of FLOW_METHODS
@@ -45,10 +41,7 @@ class FlowSpec:
 
 @record
 class VGGSpec:
-    """The convolutions of a VGG-style network: blocks of 3x3 convolutions with ReLU, each ended by a 2x2 max-pool.
-
-    Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
-    """
+    """VGG's convolutions: blocks of 3x3 ones with ReLU, each ended by a 2x2 max-pool: arXiv 1409.1556, column D."""
 
     name: Name
     blocks: Annotated[tuple[tuple[Few, Count], ...], Layers]  # (number of convolutions, their width), one pair a block
@@ -80,16 +73,13 @@ class VGGSpec:
     @property
     def num_features(self) -> int:
         """D, the length of one frame's features."""
-        height, width, channels = self.feature_shape
-        return height * width * channels
+        return math.prod(self.feature_shape)
 
     def check_frames(self, shape) -> None:
         """Raise ValueError unless frames of a shape are (..., size, size, C)."""
         if tuple(shape[-3:]) != (expected := (self.size, self.size, self.num_channels)):
-            raise ValueError(
-                f"Expected frames (..., {', '.join(map(str, expected))}) for {self.name}. Received: {tuple(shape)}. "
-                "Read them at that size."
-            )
+            found = f"Expected frames (..., {', '.join(map(str, expected))}) for {self.name}. Received: {tuple(shape)}."
+            raise ValueError(f"{found} Read them at that size.")
 
 
 @record
@@ -118,11 +108,9 @@ class LRCNSpec:
 
     def check_features(self, shape, readout) -> None:
         """Raise ValueError unless features of a shape are (N, T, D), and there is such a readout."""
-        if len(shape) != 3 or readout not in READOUTS:
-            raise ValueError(
-                f"Expected features (N, T, D) and a readout of {READOUTS}. "
-                f"Received: {tuple(shape)}, {readout!r}. Add the missing axis, or choose a readout."
-            )
+        check_choice("readout", readout, READOUTS)
+        if len(shape) != 3:
+            raise ValueError(f"Expected features (N, T, D). Received: {tuple(shape)}. Add the missing axis.")
 
     @property
     def vgg(self) -> VGGSpec:
@@ -199,14 +187,16 @@ PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
 VGG16_LRCN = LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), readout="mean")
 SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3)
 
-STREAMS = {"rgb": None, "flow": FlowSpec()}
-STREAMS |= {f"stack{n}": FlowSpec(bound=20.0, magnitude=False, length=n) for n in (5, 10)}
+_STACKS = {f"stack{n}": FlowSpec(bound=20.0, magnitude=False, length=n) for n in (5, 10)}
+STREAMS = {"rgb": None, "flow": FlowSpec(), **_STACKS}
 
 
 def use_stream(model, stream):
-    """Return a `FrameSpec` or an `LRCNSpec` whose frames are those of a stream: one of STREAMS.
+    """Return a model's spec whose frames are those of a stream.
 
-    Flow has the mean 128 and, for networks that see less than 224 pixels, a bound smaller by as much: the same picture.
+    Args:
+        model: A `FrameSpec` or an `LRCNSpec`. For fewer than 224 pixels, flow's bound is smaller by as much.
+        stream: One of STREAMS.
     """
     if (flow := STREAMS[stream]) is None:
         return model

@@ -9,7 +9,7 @@ import numpy as np
 
 from actlib import paths, schedule
 from actlib.cards import COLUMNS, spec_to_json
-from actlib.checkpoints import list_shapes, select_transferable, weights_key
+from actlib.checkpoints import list_shapes, weights_key
 from actlib.dataset.loading import BatchParts
 from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
 
@@ -18,17 +18,9 @@ _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  #
 
 
 class Training:
-    """The training of a model; a framework's `Trainer` adds `fit`, and its half's `weights_module`.
+    """The training of a model, its arguments those of a framework's `training.train`, whose `Trainer` adds `fit`."""
 
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        batches: A `ClipBatches` of frames, to train all but the frozen parts, or of features, to train the head.
-        validation: A `ClipBatches` that chooses the best epoch, or None.
-        training: A `TrainSpec`.
-        folder: Of the run, which is resumed if it was begun; or None.
-        seed: Of dropout.
-        monitor: Told of each batch and epoch, as `run.ProgressBar` is, which None stands for.
-    """
+    weights_module = None  # the framework's `weights`
 
     def __init__(self, model, batches, validation, training, *, folder=None, seed=0, monitor=None):
         extra = {"convolutions"} if batches.kind == "features" else set()
@@ -62,7 +54,7 @@ class Training:
     def split_batches(self):
         """Return this process' parts of the batches of training, and of validation or None, as `BatchParts`."""
         labels, place = self.batches.labels[self.batches.videos(0)], paths.process_place()  # (number of clips,)
-        weights = class_weights(labels, self.model.num_classes) if self.training.class_weights else None
+        weights = _class_weights(labels, self.model.num_classes) if self.training.class_weights else None
         steps = self.training.accumulation_steps
         parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
         return parts, self.validation and BatchParts(self.validation, process=place)
@@ -71,7 +63,7 @@ class Training:
         """Start the clock of an epoch; return its learning rate, and the seed of its dropout, also after a resume."""
         self.started, self.rate = time.perf_counter(), schedule.learning_rate(self.training, self.history)
         self.num_done, self.loss, self.sums_before = 0, np.nan, np.zeros(3)
-        return self.rate, epoch_seed(self.seed, self.num_epochs)
+        return self.rate, _epoch_seed(self.seed, self.num_epochs)
 
     def count_batch(self, read_sums):
         """Tell the monitor of a batch, with a loss that is read only now and then; stop where it says so.
@@ -139,12 +131,12 @@ class Training:
         key = weights_key({name: weights[name] for name in weights if name not in trainable})
         settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes}
         settings |= {"seed": self.seed, "model": spec_to_json(model.spec), "training": spec_to_json(training)}
-        settings |= {"frozen weights": key, "batches": describe_batches(self.batches)}
-        return settings | {"validation": describe_batches(self.validation)}
+        settings |= {"frozen weights": key, "batches": _describe_batches(self.batches)}
+        return settings | {"validation": _describe_batches(self.validation)}
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
-    """Draw the weights of a model; what other weights have too is theirs, but no logits, which are of other classes.
+    """Draw the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
@@ -152,18 +144,34 @@ def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.
         weights: Neutral name -> array: ImageNet's or another model's; or None.
         seed: Of what is drawn.
 
-    Returns:
-        Neutral name -> array.
-
     Raises:
         ValueError: None of the weights are such a model's.
     """
     shapes, vgg = list_shapes(spec, num_classes), spec.vgg
-    drawn = init_weights(shapes, seed=seed) | {
-        "preprocess/mean": np.array(vgg.mean),
-        "preprocess/std": np.array(vgg.std),
-    }
-    return drawn if weights is None else drawn | select_transferable(shapes, weights, vgg)
+    given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
+    taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
+    return init_weights(shapes, seed=seed) | given | taken
+
+
+def _select_transferable(shapes, weights, vgg):
+    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none.
+
+    For a network for flow, weights that are for RGB keep their kernels, averaged over the colors and repeated if it has
+    other channels, and get the mean of flow.
+
+    Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2, cross modality initialization.
+    """
+    if vgg.flow and (kernel := weights.get("block1_conv1/kernel")) is not None:
+        if kernel.shape[2] != (channels := vgg.num_channels):
+            kernel = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
+        std = np.full(channels, np.mean(weights.get("preprocess/std", vgg.std)))
+        weights = weights | {"preprocess/mean": vgg.mean, "preprocess/std": std, "block1_conv1/kernel": kernel}
+    taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
+    if not taken:
+        raise ValueError(
+            f"Expected weights for some of {list(shapes)[:4]}... Received: {list(weights)[:4]}... Choose another file."
+        )
+    return taken
 
 
 def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
@@ -193,23 +201,28 @@ def _init(name, shape, seed):
 
 
 def trainable_weights(weights, frozen):
-    """Return the weights outside of the frozen parts, see `specs.FROZEN_PARTS`; preprocessing never changes."""
+    """Return the weights that training changes, which it never does with preprocessing.
+
+    Args:
+        weights: Neutral name -> array, or whatever else.
+        frozen: Names among `specs.FROZEN_PARTS`.
+    """
     prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
 
 
-def epoch_seed(seed, epoch):
+def _epoch_seed(seed, epoch):
     """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
     return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
 
 
-def class_weights(labels, num_classes):
+def _class_weights(labels, num_classes):
     """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
     counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
     return (len(labels) / (num_classes * counts)).astype(np.float32)
 
 
-def describe_batches(batches):
+def _describe_batches(batches):
     """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
     if batches is None:
         return None

@@ -154,16 +154,16 @@ def test_initial_weights_have_their_distributions():
 
 
 def test_classes_weigh_the_inverse_of_their_share():
-    np.testing.assert_allclose(training.class_weights([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
+    np.testing.assert_allclose(training._class_weights([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
 
 
 def test_every_epoch_and_seed_has_its_own_random_numbers():
-    seeds = {training.epoch_seed(seed, epoch) for seed in range(5) for epoch in range(5)}
+    seeds = {training._epoch_seed(seed, epoch) for seed in range(5) for epoch in range(5)}
     assert len(seeds) == 25 and all(0 <= seed < 2**32 for seed in seeds)
 
 
 def test_of_several_processes_the_first_writes_and_each_has_its_own_dropout(tmp_path, monkeypatch):
-    alone = training.epoch_seed(1, 2)
+    alone = training._epoch_seed(1, 2)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, writes in (("0", True), ("1", False)):
         monkeypatch.setenv("RANK", rank)
@@ -172,7 +172,7 @@ def test_of_several_processes_the_first_writes_and_each_has_its_own_dropout(tmp_
         add_epoch(record, 1.0)
         record.save_state(WEIGHTS, {})
         assert (record.best_path is not None) == (tmp_path / rank / "state.safetensors").exists() == writes
-        assert (training.epoch_seed(1, 2) == alone) == writes
+        assert (training._epoch_seed(1, 2) == alone) == writes
 
 
 def test_versions_of_what_is_not_installed_are_left_out():
@@ -181,8 +181,8 @@ def test_versions_of_what_is_not_installed_are_left_out():
 
 def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="at least one batch"):
-        training.describe_batches([])
-    assert training.describe_batches(None) is None
+        training._describe_batches([])
+    assert training._describe_batches(None) is None
 
 
 def test_a_folder_is_of_one_training_and_says_whose(tmp_path):

@@ -15,7 +15,14 @@ from actlib.video import make_sampler
 
 
 def find_checkpoint(checkpoint):
-    """Return the path of a checkpoint: a file, or the best one in a run's folder."""
+    """Return the path of a checkpoint.
+
+    Args:
+        checkpoint: A file, or a run's folder for its best one.
+
+    Raises:
+        FileNotFoundError: There is none; says what to run first.
+    """
     path = Path(checkpoint)
     path = path / paths.BEST if path.is_dir() or not path.suffix else path
     if not path.exists():
@@ -98,8 +105,7 @@ def load_model(checkpoint, *, framework="torch"):
         (model, card); the card's "preset" is a ``Preset`` again.
 
     Raises:
-        FileNotFoundError: If there is none; says what to run first.
-        ValueError: If its card lacks what is needed.
+        ValueError: Its card lacks what is needed.
     """
     path = find_checkpoint(checkpoint)
     card = checkpoints.read_card(path, "framework", "classes", "preset", "experiment")
@@ -143,7 +149,13 @@ class Predictor:
 
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint as a model that scores any clips: a ``Predictor``, in either framework; see ``load_model``."""
+    """Load a checkpoint as a ``Predictor``, a model that scores any clips.
+
+    Args:
+        checkpoint: As for ``load_model``.
+        framework: As for ``load_model``.
+        mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
+    """
     model, card = load_model(checkpoint, framework=framework)
     if model.spec.vgg.flow:
         raise ValueError(f"Expected a model of frames. Received: {checkpoint}, of optical flow. Name one of frames.")

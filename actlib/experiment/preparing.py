@@ -118,7 +118,11 @@ def prepare_videos(folder, *, split=1, classes=None, split_seed=0, validation_gr
 
 
 def prepare_table(experiment):
-    """List the videos of an experiment, see ``prepare_videos``."""
+    """List the videos of an experiment, see ``prepare_videos``.
+
+    Args:
+        experiment: The ``Experiment``.
+    """
     names = ("split", "classes", "split_seed", "validation_groups", "limit")
     return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
 

@@ -55,8 +55,7 @@ def run_training(experiment, run, *, monitor=None):
     training = experiment.preset.training
     if len(history["loss"]) < training.num_epochs and epochs_since_best(history) != training.patience:
         return model, history  # it was stopped
-    training = replace(training, num_epochs=best_epoch(history) + 1)
-    preset = replace(experiment.preset, training=training)
+    preset = replace(experiment.preset, training=replace(training, num_epochs=best_epoch(history) + 1))
     return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor)
 
 
@@ -86,7 +85,13 @@ def _train_once(experiment, run, monitor):
 
 
 def evaluate_model(model, batches, table):
-    """Evaluate a model on videos, rows of a table, and batches of their clips: ``make_batches(..., train=False)``."""
+    """Evaluate a model; return ``evaluation.Results``.
+
+    Args:
+        model: A model of either framework.
+        batches: Clips of videos: ``make_batches(..., train=False)``.
+        table: These videos, rows of ``prepare_table``.
+    """
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
     results = evaluation.evaluate(logits, batches.videos(), table, readout=readout, classes=table.attrs["classes"])
@@ -106,11 +111,10 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control
         allow_leakage: Go on if it has seen recordings of these test videos; the results then say so.
 
     Returns:
-        (results, metadata): ``evaluation.Results``, and what they depend on, as ``describe_run`` gives it.
+        (results, metadata): ``evaluation.Results``, and what they depend on, see ``describe_run``.
 
     Raises:
-        ValueError: If it, or what it started from, has seen recordings of these test videos, in training or validation;
-            see also ``load_model``.
+        ValueError: It, or what it started from, has seen recordings of these test videos; see also ``load_model``.
     """
     begin = time.perf_counter()
     model, card = load_model(checkpoint, framework=framework)
@@ -205,14 +209,26 @@ def _merge(first, second):
 
 
 def read_experiment(card, data, *, framework=None):
-    """Make the ``Experiment`` behind a card of ``load_model``; its data folder and its framework may be others now."""
+    """Make the ``Experiment`` behind a card.
+
+    Args:
+        card: Of ``load_model``.
+        data: The data folder, which may be another now.
+        framework: Which computes now; None for the one that trained.
+    """
     choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
     text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
     return parse_json(text, Experiment, "the card's choices")
 
 
 def describe_run(experiment, table, *, seconds=None):
-    """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json."""
+    """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json.
+
+    Args:
+        experiment: The ``Experiment``, with the table of its videos.
+        table: Rows of ``prepare_table``.
+        seconds: What it took, if known.
+    """
     return _describe_choices(experiment, table) | {
         "framework": experiment.framework,
         "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},

@@ -132,12 +132,6 @@ class FrameClassifier(Classifier):
     Args:
         spec: A `FrameSpec`.
         num_classes: K.
-
-    Example:
-        >>> import numpy as np
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> tuple(FrameClassifier(SLIM_FRAMES, 7)(np.zeros((2, 4, 64, 64, 3), np.uint8)).shape)
-        (2, 4, 7)
     """
 
     def __init__(self, spec, num_classes):

@@ -26,7 +26,11 @@ def describe_device() -> dict:
 
 
 def device_of(model):
-    """Return the device that holds a model's parameters: the one that its inputs have to be on."""
+    """Return the device that holds a model's parameters: the one that its inputs have to be on.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`, or a part of one.
+    """
     return next(model.parameters()).device
 
 
@@ -50,7 +54,11 @@ def feature_precision(model) -> str:
 
 @contextlib.contextmanager
 def at_rest(model):
-    """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again."""
+    """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`, or a part of one.
+    """
     modes = [(module, module.training) for module in model.modules()]
     try:
         with torch.no_grad():
@@ -82,7 +90,11 @@ def to_numpy(values) -> np.ndarray:
 
 @contextlib.contextmanager
 def fast_kernels(model):
-    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`, or a part of one.
+    """
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     if device_of(model).type == "cuda":
         torch.set_float32_matmul_precision("high")

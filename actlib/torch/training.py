@@ -29,11 +29,6 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
 
     Raises:
         ValueError: The weights are of another network.
-
-    Example:
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> build_model(SLIM_FRAMES, 7).num_classes
-        7
     """
     model = make_network(spec, num_classes, device=device)
     set_weights(model, initial_weights(spec, num_classes, weights, seed=seed))

@@ -115,11 +115,6 @@ class FrameClassifier(Classifier):
     Args:
         spec: A `FrameSpec`.
         num_classes: K.
-
-    Example:
-        >>> from actlib.specs import SLIM_FRAMES
-        >>> FrameClassifier(SLIM_FRAMES, 7)(torch.zeros(2, 4, 64, 64, 3, dtype=torch.uint8)).shape
-        torch.Size([2, 4, 7])
     """
 
     def __init__(self, spec, num_classes):
