@@ -42,8 +42,6 @@ def rate_factor(training, path) -> float:
 
     Example:
         >>> from actlib.specs import TrainSpec
-        >>> rate_factor(TrainSpec(rates=(("block", 0.1), ("block5", 0.5))), "head.logits.bias")
-        1.0
         >>> rate_factor(TrainSpec(rates=(("block", 0.1), ("block5", 0.5))), "convolutions/block5_conv3/kernel")
         0.5
     """

@@ -54,12 +54,6 @@ class LRCN(Classifier):
         num_classes: K.
 
     Source: Donahue et al., arXiv 1411.4389, section 4.
-
-    Example:
-        >>> import numpy as np
-        >>> from actlib.specs import PRESETS
-        >>> tuple(LRCN(PRESETS["slim_lrcn"].model, 7)(np.zeros((2, 4, 64, 64, 3), np.uint8)).shape)
-        (2, 7)
     """
 
     def __init__(self, spec, num_classes):

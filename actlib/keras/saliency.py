@@ -1,4 +1,7 @@
-"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes."""
+"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes.
+
+Each raises a ValueError for frames of another size, a label that is not there, and a network without what is asked for.
+"""
 
 import keras
 import numpy as np
@@ -19,9 +22,6 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
 
     Returns:
         float32 (n, H, W) in 0..1: 1 is the strongest evidence of a frame, with an `LRCN` of the whole clip.
-
-    Raises:
-        ValueError: The frames have another size, or there is no such label.
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
@@ -52,9 +52,6 @@ def frame_contributions(model, clip, *, label=None) -> np.ndarray:
 
     Returns:
         float32 (T,); negative where the frame speaks against the class.
-
-    Raises:
-        ValueError: The frames have another size, or there is no such label.
     """
     variants = saliency.leave_out_each(_features(model, clip))  # (1 + T, T, D)
     logits = ops.convert_to_numpy(_clip_logits(model, variants))  # (1 + T, K)
@@ -70,9 +67,6 @@ def lstm_states(model, clip) -> np.ndarray:
 
     Returns:
         float32 (T, units), each in -1..1.
-
-    Raises:
-        ValueError: The model has no LSTM, or the frames have another size.
     """
     if not hasattr(model.spec, "lstm"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
@@ -101,9 +95,6 @@ def first_layer_maps(model, frames) -> np.ndarray:
 
     Returns:
         float32 (n, H, W, k), one map a filter, from 0 up.
-
-    Raises:
-        ValueError: The frames have another size.
     """
     frames = saliency.check_clip(frames, model.spec.vgg)
     return _apply_layers(model.convolutions.stack[: 4 if model.spec.vgg.batch_norm else 2], frames)

@@ -11,13 +11,6 @@ def make_loader(batches, *, epoch=0, **options):
         batches: A `ClipBatches`.
         epoch: Which one, from 0.
         **options: Those of `torch.utils.data.DataLoader`, such as num_workers.
-
-    Example:
-        >>> class Two:  # two batches of 3 clips of 4 frames of 5 features
-        ...     def __len__(self): return 2
-        ...     def batch(self, epoch, index): return torch.zeros(3, 4, 5).numpy(), torch.full((3,), index).numpy()
-        >>> [(tuple(x.shape), y.tolist()) for x, y in make_loader(Two())]
-        [((3, 4, 5), [0, 0, 0]), ((3, 4, 5), [1, 1, 1])]
     """
     return DataLoader(
         _Batches(batches),

@@ -54,11 +54,6 @@ class LRCN(Classifier):
         num_classes: K.
 
     Source: Donahue et al., arXiv 1411.4389, section 4.
-
-    Example:
-        >>> from actlib.specs import PRESETS
-        >>> LRCN(PRESETS["slim_lrcn"].model, 7)(torch.zeros(2, 4, 64, 64, 3, dtype=torch.uint8)).shape
-        torch.Size([2, 7])
     """
 
     def __init__(self, spec, num_classes):

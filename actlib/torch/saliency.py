@@ -1,4 +1,7 @@
-"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes."""
+"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes.
+
+Each raises a ValueError for frames of another size, a label that is not there, and a network without what is asked for.
+"""
 
 import numpy as np
 import torch
@@ -18,9 +21,6 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
 
     Returns:
         float32 (n, H, W) in 0..1: 1 is the strongest evidence of a frame, with an `LRCN` of the whole clip.
-
-    Raises:
-        ValueError: The frames have another size, or there is no such label.
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
@@ -53,9 +53,6 @@ def frame_contributions(model, clip, *, label=None) -> np.ndarray:
 
     Returns:
         float32 (T,); negative where the frame speaks against the class.
-
-    Raises:
-        ValueError: The frames have another size, or there is no such label.
     """
     with at_rest(model):
         variants = saliency.leave_out_each(to_numpy(_features(model, clip)))  # (1 + T, T, D)
@@ -72,9 +69,6 @@ def lstm_states(model, clip) -> np.ndarray:
 
     Returns:
         float32 (T, units), each in -1..1.
-
-    Raises:
-        ValueError: The model has no LSTM, or the frames have another size.
     """
     if not hasattr(model.spec, "lstm"):
         raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
@@ -106,9 +100,6 @@ def first_layer_maps(model, frames) -> np.ndarray:
 
     Returns:
         float32 (n, H, W, k), one map a filter, from 0 up.
-
-    Raises:
-        ValueError: The frames have another size.
     """
     frames = saliency.check_clip(frames, model.spec.vgg)
     layers = model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2]
