@@ -22,18 +22,13 @@ class Preprocess(layers.Layer):
     def __init__(self, spec):
         super().__init__(name="preprocess", dtype="float32")  # exact, also where the rest computes in bfloat16
         self.spec = spec
-        self.mean = self._constant("mean", spec.mean)
-        self.std = self._constant("std", spec.std)
+        constant, options = keras.initializers.Constant, {"shape": (spec.num_channels,), "trainable": False}
+        self.mean = self.add_weight(name="mean", initializer=constant(spec.mean), **options)
+        self.std = self.add_weight(name="std", initializer=constant(spec.std), **options)
 
     def call(self, frames):
         self.spec.check_frames(frames.shape)
         return (ops.cast(frames, "float32") - self.mean) / self.std
-
-    def _constant(self, name, values):
-        def initialize(shape, dtype=None):
-            return ops.convert_to_tensor(values, dtype=dtype)
-
-        return self.add_weight(name=name, shape=(len(values),), initializer=initialize, trainable=False)
 
 
 class VGG(keras.Model):

@@ -47,10 +47,9 @@ def get_state(optimizer):
     Args:
         optimizer: As `make_optimizer` gives it.
     """
-    slots = {
-        f"{place}/{slot}": v for place, slots in optimizer.state_dict()["state"].items() for slot, v in slots.items()
-    }
-    return {name: value.cpu().numpy().copy() for name, value in slots.items() if value is not None}
+    state = optimizer.state_dict()["state"]
+    slots = ((f"{place}/{slot}", value) for place in state for slot, value in state[place].items())
+    return {name: value.cpu().numpy().copy() for name, value in slots if value is not None}
 
 
 def set_state(optimizer, arrays):

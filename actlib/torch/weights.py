@@ -2,17 +2,18 @@
 
 import numpy as np
 import torch
-from torch import nn
 
 from actlib import checkpoints, machine
 from actlib.specs import VGG16, LRCNSpec
 from actlib.torch.distributed import join_processes
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device
-from actlib.torch.vgg import FrameClassifier, Preprocess
+from actlib.torch.vgg import FrameClassifier
 
 _TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 x (0.485, 0.456, 0.406)
 _TORCHVISION_STD = (58.395, 57.12, 57.375)  # 255 x (0.229, 0.224, 0.225)
+_NORM_NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+_NAMES = {"weight": "kernel", "weight_ih_l0": "kernel", "weight_hh_l0": "recurrent_kernel", "bias_ih_l0": "bias"}
 
 
 def get_weights(model) -> dict[str, np.ndarray]:
@@ -135,26 +136,11 @@ def read_state_dict(path) -> dict[str, np.ndarray]:
 
 def _neutral_views(model):
     """Neutral name -> a view of the parameter's own memory with the neutral order of axes, to read or to write."""
-    return {
-        f"{path.split('.')[-1].removesuffix('_norm')}/{part}": view
-        for path, layer in model.named_modules()
-        for part, view in _layer_views(layer).items()
-    }
-
-
-def _layer_views(layer):
-    match layer:
-        case Preprocess():
-            return {"mean": layer.mean, "std": layer.std}
-        case nn.Conv2d():
-            return {"kernel": layer.weight.permute(2, 3, 1, 0), "bias": layer.bias}  # OIHW -> HWIO
-        case nn.BatchNorm2d():
-            moving = {"moving_mean": layer.running_mean, "moving_variance": layer.running_var}
-            return {"gamma": layer.weight, "beta": layer.bias, **moving}
-        case nn.Linear():
-            return {"kernel": layer.weight.T, "bias": layer.bias}
-        case nn.LSTM():
-            kernels = {"kernel": layer.weight_ih_l0.T, "recurrent_kernel": layer.weight_hh_l0.T}
-            return {**kernels, "bias": layer.bias_ih_l0}
-        case _:
-            return {}
+    views = {}
+    for path, values in model.state_dict(keep_vars=True).items():
+        layer, name = path.split(".")[-2:]
+        name = _NORM_NAMES.get(name) if layer.endswith("_norm") else _NAMES.get(name, name)
+        if name is not None:
+            axes = (2, 3, 1, 0)[-values.ndim :]  # OIHW -> HWIO, (out, in) -> (in, out)
+            views[f"{layer.removesuffix('_norm')}/{name}"] = values.permute(axes)
+    return views
