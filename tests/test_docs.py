@@ -65,3 +65,9 @@ def test_diagrams_are_those_that_the_code_draws(tmp_path, monkeypatch):
         assert (ROOT / "assets" / drawn.name).read_text() == drawn.read_text(), "run tools/draw_diagrams.py"
         assert "14,714,688" in drawn.read_text() or drawn.name == "lrcn.svg"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@each_page
+def test_folders_in_settings_are_absolute(page):
+    """A lesson's kernel starts in notebooks/, the command line elsewhere."""
+    assert all(folder[0] in "$/~" for folder in re.findall(r"ACTLIB_DATA=(\S+)", page.read_text()))
