@@ -54,9 +54,7 @@ def check_choice(name, value, choices):
     """Raise ValueError unless a value is one of its choices.
 
     Args:
-        name: of the value, for the message.
-        value: what was received.
-        choices: tuple.
+        name, value, choices: what it is called in the message, what was received, and a tuple.
     """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

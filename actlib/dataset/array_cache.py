@@ -30,7 +30,7 @@ class ArrayCache:
     frame takes on disk, 0 if unknown.
     """
 
-    def __init__(self, videos, folder, *, lengths, row_bytes, progress):
+    def __init__(self, videos, folder, lengths, row_bytes, *, progress):
         self.videos, self.folder, self.progress = videos, Path(folder), progress
         self.lengths, self.row_bytes = np.asarray(lengths, np.int64), row_bytes
         self.names = [f"{key}-{frames}.npy" for key, frames in zip(videos["hash"], videos["frames"], strict=True)]

@@ -42,7 +42,7 @@ class FrameCache(ArrayCache):
         folder = Path(folder or cache_folder() / "frames") / self.name
         lengths = videos["frames"] if num_frames is None else [num_frames] * len(videos)
         row_bytes = height * width * (flow.num_channels if flow else 3)
-        super().__init__(videos, folder, lengths=lengths, row_bytes=row_bytes, progress=progress)
+        super().__init__(videos, folder, lengths, row_bytes, progress=progress)
 
     @property
     def num_readers(self):
@@ -77,8 +77,7 @@ class FeatureCache(ArrayCache):
         self.num_readers = frames.num_readers
         name = f"{re.sub('[^A-Za-z0-9]+', '-', self.key)[:100]}-{zlib.crc32(self.key.encode()):08x}"
         folder = Path(folder or cache_folder() / "features") / name
-        options = {"row_bytes": 2 * num_features, "progress": frames.progress}
-        super().__init__(frames.videos, folder, lengths=frames.lengths, **options)
+        super().__init__(frames.videos, folder, frames.lengths, 2 * num_features, progress=frames.progress)
 
     def __getstate__(self):
         return self.__dict__ | {"extract": None}  # a model does not go to other processes; what is on disk does

@@ -131,5 +131,5 @@ def _read_names(path):
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"Expected a list in UTF-8. Received: {error} in {path}. Get it anew.") from error
+        raise ValueError(f"Expected a list in UTF-8. Received: {error} in {path}. Fetch it again.") from error
     return tuple(line.split()[0].replace("\\", "/") for line in lines if line.strip())

@@ -31,7 +31,7 @@ def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
         num_classes: K; a class without training clips gets the lowest logit.
 
     Returns:
-        float32 (M, T, K), logits whose softmax are the probabilities; ready for ``evaluate``.
+        float32 (M, T, K), logits for ``evaluate``.
     """
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
     frame_labels = np.repeat(labels, train.shape[1])

@@ -10,6 +10,8 @@ from actlib.evaluation.results import Results, tabulate_predictions
 def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootstrap=2000) -> Results:
     """Measure the accuracy of a model's logits over frames, clips and videos.
 
+    Of equal probabilities the lower label wins. Classes without videos are in the tables, as NaN.
+
     Args:
         logits: float (N, T, K), before the softmax, at every step of every clip.
         clip_videos: int (N,), the row of ``videos`` that each clip is of.
@@ -18,9 +20,6 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
         classes: K names, in the order of the labels.
         readout: how the steps of a clip are pooled: "last", "mean" or "steps", see ``pool_clips``.
         num_bootstrap: how many times groups are drawn for the intervals.
-
-    Returns:
-        The results; of equal probabilities the lower label wins. Classes without videos are in the tables, as NaN.
 
     Raises:
         ValueError: shapes do not fit, a video has no clip, or a logit is not finite.

@@ -10,15 +10,12 @@ from actlib.evaluation.results import Results, tabulate_predictions
 
 
 def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
-    """Average the probabilities that two models give each video.
+    """Average the probabilities that two models give each video: results of videos alone, in the order of the first's.
 
     Args:
         first: one model's results.
         second: another's, on the same videos in any order.
         weights: two numbers from 0, of which only their ratio counts.
-
-    Returns:
-        Results of the videos alone, without frames and clips, in the order of the first's.
 
     Raises:
         ValueError: the models are of other classes or were evaluated on other videos, or a weight is below 0.

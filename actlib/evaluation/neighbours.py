@@ -33,8 +33,7 @@ def find_neighbours(vectors, *, num_neighbours=5, groups=None) -> pd.DataFrame:
         groups: n values, such as (class, group) pairs; clips of the query's own are left out. None: any clip counts.
 
     Returns:
-        DataFrame, one row a pair: ``query``, ``rank`` (from 1), ``neighbour`` (both row numbers of ``vectors``),
-        ``similarity`` (cosine, -1..1). A query has fewer rows if there are not enough clips.
+        A row a pair: query, rank (from 1), neighbour (a row of ``vectors``, as query is), similarity (cosine, -1..1).
 
     Example:
         >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])

@@ -83,8 +83,9 @@ class Results:
     @cached_property
     def confusion(self) -> np.ndarray:
         """int64 (K, K): rows are true classes, columns predicted ones, entries numbers of videos."""
-        labels = np.arange(len(self.classes))
-        return confusion_matrix(self.predictions["label"], self.predictions["predicted"], labels=labels)
+        return confusion_matrix(
+            self.predictions["label"], self.predictions["predicted"], labels=range(len(self.classes))
+        )
 
     @cached_property
     def per_class(self) -> pd.DataFrame:
@@ -109,8 +110,9 @@ class Results:
             if found := getattr(self, level):
                 interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
                 rows[level] = f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"
-        table = pd.DataFrame.from_dict(rows, "index", columns=("accuracy", "95 % interval", "number"))
-        table = table.rename_axis("level")
+        table = pd.DataFrame.from_dict(rows, "index", columns=("accuracy", "95 % interval", "number")).rename_axis(
+            "level"
+        )
         note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
         note += f"; control: {self.control}" * bool(self.control)
         note += f"; LEAKAGE: seen in training: {', '.join(self.leakage)}" * bool(self.leakage)

@@ -27,9 +27,6 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
 
     Returns:
         uint8 (T, H, W, C): u, v and, if the spec says so, |flow|; with a length L the channels of pair i, i + 1, ...
-
-    Raises:
-        VideoError, ValueError: as for `read_clip`.
     """
     info, indices = probe_video(path), np.asarray(indices)
     if indices.max() >= info.frames:
