@@ -138,7 +138,7 @@ def _find_sample():
 
 
 def _find_videos():
-    from actlib.dataset.ucf101 import SUFFIXES
+    from actlib.dataset.labels import SUFFIXES
     from actlib.download.ucf101 import list_official, ucf101_folder
 
     folder = paths.data_folder_setting() or ucf101_folder()

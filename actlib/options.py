@@ -11,7 +11,7 @@ from actlib import specs
 
 Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
 Control, Stream = Literal[*specs.CONTROLS], Literal[*specs.STREAMS]
-Data = Annotated[Path | None, typer.Option(help="Folder with UCF-101; without it ACTLIB_DATA, else the sample set.")]
+Data = Annotated[Path | None, typer.Option(help="Folder or CSV of videos; else ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]
 Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, in folders of its own; and their mean.")]
 Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with videos that weights have seen, and say so.")]
@@ -25,7 +25,8 @@ class Choices:
     """The options of what makes an experiment."""
 
     data: Data = None
-    split: Annotated[int, typer.Option(min=1, max=3, help="Official split.")] = 1
+    split: Annotated[int, typer.Option(min=1, max=3, help="Official split, or one that is drawn.")] = 1
+    group_pattern: Annotated[str | None, typer.Option(help="Finds a video's group in its name: cam\\d+.")] = None
     classes: Annotated[str, typer.Option(help="all, seven, or names with commas between.")] = "all"
     model: Annotated[Literal["frames", "lrcn"], typer.Option(help="Where no preset is named.")] = "frames"
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"

@@ -6,6 +6,7 @@ from pathlib import Path
 BEST = "best.safetensors"  # of a run: the weights of its best epoch, with a card best.json beside them
 STATE = "state.safetensors"  # of a run: what the next epoch goes on from
 HISTORY, HISTORY_TABLE = "history.json", "history.csv"  # of a run: one record an epoch
+SPLIT = "split.csv"  # of a run: its videos, groups and subsets, a table of labels to be read again
 RESULTS = "results.json"  # of a run: its evaluation; results_shuffled.json and the like: its controls
 VGG16, VGG16_HEAD = "vgg16_imagenet.safetensors", "vgg16_imagenet_head.safetensors"  # the second with fc6 and fc7
 SAMPLE_CARD = "sample.json"  # in the folder of the sample set

@@ -25,13 +25,17 @@ def record(cls):
     return dataclass(frozen=True)(cls)
 
 
-def parse_json(text, kind, source):
+def parse_json(
+    text, kind, source, *, expected="what this version of actlib writes", advice="Make it again, or update actlib."
+):
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
     Args:
         text: the JSON.
         kind: a type with the ranges of its numbers, as pydantic takes them.
         source: where the text is from, for the message.
+        expected: likewise, what it should have been.
+        advice: likewise, what to do.
 
     Raises:
         ValueError: it is no JSON, or not of this type; names what differs, and the source.
@@ -41,10 +45,7 @@ def parse_json(text, kind, source):
     except ValidationError as error:
         rows = error.errors(include_url=False)[:3]
         found = "; ".join(f"{'.'.join(map(str, row['loc']))} {row['input']!r:.80}: {row['msg']}" for row in rows)
-        raise ValueError(
-            f"Expected what this version of actlib writes. Received: {found}, in {source}. "
-            "Make it again, or update actlib."
-        ) from error
+        raise ValueError(f"Expected {expected}. Received: {found}, in {source}. {advice}") from error
 
 
 _adapt = functools.cache(TypeAdapter)

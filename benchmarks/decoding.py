@@ -18,8 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actlib.dataset import FrameCache
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import FrameCache, list_videos
 from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
 from actlib.sample.dataset import data_folder

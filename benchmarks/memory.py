@@ -19,8 +19,7 @@ from dataclasses import replace
 from functools import partial
 
 from actlib import specs
-from actlib.dataset import ClipBatches, FeatureCache, FrameCache
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import ClipBatches, FeatureCache, FrameCache, list_videos
 from actlib.paths import home_folder
 from actlib.sample.dataset import data_folder
 from actlib.video import make_sampler, sample_uniform

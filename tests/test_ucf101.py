@@ -17,7 +17,7 @@ import pytest
 
 from actlib import paths
 from actlib.dataset import list_videos, read_split
-from actlib.dataset.ucf101 import COLUMNS
+from actlib.dataset.listing import COLUMNS
 from actlib.video import VideoError, probe_video
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -85,7 +85,7 @@ def test_the_table_has_a_row_for_each_video(folder):
 
 
 def test_a_group_of_the_sample_set_is_one_person_in_all_classes(folder, monkeypatch):
-    monkeypatch.setattr("actlib.dataset.ucf101.is_sample", lambda path: path == folder)
+    monkeypatch.setattr("actlib.dataset.listing.is_sample", lambda path: path == folder)
     assert list_quietly(folder).attrs["groups_span_classes"]
 
 

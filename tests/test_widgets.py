@@ -20,7 +20,7 @@ from PIL import Image
 from traitlets import TraitError
 
 import actlib.widgets
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import list_videos
 from actlib.evaluation import evaluate
 from actlib.plots.style import CORRECT, CORRECT_ON_DARK, WRONG, WRONG_ON_DARK
 from actlib.specs import READOUTS

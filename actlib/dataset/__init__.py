@@ -1,6 +1,9 @@
 """A folder of videos -> a table, subsets, caches of frames and features, and batches.
 
-ucf101         list_videos, official splits
+ucf101         names of videos, official splits; hmdb51 likewise
+labels         tables of labels, read and written
+duplicates     videos that look alike
+listing        list_videos, of any of these
 splits         training, validation and test; leakage
 cache          frames and features on disk (array_cache: how processes share the work)
 augmentation   the same clip seen a little differently
@@ -11,6 +14,9 @@ loading        all clips in one array, or batch by batch
 from actlib.dataset.augmentation import augment_clip, list_crops
 from actlib.dataset.batches import ClipBatches
 from actlib.dataset.cache import FeatureCache, FrameCache
+from actlib.dataset.duplicates import find_near_duplicates
+from actlib.dataset.labels import name_groups, read_labels, write_labels
+from actlib.dataset.listing import list_videos
 from actlib.dataset.loading import count_bytes, load_arrays
 from actlib.dataset.splits import assign_subsets, check_leakage, list_groups, split_hash
-from actlib.dataset.ucf101 import Split, list_videos, read_split
+from actlib.dataset.ucf101 import Split, read_split

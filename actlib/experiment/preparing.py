@@ -35,6 +35,7 @@ class Experiment:
     allow_leakage: bool = False  # start from weights that have seen videos of this experiment's validation or test
     protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
     limit: Count | None = None  # at most this many videos of a class in each subset: for a quick try
+    group_pattern: str | None = None  # finds groups in names, see `dataset.list_videos`
     stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
@@ -49,10 +50,6 @@ class Experiment:
 def choose_preset(model, folder):
     """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
 
-    Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
-
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
         'vgg16_frames'
@@ -61,21 +58,13 @@ def choose_preset(model, folder):
 
 
 def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
-
-    Args:
-        folder: The data folder.
-    """
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
     return "none" if sample.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
-
-    Args:
-        folder: The data folder.
-    """
-    return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).name)
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
+    return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
 
 
 def load_backend(framework):
@@ -94,23 +83,20 @@ def load_backend(framework):
     return importlib.import_module(f"actlib.{framework}")
 
 
-def prepare_videos(folder, *, split=1, classes=None, split_seed=0, validation_groups=4, limit=None):
-    """List the videos of an official split, whole groups of the training list held out for validation.
+def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **options):
+    """List the videos of ``list_videos`` with the subsets of ``assign_subsets``, and refuse a group in two of them.
 
     Args:
-        folder: The data folder.
-        split: 1, 2 or 3.
-        classes: Exact class names, or None for all that are there.
-        split_seed: Chooses the groups held out.
-        validation_groups: How many group numbers are held out, 0 for none.
+        folder: The data folder, or a table of labels.
+        classes: As for ``list_videos``.
+        group_pattern: Likewise.
         limit: At most this many videos of a class in each subset, spread over its groups; None for all.
-
-    Returns:
-        The table of ``list_videos`` with a column ``subset``: "train", "validation" or "test".
+        options: ``split``, ``validation_groups`` and ``split_seed``, as for ``assign_subsets``.
     """
-    options = {"split": split, "split_seed": split_seed, "validation_groups": validation_groups}
-    table = dataset.assign_subsets(dataset.list_videos(folder, classes=classes), folder, **options)
-    dataset.check_leakage(table[table.subset != "test"], table[table.subset == "test"])
+    videos = dataset.list_videos(folder, classes=classes, group_pattern=group_pattern)
+    table = dataset.assign_subsets(videos, folder, **options)
+    for subset in ("validation", "test"):
+        dataset.check_leakage(table[table.subset != subset], table[table.subset == subset])
     if limit is None:
         return table
     chosen = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
@@ -123,16 +109,12 @@ def prepare_table(experiment):
     Args:
         experiment: The ``Experiment``.
     """
-    names = ("split", "classes", "split_seed", "validation_groups", "limit")
+    names = ("split", "classes", "split_seed", "validation_groups", "limit", "group_pattern")
     return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
 
 
 def cache_frames(table, experiment):
     """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for.
-
-    Args:
-        table: The videos, rows of ``prepare_table``.
-        experiment: The ``Experiment``.
 
     Returns:
         The cache; ``cache[row]`` is uint8 (F, H, W, C).
@@ -145,10 +127,6 @@ def cache_frames(table, experiment):
 
 def cache_features(frames, model):
     """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on.
-
-    Args:
-        frames: The ``FrameCache``.
-        model: A model of either framework, its convolutions frozen.
 
     Returns:
         The cache; ``cache[row]`` is float16 (F, D). The convolutions' weights, their pooling and their precision are
@@ -165,16 +143,7 @@ def cache_features(frames, model):
 
 
 def cache_inputs(table, model, experiment):
-    """Open what a model reads of videos: frames where training changes its convolutions, else their features.
-
-    Args:
-        table: The videos, rows of ``prepare_table``.
-        model: A model of either framework.
-        experiment: The ``Experiment``.
-
-    Returns:
-        A ``FrameCache`` or a ``FeatureCache``.
-    """
+    """Open the ``FrameCache`` of videos where training changes the model's convolutions, else a ``FeatureCache``."""
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
 
@@ -184,8 +153,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
 
     Args:
         cache: Frames or features of these videos.
-        table: The videos.
-        experiment: The ``Experiment``: how clips are drawn, how many make a batch.
+        experiment: How clips are drawn, how many make a batch.
         train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from actlib import cards, checkpoints, evaluation, paths, sample
-from actlib.dataset import check_leakage, list_groups, split_hash
+from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
 from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
 from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
 from actlib.files import write_whole
@@ -73,7 +73,8 @@ def extract(experiment, *, shard=(1, 1)):
 
 def _train_once(experiment, run, monitor):
     table, model, experiment = prepare_model(experiment)
-
+    if run:
+        write_labels(table, Path(run) / paths.SPLIT)
     quick = replace(experiment, preset=replace(experiment.preset, ten_crops=False))  # validation, after each epoch
 
     def batches(subset):

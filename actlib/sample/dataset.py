@@ -113,14 +113,16 @@ def data_folder() -> Path:
     """Return the folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
 
     Raises:
-        FileNotFoundError: ACTLIB_DATA names no folder.
+        FileNotFoundError: ACTLIB_DATA names what is not there.
     """
     chosen = data_folder_setting()
     if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
-    if not chosen.is_dir():
+    if not chosen.exists():
         advice = "Correct it, or unset it for the sample."
-        raise FileNotFoundError(f"Expected a folder in ACTLIB_DATA. Received: {chosen}. {advice}")
+        raise FileNotFoundError(
+            f"Expected a folder, or a table of labels, in ACTLIB_DATA. Received: {chosen}. {advice}"
+        )
     return chosen.resolve()
 
 

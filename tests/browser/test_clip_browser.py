@@ -4,7 +4,7 @@ from screens import list_nameless, read_frame, wait_until
 
 SETUP = """
 import os
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import list_videos
 from actlib.widgets import ClipBrowser
 videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
 videos["subset"] = ["test" if group == 1 else "train" for group in videos["group"]]

@@ -5,7 +5,7 @@ from screens import list_nameless, read_frame, wait_until
 SETUP = """
 import os, numpy as np
 from actlib.evaluation import evaluate
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import list_videos
 from actlib.widgets import ConfusionExplorer, build_timelines
 videos = list_videos(os.environ["ACTLIB_TEST_VIDEOS"], progress=False)
 classes = videos.attrs["classes"]

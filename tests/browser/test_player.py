@@ -135,7 +135,7 @@ evil = {evil!r}
 trap = Path("trap") / evil / f"v_{{evil}}_g01_c01.avi"
 trap.parent.mkdir(parents=True, exist_ok=True)
 shutil.copy(video, trap)
-from actlib.dataset.ucf101 import list_videos
+from actlib.dataset import list_videos
 from actlib.widgets import ClipBrowser, ConfusionExplorer
 from actlib.evaluation import evaluate
 videos = list_videos("trap", progress=False)

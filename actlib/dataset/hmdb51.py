@@ -1,0 +1,29 @@
+"""HMDB51's names of videos, which say where each was cut from, and its official splits."""
+
+import re
+from pathlib import Path
+
+from actlib.dataset.ucf101 import Split
+
+
+def read_split(folder, *, split=1) -> Split:
+    """Read an official split, as `ucf101.read_split` does, from a folder, or one of splits in it or beside it.
+
+    Source: Kuehne et al., HMDB, ICCV 2011: 70 training and 30 test clips a class, none of one video on both sides.
+    """
+    end, sides = f"_test_split{split}.txt", {"1": [], "2": [], "0": []}  # train, test, neither
+    patterns = (f"*{end}", f"*split*/*{end}", f"../*split*/*{end}")
+    for file in next(filter(None, ([*Path(folder).resolve().glob(pattern)] for pattern in patterns)), ()):
+        for line in file.read_text(encoding="utf-8-sig").splitlines():
+            name, _, side = line.strip().rpartition(" ")
+            sides.get(side, []).append(f"{file.name.removesuffix(end)}/{name.strip()}")
+    if not (sides["1"] and sides["2"]):
+        raise FileNotFoundError(f"Expected <class>{end} in or beside {folder}. Received: no such lists.")
+    return Split(tuple(sides["1"]), tuple(sides["2"]))
+
+
+def find_source(name) -> str:
+    """Find what a video, Class/file, was cut from: no source stands on both sides of an official split."""
+    class_name, _, file = name.partition("/")
+    source = re.match(rf"(.*)_{re.escape(class_name)}_", file)
+    return f"{class_name} {source[1] if source else file}"
