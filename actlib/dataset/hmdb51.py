@@ -7,7 +7,11 @@ from actlib.dataset.ucf101 import Split
 
 
 def read_split(folder, *, split=1) -> Split:
-    """Read an official split, as `ucf101.read_split` does, from a folder, or one of splits in it or beside it.
+    """Read an official split, as `ucf101.read_split` does.
+
+    Args:
+        folder: what holds `<class>_test_split1.txt`, or a folder of splits, or lies beside one.
+        split: 1, 2 or 3.
 
     Source: Kuehne et al., HMDB, ICCV 2011: 70 training and 30 test clips a class, none of one video on both sides.
     """

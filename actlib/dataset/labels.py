@@ -27,6 +27,9 @@ def read_labels(path) -> pd.DataFrame:
     (one recording, person or camera) and `subset` (train, validation or test). Or they are those of Kinetics, whose
     clips lie below the file's folder as `<youtube_id>_<start>_<end>.mp4`; what is gone is left out, an id is a group.
 
+    Args:
+        path: the file.
+
     Raises:
         ValueError: the file is no such table; names the first lines that are wrong.
     """
@@ -56,7 +59,12 @@ def read_labels(path) -> pd.DataFrame:
 
 
 def write_labels(videos, path) -> Path:
-    """Write what `assign_subsets` returned as CSV, which `list_videos` reads as the same groups and subsets."""
+    """Write what `assign_subsets` returned as CSV, which `list_videos` reads as the same groups and subsets.
+
+    Args:
+        videos: the table.
+        path: the file; videos below its folder are named from there, others by their whole path.
+    """
     folder, files = Path(path).resolve().parent, [Path(file) for file in videos["path"]]
     names = [(file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix() for file in files]
     columns = {"label": videos["class_name"], "group": name_groups(videos), "subset": videos["subset"]}
@@ -64,7 +72,11 @@ def write_labels(videos, path) -> Path:
 
 
 def name_groups(videos) -> pd.Series:
-    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`)."""
+    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`).
+
+    Args:
+        videos: table with columns `class_name` and `group`; its `attrs` may say `groups_span_classes`.
+    """
     if "group_name" in videos:
         return videos["group_name"]
     numbers = videos["group"].map("g{:02d}".format).astype(str)  # also where there are no videos

@@ -50,6 +50,10 @@ class Experiment:
 def choose_preset(model, folder):
     """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
 
+    Args:
+        model: "frames" or "lrcn".
+        folder: The data folder.
+
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
         'vgg16_frames'
@@ -58,12 +62,20 @@ def choose_preset(model, folder):
 
 
 def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
+
+    Args:
+        folder: The data folder.
+    """
     return "none" if sample.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
+
+    Args:
+        folder: The data folder.
+    """
     return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
 
 
@@ -116,6 +128,10 @@ def prepare_table(experiment):
 def cache_frames(table, experiment):
     """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for.
 
+    Args:
+        table: The videos, rows of ``prepare_table``.
+        experiment: The ``Experiment``.
+
     Returns:
         The cache; ``cache[row]`` is uint8 (F, H, W, C).
     """
@@ -127,6 +143,10 @@ def cache_frames(table, experiment):
 
 def cache_features(frames, model):
     """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on.
+
+    Args:
+        frames: The ``FrameCache``.
+        model: A model of either framework, its convolutions frozen.
 
     Returns:
         The cache; ``cache[row]`` is float16 (F, D). The convolutions' weights, their pooling and their precision are
@@ -143,7 +163,16 @@ def cache_features(frames, model):
 
 
 def cache_inputs(table, model, experiment):
-    """Open the ``FrameCache`` of videos where training changes the model's convolutions, else a ``FeatureCache``."""
+    """Open what a model reads of videos: frames where training changes its convolutions, else their features.
+
+    Args:
+        table: The videos, rows of ``prepare_table``.
+        model: A model of either framework.
+        experiment: The ``Experiment``.
+
+    Returns:
+        A ``FrameCache`` or a ``FeatureCache``.
+    """
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
 
@@ -153,7 +182,8 @@ def make_batches(cache, table, experiment, *, train, control=None):
 
     Args:
         cache: Frames or features of these videos.
-        experiment: How clips are drawn, how many make a batch.
+        table: The videos.
+        experiment: The ``Experiment``: how clips are drawn, how many make a batch.
         train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
     """
