@@ -64,8 +64,7 @@ def extract(experiment, *, shard=(1, 1)):
 
     Args:
         experiment: The ``Experiment``.
-        shard: (i, N), i from 1: every N-th video from the i-th on. All of them, in turn or at once and on any machines,
-            fill one cache; what is there is not made again.
+        shard: (i, N), i from 1: every N-th video from the i-th on. All of them fill one cache, on any machines.
     """
     table, model, experiment = prepare_model(experiment)
     return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
