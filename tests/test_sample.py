@@ -12,17 +12,23 @@ import numpy as np
 import pytest
 
 from actlib.dataset import assign_subsets, check_leakage, list_videos, read_split
+from actlib.sample import activities, rendering
 from actlib.sample import dataset as sample_set
-from actlib.sample import rendering
 from actlib.video import probe_video
 
 FEW_GROUPS = 2
+SIMILAR = rendering.SIMILAR_CLASSES
+EVEN = 0.4  # of `largest_bias`: of 60 even turns, one in 15,000 lies further off
 
 
 def decode(folder, class_name, group=1, clip=1):
     path = Path(folder) / "UCF-101" / sample_set.name_video(class_name, group, clip)
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def every_clip():
+    return sample_set.list_clips(range(1, sample_set.NUM_GROUPS + 1))
 
 
 def count_frames(frames):
@@ -42,41 +48,126 @@ def one_group(monkeypatch):
     monkeypatch.setattr(sample_set, "NUM_GROUPS", 1)
 
 
-@pytest.mark.parametrize("group", [1, 2])
-@pytest.mark.parametrize("clip", [1, 2])
-def test_similar_classes_have_exactly_the_same_decoded_frames(small, group, clip):
-    sitting, standing, squat = (decode(small, name, group, clip) for name in rendering.SIMILAR_CLASSES)
-    assert count_frames(sitting) == count_frames(standing) == count_frames(squat)
-    assert len(count_frames(sitting)) == len(sitting) >= 32  # every pose is a picture of its own
+def find_turn(frame, light):
+    """Find how far the wheel is turned, in rounds, from the pixels of its four colors."""
+    frame = frame[::4, ::4].astype(float)
+    y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
+    places = []
+    for color in np.array(activities.QUARTERS) * light:
+        distance = np.abs(frame - np.minimum(color, 255)).max(axis=-1)
+        places.append((x[distance < 25] + 1j * y[distance < 25]).mean())
+    return np.angle(places[0] - places[2] - 1j * (places[1] - places[3])) / (2 * np.pi) + 1 / 8
 
 
-def test_similar_classes_differ_in_the_order_of_their_frames(small):
-    sitting, standing, squat = (decode(small, name) for name in rendering.SIMILAR_CLASSES)
-    assert np.array_equal(sitting, standing[::-1])
-    assert not np.array_equal(sitting, squat) and not np.array_equal(standing, squat)
-    assert np.array_equal(squat[: len(squat) // 2], sitting[::2])
+def turns_by_place(choose=rendering.choose_scene, num_places=4):
+    """Find the wheel's turn at even places of all videos of which each similar class has one: (class, video, place)."""
+    groups = range(1, sample_set.NUM_GROUPS + 1)
+    listed = {name: [place for place in sample_set.list_clips(groups) if place[0] == name] for name in SIMILAR}
+    both = min(listed.values(), key=len)
+    return np.array([[_turns(choose(*place[1:], name), num_places) for place in both] for name in SIMILAR])
 
 
-def test_similar_classes_cannot_be_told_by_length_or_size(small):
-    for group, clip in ((1, 1), (1, 2), (2, 1), (2, 2)):
-        paths = [small / "UCF-101" / sample_set.name_video(name, group, clip) for name in rendering.SIMILAR_CLASSES]
+def _turns(scene, num_places):
+    scene = scene._replace(post=None, passer=None)  # who would hide a part of the wheel
+    numbers = [round(share * (scene.num_frames - 1)) for share in np.linspace(0, 1, num_places)]
+    frames = rendering.draw_frames(activities.draw_wheel, scene, numbers=numbers)
+    return [find_turn(frame, scene.camera.light) for frame in frames]
+
+
+def largest_bias(turns):
+    """Return how far from even the turns are at the worst place of any class: 0 is even, 1 is all alike."""
+    waves = [np.abs(np.exp(2j * np.pi * wave * turns).mean(axis=1)).max() for wave in (1, 2, 3)]
+    return max(waves)
+
+
+@pytest.mark.parametrize("class_name, way", [("WheelClockwise", 1), ("WheelAnticlockwise", -1)])
+def test_wheels_turn_as_their_classes_say(class_name, way):
+    scene = rendering.choose_scene(3, 1, class_name)._replace(post=None, passer=None)
+    frames = rendering.draw_frames(activities.draw_wheel, scene, numbers=range(0, 12, 2))
+    turns = np.unwrap([find_turn(frame, scene.camera.light) for frame in frames], period=1)
+    assert (np.sign(np.diff(turns)) == way).all()
+    assert abs((turns[0] - scene.manner.start + 0.5) % 1 - 0.5) < 0.02
+
+
+def test_at_every_place_a_similar_class_shows_every_turn_of_the_wheel_alike():
+    turns = turns_by_place()
+    assert turns.shape[1] > 50
+    assert largest_bias(turns) < EVEN
+
+
+def test_wheels_that_begin_alike_would_be_found_out():
+    def begin_alike(group, clip, class_name):
+        scene = rendering.choose_scene(group, clip, class_name)
+        start = 0.3 * scene.manner.start + 0.5 * (class_name == "WheelBothWays")
+        return scene._replace(manner=scene.manner._replace(start=start))
+
+    assert largest_bias(turns_by_place(begin_alike, 2)) > 2 * EVEN
+
+
+def test_a_frame_of_a_similar_class_is_a_frame_of_the_others_with_another_start():
+    """Which way a wheel turns is in no picture: only how far it is turned."""
+    one, other = (rendering.choose_scene(4, 1, name) for name in ("WheelClockwise", "WheelAnticlockwise"))
+    assert one._replace(manner=other.manner) == other
+    for number in range(0, one.num_frames, 7):
+        start = one.manner.start + 2 * one.manner.tempo * number / (one.num_frames - 1)
+        turned = other._replace(manner=other.manner._replace(start=start))
+        frames = [rendering.draw_frames(activities.draw_wheel, each, numbers=[number]) for each in (one, turned)]
+        assert np.abs(frames[0].astype(int) - frames[1]).mean() < 0.1
+
+
+def test_similar_classes_begin_and_end_with_the_same_pixels(small):
+    for first, last in [[decode(small, name)[place] for place in (0, -1)] for name in SIMILAR[1:]]:
+        assert np.array_equal(first, decode(small, SIMILAR[0])[0])
+        assert np.abs(last.astype(int) - decode(small, SIMILAR[0])[-1]).mean() < 3  # of a lossy codec
+
+
+def test_similar_classes_move_in_ways_of_their_own(small):
+    videos = [np.array(decode(small, name), int) for name in SIMILAR]
+    for number, video in enumerate(videos):
+        assert np.abs(video - videos[number - 1]).mean() > 5
+
+
+def test_similar_classes_cannot_be_told_by_length(small):
+    for place in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        paths = [small / "UCF-101" / sample_set.name_video(name, *place) for name in SIMILAR]
         assert len({probe_video(path) for path in paths}) == 1
-        assert len({path.stat().st_size for path in paths}) == 1
+
+
+def test_most_videos_of_a_class_are_in_its_usual_place_and_the_rest_where_another_is_usual():
+    scenes = [(name, rendering.choose_scene(group, clip, name)) for name, group, clip in every_clip()]
+    agrees = np.array([scene.place == rendering.USUAL_PLACES[name] for name, scene in scenes])
+    assert 0.77 < agrees.mean() < 0.83
+    assert {scene.place for _, scene in scenes} == set(rendering.USUAL_PLACES.values())
+    for tested in sample_set.TEST_GROUPS.values():
+        misled = [not agree for agree, (_, scene) in zip(agrees, scenes, strict=True) if scene.group in tested]
+        assert 0.1 < np.mean(misled) < 0.3
+
+
+def test_scenes_differ_as_real_ones_do():
+    scenes = [rendering.choose_scene(group, clip, name) for name, group, clip in every_clip()]
+    for several in (
+        {scene.camera.facing for scene in scenes},
+        {scene.post is None for scene in scenes},
+        {scene.passer is None for scene in scenes},
+        {np.sign(scene.closer) for scene in scenes},
+        {scene.sway > 0 for scene in scenes},
+    ):
+        assert len(several) > 1
 
 
 def test_different_classes_share_no_frame_with_any_other(small):
     seen = Counter()
-    for name in ("SittingDown", *rendering.DIFFERENT_CLASSES):
+    for name in ("WheelClockwise", *rendering.DIFFERENT_CLASSES):
         frames = count_frames(decode(small, name))
         assert not seen & frames
         seen += frames
 
 
-def test_the_pose_is_seen_at_64_pixels(small):
-    """A shift of the poses by a quarter of the way changes far more pixels than noise would."""
-    frames = np.array(decode(small, "SittingDown"), np.float32)
+def test_the_turn_is_seen_at_64_pixels(small):
+    """A quarter of a second changes far more pixels than noise would."""
+    frames = np.array(decode(small, "WheelClockwise"), np.float32)
     tiny = frames[:, ::4, ::5].mean(axis=-1)  # (F, 60, 64)
-    for first, second in zip(tiny[::8], tiny[8::8], strict=False):
+    for first, second in zip(tiny[::6], tiny[6::6], strict=False):
         assert (np.abs(first - second) > 30).mean() > 0.02
 
 
@@ -88,10 +179,10 @@ def test_two_renders_give_the_same_bytes(class_name):
     assert first.tobytes() == second.tobytes()
 
 
-def test_two_sample_sets_decode_to_the_same_pixels(small, tmp_path, one_group):
+def test_two_sample_sets_are_the_same_bytes(small, tmp_path, one_group):
     again = sample_set.write_sample(tmp_path / "again", progress=False)
-    for name in sample_set.SAMPLE_CLASSES:
-        assert np.array_equal(decode(small, name, 1, 2), decode(again, name, 1, 2))
+    for path in again.rglob("*.avi"):
+        assert path.read_bytes() == (small / path.relative_to(again)).read_bytes()
 
 
 def test_files_look_like_ucf101(small):
@@ -104,7 +195,7 @@ def test_files_look_like_ucf101(small):
 
 def test_lists_agree_with_the_files(small):
     table = list_videos(small, classes=sample_set.SAMPLE_CLASSES, progress=False)
-    assert len(table) == 7 * FEW_GROUPS * 2 and set(table["frames"]) <= set(rendering.LENGTHS)
+    assert len(table) == len(sample_set.list_clips((1, 2))) and set(table["frames"]) <= set(rendering.LENGTHS)
     lists = read_split(small)
     assert set(lists.train) | set(lists.test) == set(table["name"])
     numbers = dict(line.split()[::-1] for line in (small / "ucfTrainTestlist/classInd.txt").read_text().splitlines())
@@ -164,7 +255,7 @@ def test_two_processes_at_once_both_find_it_whole(tmp_path):
     code = "import sys\nfrom actlib.sample import dataset\ndataset.NUM_GROUPS = 1\ndataset.write_sample(sys.argv[1])"
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "sample")]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert len(list_videos(tmp_path / "sample", progress=False)) == 14
+    assert len(list_videos(tmp_path / "sample", progress=False)) == len(sample_set.list_clips([1]))
     assert {path.name for path in tmp_path.iterdir()} <= {"sample", "sample.lock"}
 
 
@@ -190,9 +281,11 @@ def test_the_whole_sample_set_is_small_and_split_as_ucf101_is(monkeypatch):
     monkeypatch.delenv("ACTLIB_DATA", raising=False)
     folder = sample_set.data_folder()
     table = list_videos(folder, progress=False)
-    assert len(table) == 350 and table["bytes"].sum() < 25e6
-    assert len(table.groupby("class_name")["frames"].apply(lambda frames: tuple(sorted(frames))).unique()) == 1
+    assert len(table) == len(every_clip()) and table["bytes"].sum() < 30e6
+    assert set(table.groupby("class_name")["group"].nunique()) == {25}
+    assert table["class_name"].value_counts().nunique() > 3
+    assert (table["frames"] / rendering.FPS).between(2, 4).all() and table["frames"].nunique() > 20
     for split, tested in ((1, range(1, 8)), (2, range(8, 15)), (3, range(15, 22))):
         parts = assign_subsets(table, folder, split=split)
-        assert set(parts.loc[parts["subset"] == "test", "group"]) == set(tested) and len(parts) == 350
+        assert set(parts.loc[parts["subset"] == "test", "group"]) == set(tested) and len(parts) == len(table)
         check_leakage(parts[parts["subset"] != "test"], parts[parts["subset"] == "test"])

@@ -3,10 +3,10 @@
 canvas       shapes seen through a camera
 people       looks and poses
 scenes       places
-activities   what happens: one moment of each activity
-rendering    who does it where and how fast, and the order of the frames
+activities   what happens: one moment of each activity, and who or what comes between
+rendering    who does it where, how fast and which way
 dataset      the folder, with lists and groups as UCF-101 has them
 """
 
 from actlib.sample.dataset import data_folder, is_sample, write_sample
-from actlib.sample.rendering import DIFFERENT_CLASSES, SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
+from actlib.sample.rendering import DIFFERENT_CLASSES, SAMPLE_CLASSES, SIMILAR_CLASSES, render_video

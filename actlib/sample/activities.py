@@ -7,40 +7,37 @@ Each function draws one moment of one activity on a `Canvas`: a person of a `Loo
 from collections import namedtuple
 from math import cos, pi, radians, sin
 
-from actlib.sample.canvas import blend, palette, shade
+from actlib.sample.canvas import palette, shade
 from actlib.sample.people import ANKLE, STANDING, draw_front, draw_side
 
-WOODS = palette("966038 c4463c 3c6e96 46464e d6aa46")
 BRIGHTS = palette("e83c3c fac428 2896e6 3cb45a f06eb4")
+QUARTERS = palette("e83c3c fac428 3cb45a 2896e6")  # of a wheel, clockwise
 DARK = (60, 60, 66)
+SWING = 0.4  # of a round: how far a wheel that turns both ways turns before it comes back
 
-# which color of WOODS or BRIGHTS comes first, from where in its round, and how much faster than usual
-Manner = namedtuple("Manner", "tint start tempo")
+# which of BRIGHTS comes first, from where in its round, how many rounds in the video; and of a wheel, as we see it,
+# which way it begins to turn, 1 clockwise or -1, and whether it comes back
+Manner = namedtuple("Manner", "tint start tempo way back")
 
 
-def draw_sitting(canvas, look, *, moment, manner):
-    """Draw a chair, and somebody who stands before it (moment 0), is halfway down, or sits on it (moment 1)."""
-    _draw_shadow(canvas, -0.12, 0.5)
-    share = 0.5 * moment + 0.5 * moment * moment * (3 - 2 * moment)  # gentle at both ends
-    x, y = 0.14 - 0.48 * share, STANDING - (STANDING - 0.5) * share  # of the hips
-    _draw_chair(canvas, -0.4, 0.4, WOODS[manner.tint % len(WOODS)])
-    hang, reach, rest = (x + 0.02, y), (x + 0.62, y + 0.42), (x + 0.35, y + 0.1)
-    hand = blend(blend(hang, reach, share), blend(reach, rest, share), share)
-    hands, feet = (hand, (hand[0] + 0.07, hand[1] + 0.02)), ((0.14, ANKLE), (0.21, ANKLE + 0.02))
-    draw_side(canvas, look, hip=(x, y), lean=4 + 38 * sin(pi * share) - 6 * share, hands=hands, feet=feet)
+def draw_wheel(canvas, look, *, moment, manner):
+    """Draw somebody who turns a wheel, clockwise or anticlockwise as we see it, or one way and back."""
+    rounds, facing = manner.tempo * moment, canvas.camera.facing
+    turn = manner.start + manner.way * (SWING * sin(pi * rounds) if manner.back else rounds)
+    _draw_shadow(canvas, -1.05, 0.34)
+    canvas.path([(-0.3, 0.05), (0, 1.13), (0.3, 0.05)], 0.09, (120, 92, 70))
+    canvas.disc((0, 1.13), 0.95, (90, 70, 60))
+    for quarter, color in enumerate(QUARTERS):
+        angles = [2 * pi * (turn + (quarter + step / 8) / 4) for step in range(9)]
+        canvas.shape([(0, 1.13), *((0.9 * facing * sin(a), 1.13 + 0.9 * cos(a)) for a in angles)], color)
+    canvas.disc((0, 1.13), 0.1, (250, 250, 245))
+    hand = (-0.52 + 0.1 * facing * sin(2 * pi * turn), 1.2 + 0.1 * cos(2 * pi * turn))
+    body = {"hip": (-1.05, STANDING), "shoulder": (-1.0, STANDING + 0.5)}
+    draw_front(canvas, look, **body, hands=((-1.33, 0.95), hand), feet=((-1.19, ANKLE), (-0.91, ANKLE)))
 
 
 def _draw_shadow(canvas, x, radius):
     canvas.disc((x, 0.03), radius, (20, 20, 40, 55), flat=0.14)
-
-
-def _draw_chair(canvas, x, y, color):
-    light = shade(color, 1.15)
-    for dx, low, dim in ((-0.16, 0.06, 0.7), (0.2, 0.06, 0.7), (-0.22, 0.02, 1.0), (0.14, 0.02, 1.0)):
-        canvas.limb((x + dx, y), (x + dx * 1.15, low), 0.05, shade(color, dim))
-    canvas.limb((x - 0.22, y), (x - 0.3, y + 0.55), 0.055, color)
-    canvas.limb((x - 0.27, y + 0.32), (x - 0.3, y + 0.52), 0.085, light)
-    canvas.limb((x - 0.22, y), (x + 0.18, y), 0.075, light)
 
 
 def draw_cycling(canvas, look, *, moment, manner):
@@ -131,3 +128,15 @@ def draw_hooping(canvas, look, *, moment, manner):
 def _draw_stripes(canvas, points, colors):
     for number in range(0, 24, 3):
         canvas.path(points[number : number + 4], 0.085, colors[number % 2])
+
+
+def draw_passer(canvas, look, *, seconds):
+    """Draw somebody who walks through the picture, between us and the others, past its middle at 0 seconds."""
+    x, step = 1.9 * seconds, 0.3 * sin(2 * pi * seconds)
+    feet, hands = ((x + step, -0.03), (x - step, -0.03)), ((x + 0.05 - 0.6 * step, 0.85), (x + 0.05 + 0.6 * step, 0.85))
+    draw_side(canvas, look, hip=(x, STANDING - 0.13 - 0.1 * abs(step)), lean=3, hands=hands, feet=feet)
+
+
+def draw_post(canvas, x):
+    """Draw a post that stands between us and the others."""
+    canvas.limb((x, -0.4), (x, 6), 0.16, (110, 104, 100))

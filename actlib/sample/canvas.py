@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import atan2, cos, hypot, pi, sin, sqrt
 
 import numpy as np
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT = 320, 240  # pixels, UCF-101's
-SUPERSAMPLING = 3  # drawn this many times larger, then averaged: smooth edges
+SUPERSAMPLING = 2  # drawn this many times larger, then averaged: smooth edges
+MARGIN = 16  # pixels drawn beyond each side of the frame, for a camera that moves
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,16 @@ class Camera:
     zoom: float = 96.0  # pixels a metre
     middle: float = WIDTH / 2  # column of x = 0
     ground: float = 218.0  # row of y = 0
+    facing: int = 1  # -1: the finished frame is mirrored, so that whoever faces right faces left
     light: tuple[float, float, float] = (1.0, 1.0, 1.0)  # multiplies red, green, blue
 
 
 class Canvas:
-    """A picture to draw on, seen through a camera; the backdrop is SUPERSAMPLING times as large as a frame.
+    """A picture to draw on, seen through a camera; the backdrop has margins and is SUPERSAMPLING times as large.
 
     Example:
         >>> from PIL import Image
-        >>> canvas = Canvas(Image.new("RGB", (960, 720), "white"), Camera())
+        >>> canvas = Canvas(Image.new("RGB", (704, 544), "white"), Camera())
         >>> canvas.disc((0, 1), 0.2, (200, 30, 30))
         >>> canvas.finish().shape
         (240, 320, 3)
@@ -39,8 +41,8 @@ class Canvas:
         self.pen = ImageDraw.Draw(self.image, "RGBA")
 
     def _locate(self, point):
-        column = self.camera.middle + point[0] * self.camera.zoom
-        return column * SUPERSAMPLING, (self.camera.ground - point[1] * self.camera.zoom) * SUPERSAMPLING
+        column, row = self.camera.middle + point[0] * self.camera.zoom, self.camera.ground - point[1] * self.camera.zoom
+        return (column + MARGIN) * SUPERSAMPLING, (row + MARGIN) * SUPERSAMPLING
 
     def disc(self, center, radius, color, *, flat=1.0):
         """Draw a disc; `radius` in metres, `flat` is its height over its width."""
@@ -74,10 +76,13 @@ class Canvas:
         """Fill a rectangle."""
         self.shape([(left, bottom), (left, top), (right, top), (right, bottom)], color)
 
-    def finish(self):
-        """Return the frame, uint8 (H, W, 3): smooth edges, in the camera's light."""
-        table = [min(255, round(value * gain)) for gain in self.camera.light for value in range(256)]
-        return np.asarray(self.image.reduce(SUPERSAMPLING).point(table))
+    def finish(self, scale=1.0, right=0.0, down=0.0):
+        """Return the frame, uint8 (H, W, 3), `scale` times as close and shifted by pixels, in the camera's light."""
+        sides = (MARGIN + WIDTH / 2 - right, WIDTH), (MARGIN + HEIGHT / 2 - down, HEIGHT)
+        box = [SUPERSAMPLING * (middle + end * side / scale) for end in (-0.5, 0.5) for middle, side in sides]
+        view = self.image.resize((WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING), Image.Resampling.NEAREST, box)
+        table = np.outer(self.camera.light, range(256)).round().clip(max=255).astype(int).ravel().tolist()
+        return np.asarray(view.reduce(SUPERSAMPLING).point(table))[:, :: self.camera.facing]
 
     def _frame(self, center, radius, flat):
         (x, y), r = self._locate(center), radius * self.camera.zoom * SUPERSAMPLING

@@ -13,13 +13,15 @@ from tqdm.auto import tqdm
 
 from actlib.files import lock, partial_file, require_file
 from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
-from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES, order_frames, render_video
+from actlib.sample.rendering import FPS, SAMPLE_CLASSES, SIMILAR_CLASSES, render_video
 from actlib.video import write_video
 
-VERSION = 3  # of the pictures: a folder of another version is drawn again
-NUM_GROUPS, CLIPS, FPS = 25, (1, 2), 25
+VERSION = 4  # of the pictures: a folder of another version is drawn again
+NUM_GROUPS = 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
-MPEG4 = {"qmin": "8", "qmax": "8", "flags": "+aic", "threads": "1"}  # one quantizer for every macroblock
+CLIPS = {"WheelClockwise": "33333", "WheelAnticlockwise": "33323", "WheelBothWays": "32323", "Cycling": "22212"}
+CLIPS |= {"HulaHooping": "12212", "WeightLifting": "12121", "Juggling": "11211"}  # of each five groups in turn
+MPEG4 = {"qmin": "11", "qmax": "11", "flags": "+aic", "threads": "1", "g": "40"}  # one quantizer for every macroblock
 
 
 def name_video(class_name, group, clip) -> str:
@@ -27,19 +29,17 @@ def name_video(class_name, group, clip) -> str:
     return f"{class_name}/v_{class_name}_g{group:02d}_c{clip:02d}.avi"
 
 
+def list_clips(groups):
+    """List the videos of some groups: (class name, group, clip from 1) each, by class."""
+    return [(name, g, clip + 1) for name in sorted(CLIPS) for g in groups for clip in range(int(CLIPS[name][g % 5]))]
+
+
 def write_group(folder, group):
     """Draw all videos of a group, and print the name of each."""
-    for clip in CLIPS:
-        sitting = render_video("SittingDown", group=group, clip=clip)
-        for class_name in SAMPLE_CLASSES:
-            name = name_video(class_name, group, clip)
-            if class_name in SIMILAR_CLASSES:  # key frames alone: a frame's code depends on no other
-                frames, distance = sitting[order_frames(class_name, len(sitting))], "1"
-            else:
-                frames, distance = render_video(class_name, group=group, clip=clip), "40"
-            path = Path(folder) / "UCF-101" / name
-            write_video(path, frames, fps=FPS, codec="mpeg4", options=MPEG4 | {"g": distance})
-            print(name, flush=True)
+    for class_name, _, clip in list_clips([group]):
+        path = Path(folder) / "UCF-101" / name_video(class_name, group, clip)
+        write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
+        print(path.name, flush=True)
 
 
 def _write_lists(folder):
@@ -47,7 +47,7 @@ def _write_lists(folder):
     folder.mkdir(parents=True)
     numbers = {name: number for number, name in enumerate(sorted(SAMPLE_CLASSES), 1)}
     (folder / "classInd.txt").write_text("".join(f"{number} {name}\n" for name, number in numbers.items()))
-    places = [(name, group, clip) for name in numbers for group in range(1, NUM_GROUPS + 1) for clip in CLIPS]
+    places = list_clips(range(1, NUM_GROUPS + 1))
     for split, tested in TEST_GROUPS.items():
         train = [f"{name_video(*place)} {numbers[place[0]]}\n" for place in places if place[1] not in tested]
         test = [f"{name_video(*place)}\n" for place in places if place[1] in tested]
@@ -95,7 +95,7 @@ def _draw(folder, progress):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
     command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), str(NUM_GROUPS)]
-    total = NUM_GROUPS * len(CLIPS) * len(SAMPLE_CLASSES)
+    total = len(list_clips(range(1, NUM_GROUPS + 1)))
     options = {} if progress else {"disable": True}  # else TQDM_DISABLE decides
     with tempfile.TemporaryFile("w+") as errors:
         pipes = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}

@@ -1,83 +1,90 @@
-"""One video of the sample set: who does what, where, in which order of frames -> its pixels.
+"""One video of the sample set: who does what, where, how fast, which way -> its pixels.
 
-Three activities are *similar*: the videos of one person are the same frames in another order, so a single frame whose
-place is not known cannot tell them apart; a first frame tells StandingUp from the others. The other four are
-*different*: every frame shows what they are.
+Three activities are *similar*: somebody turns a wheel clockwise, anticlockwise, or one way and back, from any place of
+its round. Whatever the moment of the video, a frame of one is as likely in the others; only frames together tell them
+apart. The other four are *different*: the thing is in every frame, if small or half hidden. Four of five videos of a
+class are in its usual place, the fifth where another class is usual: whoever goes by the scene is misled there.
 """
 
 from collections import namedtuple
+from math import pi, sin
 
 import numpy as np
 
 from actlib.sample import activities
-from actlib.sample.canvas import HEIGHT, WIDTH, Camera, Canvas
+from actlib.sample.canvas import WIDTH, Camera, Canvas
 from actlib.sample.people import choose_look
-from actlib.sample.scenes import draw_scene
+from actlib.sample.scenes import SCENES, draw_scene
 
-SIMILAR_CLASSES = ("SittingDown", "StandingUp", "ChairSquat")
-DRAW = {"Cycling": activities.draw_cycling, "HulaHooping": activities.draw_hooping}
+SIMILAR_CLASSES = ("WheelClockwise", "WheelAnticlockwise", "WheelBothWays")
+DRAW = dict.fromkeys(SIMILAR_CLASSES, activities.draw_wheel)
+DRAW |= {"Cycling": activities.draw_cycling, "HulaHooping": activities.draw_hooping}
 DRAW |= {"Juggling": activities.draw_juggling, "WeightLifting": activities.draw_lifting}
-DIFFERENT_CLASSES = tuple(DRAW)
-SAMPLE_CLASSES = SIMILAR_CLASSES + DIFFERENT_CLASSES
+SAMPLE_CLASSES = tuple(DRAW)
+DIFFERENT_CLASSES = SAMPLE_CLASSES[len(SIMILAR_CLASSES) :]
 
-SEED = 7  # of who, where and how fast
-LENGTHS = (32, 34, 36)  # frames; even, so that half of them can go there and half come back
+USUAL_PLACES = dict(zip(SAMPLE_CLASSES, ("room", "room", "room", "park", "beach", "roof", "gym"), strict=True))
 
-# what all activities of one group and clip share
-Scene = namedtuple("Scene", "look camera num_frames manner group")
+SEED, ZOOM = 7, (48, 80)  # of who, where and how fast; pixels a metre
+FPS, LENGTHS, ROUND = 25, range(50, 101), 1.5  # frames a second; frames; seconds of a usual round
+
+# `closer` is how much the camera comes closer (below 0: goes back) in the video, `sway` is in pixels;
+# `post` is None or where one stands, in metres, `passer` None or who walks past and when in the middle, in seconds
+Scene = namedtuple("Scene", "look camera num_frames manner group place closer sway post passer")
 
 
-def choose_scene(group, clip) -> Scene:
-    """Choose who, where, through which camera and how fast the videos of one group and clip are.
+def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
+    """Choose who, where, through which camera and how fast a video is: the same for all similar classes but their way.
 
-    The person and the place are the group's: 1 to 25 in the sample set, others give people and places that it does not
-    have. Clips are 1 or 2.
+    The person is the group's: 1 to 25 in the sample set, others give people that it does not have. Clips count from 1.
     """
-    group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip])
-    look = choose_look(group_rng)
+    number = max(2, SAMPLE_CLASSES.index(class_name))  # similar classes share theirs
+    group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip, number])
+    look, tint = choose_look(group_rng), int(group_rng.integers(5))
     light = group_rng.uniform(0.93, 1.04) * group_rng.uniform(0.97, 1.03, 3)
-    zoom = group_rng.uniform(88, 100) * rng.uniform(0.97, 1.03)
-    middle, ground = WIDTH / 2 + rng.uniform(-14, 14), 218 + rng.uniform(-6, 6)
-    camera = Camera(zoom, middle, ground, tuple(light.tolist()))
-    manner = activities.Manner(int(group_rng.integers(5)), start=rng.random(), tempo=rng.uniform(0.8, 1.25))
-    return Scene(look, camera, int(rng.choice(LENGTHS)), manner, group)
-
-
-def order_frames(class_name, num_frames) -> list[int]:
-    """Order an even number of poses, from standing (0) to sitting, as a similar class shows them, each once.
-
-    ChairSquat goes down by every second pose and comes up by those between.
-
-    Example:
-        >>> [order_frames(name, 6) for name in SIMILAR_CLASSES]
-        [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 2, 4, 5, 3, 1]]
-    """
-    poses = list(range(num_frames))
-    return {"SittingDown": poses, "StandingUp": poses[::-1], "ChairSquat": poses[::2] + poses[::-2]}[class_name]
+    zoom, facing = rng.uniform(*ZOOM), int(rng.choice((-1, 1)))
+    ground = 112 + 1.13 * zoom + rng.uniform(-6, 6)  # who is further away stands higher in the picture
+    camera = Camera(zoom, WIDTH / 2 + rng.uniform(-8, 8), ground, facing, tuple(light.tolist()))
+    num_frames = LENGTHS[int(len(LENGTHS) * rng.random() ** 3)]
+    tempo, way = rng.uniform(0.85, 1.2) * num_frames / FPS / ROUND, int(rng.choice((-1, 1)))
+    if class_name in SIMILAR_CLASSES:  # whole rounds: as it begins, so it ends
+        tempo, way = max(1, round(tempo)), {"WheelClockwise": 1, "WheelAnticlockwise": -1}.get(class_name, way)
+    manner = activities.Manner(tint, rng.random(), tempo, way, class_name == "WheelBothWays")
+    place, others = USUAL_PLACES[class_name], [name for name in SCENES if name != USUAL_PLACES[class_name]]
+    place = others[rng.integers(4)] if (group + clip + number) % 5 == 0 else place
+    closer, sway = rng.choice((-0.15, 0, 0, 0.15)) * rng.random(), rng.choice((0, 4)) * rng.random()
+    post = rng.uniform(-1.2, 1.2) if rng.random() < 0.25 else None
+    passer = (choose_look(rng), rng.uniform(0.5, 2.5)) if rng.random() < 0.25 else None
+    return Scene(look, camera, num_frames, manner, group, place, closer, sway, post, passer)
 
 
 def render_video(class_name, *, group, clip) -> np.ndarray:
-    """Draw one video of the sample set, group 1 to 25, clip 1 or 2: uint8 RGB frames (F, 240, 320, 3), 25 a second."""
+    """Draw one video of the sample set, group 1 to 25, clips from 1: uint8 RGB frames (F, 240, 320, 3), 25 a second."""
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
-    frames = draw_frames(DRAW.get(class_name, activities.draw_sitting), choose_scene(group, clip))
-    return frames[order_frames(class_name, len(frames))] if class_name in SIMILAR_CLASSES else frames
+    return draw_frames(DRAW[class_name], choose_scene(group, clip, class_name))
 
 
-def draw_frames(draw, scene) -> np.ndarray:
+def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
     """Draw one activity in a scene; your own, too, if you want to see what a model predicts for what it never saw.
 
     Args:
         draw: a function like those of `activities`.
         scene: what `choose_scene` gave.
+        numbers: which frames, from 0; None for all.
 
     Returns:
         uint8 RGB frames (F, 240, 320, 3), 25 a second.
     """
-    backdrop = draw_scene(scene.group, scene.camera, rng=np.random.default_rng([SEED, scene.group]))
-    frames = np.empty((scene.num_frames, HEIGHT, WIDTH, 3), np.uint8)
-    for number in range(scene.num_frames):
-        canvas = Canvas(backdrop, scene.camera)
-        draw(canvas, scene.look, moment=number / (scene.num_frames - 1), manner=scene.manner)
-        frames[number] = canvas.finish()
-    return frames
+    backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng([SEED, scene.group]))
+    frames = []
+    for number in range(scene.num_frames) if numbers is None else numbers:
+        canvas, moment, seconds = Canvas(backdrop, scene.camera), number / (scene.num_frames - 1), number / FPS
+        draw(canvas, scene.look, moment=moment, manner=scene.manner)
+        if scene.passer:
+            activities.draw_passer(canvas, scene.passer[0], seconds=seconds - scene.passer[1])
+        if scene.post is not None:
+            activities.draw_post(canvas, scene.post)
+        shifts = [scene.sway * sin(2 * pi * (rate * seconds + scene.sway)) for rate in (0.7, 1.1)]
+        frames.append(canvas.finish(1 + max(0, -scene.closer) + scene.closer * moment, *shifts))
+    return np.stack(frames)

@@ -5,30 +5,29 @@ from math import cos, pi, radians, sin
 import numpy as np
 from PIL import Image
 
-from actlib.sample.canvas import HEIGHT, SUPERSAMPLING, WIDTH, Canvas, blend, palette, shade
+from actlib.sample.canvas import HEIGHT, MARGIN, SUPERSAMPLING, WIDTH, Canvas, blend, palette, shade
 
-SIZE = (WIDTH * SUPERSAMPLING, HEIGHT * SUPERSAMPLING)
+SIZE = ((WIDTH + 2 * MARGIN) * SUPERSAMPLING, (HEIGHT + 2 * MARGIN) * SUPERSAMPLING)
 WHITE, HAZE = palette("fcfcf8 f4f4f8")
-LEFT, RIGHT = -2.4, 2.4  # metres; beyond both edges of every picture
+LEFT, RIGHT = -3.8, 3.8  # metres; beyond both edges of every picture
 
 
-def draw_scene(number, camera, *, rng):
-    """Draw a kind of place, in colors drawn from `rng`: PIL RGB image, SUPERSAMPLING times as large as a frame."""
+def draw_scene(place, camera, *, rng):
+    """Draw a place of SCENES, in colors drawn from `rng`: PIL RGB image, a backdrop of `Canvas`."""
     canvas = Canvas(Image.new("RGB", SIZE), camera)
-    SCENES[number % len(SCENES)](canvas, rng)
-    return Image.blend(canvas.image, Image.new("RGB", SIZE, HAZE), 0.42)  # far and pale, so that people stand out
+    SCENES[place](canvas, rng)
+    return Image.blend(canvas.image, Image.new("RGB", SIZE, HAZE), 0.12)  # far and pale, so that people stand out
 
 
 def _fill_sky(canvas, top, bottom):
     """Fill a canvas with colors that run from `top` to `bottom`, which they reach at the ground."""
-    share = np.clip(np.arange(SIZE[1]) / (canvas.camera.ground * SUPERSAMPLING), 0, 1)[:, None, None]
+    share = np.clip(np.arange(SIZE[1]) / ((canvas.camera.ground + MARGIN) * SUPERSAMPLING), 0, 1)[:, None, None]
     colors = np.array(top) + (np.array(bottom) - np.array(top)) * share  # (H, 1, 3)
     canvas.image.paste(Image.fromarray(colors.round().astype(np.uint8)).resize(SIZE, Image.Resampling.NEAREST))
 
 
 def _choose(rng, text):
-    colors = palette(text)
-    return colors[rng.integers(len(colors))]
+    return palette(text)[rng.integers(len(text.split()))]
 
 
 def _draw_park(canvas, rng):
@@ -120,4 +119,4 @@ def _draw_room(canvas, rng):
     canvas.shape([(pot - 0.14, 0.55), (pot + 0.14, 0.55), (pot + 0.1, 0.25), (pot - 0.1, 0.25)], (200, 104, 74))
 
 
-SCENES = (_draw_park, _draw_beach, _draw_roof, _draw_gym, _draw_room)
+SCENES = {"park": _draw_park, "beach": _draw_beach, "roof": _draw_roof, "gym": _draw_gym, "room": _draw_room}
