@@ -378,6 +378,18 @@ def test_a_row_of_the_confusion_explorer_is_one_video_in_all_that_is_sent(videos
         assert len(clip["verdicts"][0]["frames"]) == 4
 
 
+def test_the_verdicts_on_a_confusion_explorers_videos_are_those_of_the_results(videos):
+    results, _ = evaluate_model(videos, [0, 0, 1, 1])
+    for row, expected in enumerate(results.predictions.itertuples()):
+        steps = np.eye(2)[[1 - expected.predicted] * 3]  # the other class, at every step
+        timeline = Timeline(np.array([0.1, 0.2, 0.3]), steps, tuple(videos.attrs["classes"]))
+        for lines, options in ((0, {}), (2, {"timelines": {expected.name: timeline}})):
+            (verdict,) = ConfusionExplorer({"LRCN": results}, videos, **options).describe(row)["verdicts"]
+            assert (verdict["name"], verdict["predicted"]) == ("LRCN", expected.predicted_class)
+            assert verdict["correct"] == expected.correct and len(verdict["lines"]) == lines
+            assert verdict["probability"] == pytest.approx(expected.probability)
+
+
 def test_confusion_of_two_models(videos, ask):
     first, last = evaluate_model(videos, [0, 0, 1, 1]), evaluate_model(videos, [1, 0, 0, 0], seed=1)
     lines = {"frame average": first[1], "LRCN": last[1]}
