@@ -90,6 +90,10 @@ MISTAKES = [  # lesson, what is written, what is written instead, a word of the 
     ("11", "[..., ::-1, :].copy()", "[..., ::-1, :]", "changed"),
     ("11", "    mirrored[..., 0] = 255 - mirrored[..., 0]\n", "", "where does u go"),
     ("11", "255 - mirrored[..., 0]", "254 - mirrored[..., 0]", "255 - u"),
+    ("12", "return len(losses)", "return len(losses) - 1", "end with the last epoch, so not after epoch 2"),
+    ("12", "since == patience", "since > patience", "two is the patience"),
+    ("12", "loss < best", "loss <= best", "an equal loss is no better"),
+    ("12", "(loss, 0)", "(loss, since)", "counts again"),
 ]
 
 
