@@ -140,13 +140,19 @@ def main():
             min(live, key=lambda attack: attack.spent).step()
             live = [each for each in attacks if options.cases is None or each.count.total() < options.cases]
         for place in {place for attack in attacks for place, *_ in attack.failures}:
-            shutil.copytree(place, options.keep / place.name, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            shutil.copytree(place, options.keep / place.name, dirs_exist_ok=True, ignore=_list_special)
     print(f"{'kind':10} {'tried':>6} {'survived':>9} {'failed':>7}")
     print("\n".join(attack.describe() for attack in attacks))
     failed = any(attack.failures for attack in attacks)
     if failed:
         print(f"The files of what failed are in {options.keep}.")
     return int(failed)
+
+
+def _list_special(folder, names):
+    """Names of what is neither file nor folder: pipes cannot be copied, and what a link leads to may have no end."""
+    paths = [Path(folder, name) for name in names]
+    return [path.name for path in paths if path.is_symlink() or not (path.is_file() or path.is_dir())]
 
 
 def _has(kind):
