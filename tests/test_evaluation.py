@@ -133,6 +133,22 @@ def test_results_survive_json():
         evaluation.Results.from_json({key: value for key, value in results.to_json().items() if key != "classes"})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predicted": [0, 1, 1, 3]},
+        {"label": [0, 0, 1]},
+        {"probabilities": [[0.5, 0.5]] * 4},
+        {"probabilities": [[1.0, 0.0, 0.0]]},
+        {"name": [], "label": [], "group": [], "predicted": [], "probabilities": []},
+    ],
+)
+def test_results_that_do_not_fit_together_are_named(change):
+    record = evaluate_videos([0, 0, 1, 2], [0, 1, 1, 2]).to_json()
+    with pytest.raises(ValueError, match="in results.json"):
+        evaluation.Results.from_json(record | {"predictions": record["predictions"] | change}, "results.json")
+
+
 def test_results_show_themselves():
     results = evaluate_videos([0, 0, 1, 2], [0, 1, 1, 2])
     assert "75.0 %" in str(results) and "4 videos" in str(results) and "over 4 groups" in repr(results)

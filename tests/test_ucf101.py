@@ -198,6 +198,16 @@ def test_one_link_or_pipe_or_folder_does_not_stop_a_data_set(folder, monkeypatch
             assert len(list_quietly(folder, classes=classes, skip_broken=True)) == 50
 
 
+def test_a_video_that_has_gone_from_behind_its_link_does_not_stop_a_data_set(folder):
+    path = folder / "UCF-101/Basketball/v_Basketball_g01_c01.avi"
+    path.rename(folder / "elsewhere.avi")
+    path.symlink_to(folder / "elsewhere.avi")
+    assert len(list_quietly(folder)) == 51
+    (folder / "elsewhere.avi").unlink()
+    with pytest.warns(UserWarning, match="(?s)1 of 51.*g01_c01.avi .No such file"):
+        assert len(list_quietly(folder, skip_broken=True)) == 50
+
+
 def test_a_data_set_of_which_nothing_is_left_is_refused(folder):
     for path in (folder / "UCF-101").rglob("*.avi"):
         path.write_bytes(b"")

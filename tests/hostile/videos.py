@@ -203,6 +203,8 @@ def _try_film(kind, seed, folder):
 
 
 def _try_odd(path):
+    if path.stem in ("concat", "playlist", "sdp") and _attempt(lambda: probe_video(path), path)[0]:
+        return "a list of files is opened"
     result = try_video(path)
     return None if result == "survived" else result
 
