@@ -175,9 +175,9 @@ def test_a_truncated_archive_is_named_and_leaves_nothing_half_written(kind, tmp_
 
 @pytest.mark.parametrize("kind", ["zip", "rar", "tar.xz"])
 def test_a_changed_byte_is_noticed(kind, tmp_path):
-    path = WRITERS[kind](tmp_path / f"a.{kind}", {"a.avi": os.urandom(4000)})
+    path = WRITERS[kind](tmp_path / f"a.{kind}", {"a.avi": os.urandom(40_000)})
     content = bytearray(path.read_bytes())
-    content[2000] ^= 1
+    content[20_000] ^= 1
     path.write_bytes(content)
     with pytest.raises(ArchiveError, match=rf"a\.(avi|{kind})"):
         take(path, tmp_path / "out")
@@ -236,7 +236,7 @@ def test_an_archive_with_a_password_is_refused(tmp_path):
 def test_a_member_longer_than_announced_is_not_read_to_its_end(tmp_path):
     path = write_zip(tmp_path / "bomb.zip", {"a.avi": bytes(2_000_000)})
     path.write_bytes(path.read_bytes().replace((2_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
-    with pytest.raises(ArchiveError, match=rf"a\.(avi|{kind})"):
+    with pytest.raises(ArchiveError, match=r"a\.avi"):
         take(path, tmp_path / "out")
     assert files_in(tmp_path / "out") == {}
 
