@@ -29,15 +29,12 @@ LADDER += [(32, 28, 2, 0.75), (32, 32, 4, 0.75), (24, 40, 4, 0.5), (16, 48, 8, 0
 
 
 def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4) -> display.Image:
-    """Play clips side by side, in step and again and again.
+    """Play clips side by side, in step and again and again: an animated PNG of at most 500 kB, its bytes in `data`.
 
     Args:
         clips: name -> uint8 (T, H, W, 3), all of the same shape.
         fps: frames a second.
         columns: clips a row, at most.
-
-    Returns:
-        An animated PNG of at most 500 kB, which notebooks, exported pages and GitHub play; its bytes are its `data`.
 
     Raises:
         ValueError: there are no clips, or their shapes differ.
@@ -52,7 +49,7 @@ def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4) -> displa
 
 
 def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, reserved=()) -> Path:
-    """Write an endless GIF or animated PNG no larger than a budget, at the best quality that fits.
+    """Write an endless GIF or animated PNG no larger than a budget, at the best quality that fits; return its path.
 
     Frames wait on disk while qualities are tried, so memory does not grow with their number.
 
@@ -62,9 +59,6 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
         fps: frames a second; both formats count in hundredths of a second.
         max_bytes: largest size of the file.
         reserved: (red, green, blue) of colors, each 0..255, that are kept exactly whatever else is given up.
-
-    Returns:
-        The path.
 
     Raises:
         ValueError: another ending, frames of several sizes, none or more than 3000, or nothing fits.

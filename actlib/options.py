@@ -75,7 +75,11 @@ class EvaluateOptions:
 
 
 def take_options(options):
-    """Let a command take the fields of one record, where a function would have too many arguments."""
+    """Let a command take the fields of one record, where a function would have too many arguments.
+
+    Args:
+        options: a dataclass of this module.
+    """
 
     def take(command):
         command.__signature__ = inspect.signature(options)

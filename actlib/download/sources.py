@@ -23,13 +23,10 @@ CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's 
 
 
 def lock_or_wait(path):
-    """Return the lock of a path, and say so when there is somebody to wait for.
+    """Return the lock of a path, a context manager, and say so when there is somebody to wait for.
 
     Args:
         path: what is fetched.
-
-    Returns:
-        A context manager.
     """
     try:
         with lock(path, timeout=0):

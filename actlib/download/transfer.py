@@ -47,13 +47,10 @@ class RemoteFile(NamedTuple):
 
 
 def ask_server(url) -> RemoteFile:
-    """Ask for the size of a file, and whether parts of it can be had.
+    """Ask for the size of a file, and whether parts of it can be had; raise DownloadError where it cannot be had.
 
     Args:
         url: http or https address.
-
-    Raises:
-        DownloadError: it cannot be had.
     """
 
     def ask():

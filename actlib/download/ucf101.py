@@ -52,9 +52,6 @@ def list_official(folder, classes=None) -> list[str]:
     Args:
         folder: with the official lists in it.
         classes: exact names, or None for all.
-
-    Raises:
-        FileNotFoundError: there are no lists.
     """
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]

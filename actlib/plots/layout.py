@@ -40,15 +40,12 @@ def class_panels(names, *, alt: str, title: str, reverse: bool = False):
 
 
 def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
-    """Put frames side by side in rows; smaller ones are centred on white in the largest size.
+    """Put frames side by side in rows, smaller ones centred on white in the largest size: uint8 (height, width, 3).
 
     Args:
         frames: a sequence of uint8 (H, W, 3).
         columns: frames a row.
         gap: white pixels between them.
-
-    Returns:
-        uint8 (height, width, 3).
     """
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)

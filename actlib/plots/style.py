@@ -47,14 +47,11 @@ styled = matplotlib.style.context(STYLE, after_reset=True)
 
 @functools.cache
 def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans, which comes with matplotlib and has the signs for right and wrong.
+    """Load DejaVu Sans for Pillow; it comes with matplotlib and has the signs for correct and wrong.
 
     Args:
         size: pixels.
         bold: the bold cut.
-
-    Returns:
-        A Pillow font.
     """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)

@@ -21,7 +21,7 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
 
     Returns:
-        {name: Timeline}; its seconds are the middles of the frames, its `pooled` what `evaluate` finds for the video.
+        {name: Timeline}; its seconds are the middles of the frames, its `pooled` is what `evaluate` finds.
 
     Example:
         >>> import pandas as pd
@@ -63,9 +63,6 @@ def make_verdict(model, timeline, *, fps, true_name=None) -> dict:
         timeline: Timeline; one without steps has no lines.
         fps: frames a second of the video.
         true_name: its class; where that is none of the classes, `correct` is None.
-
-    Returns:
-        A dict of name, predicted, probability (0..1), correct, frames and lines: dicts of name, role and values.
     """
     classes, probabilities = list(timeline.classes), np.round(np.asarray(timeline.probabilities, np.float64), 4)
     pooled = probabilities.mean(axis=0) if timeline.pooled is None else timeline.pooled

@@ -9,9 +9,10 @@ import threading
 import time
 import zipfile
 
+import numpy as np
 from loopback import Clock, serve
 
-from actlib import checkpoints, run, specs
+from actlib import checkpoints, specs
 from actlib.download import fetch_lists, fetch_vgg16, transfer
 from actlib.download.archives import open_archive, unpack
 from actlib.download.pretrained import FIRST_FILTERS
@@ -223,11 +224,11 @@ def make_vgg16():
 
 
 def np_zeros(shape):
-    return run.np.zeros(shape, "float32")
+    return np.zeros(shape, "float32")
 
 
 def np_array(values):
-    return run.np.array(values, "float32")
+    return np.array(values, "float32")
 
 
 def write_lists(path):
@@ -302,7 +303,7 @@ def cases(rng, folder):
 def _try_random(seed, folder):
     """A server that breaks its answers off anywhere still gives the whole file, or a word."""
     _hurry()
-    rng = run.np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     drops = [int(rng.integers(len(CONTENT))) for _ in range(rng.integers(1, 6))]
     options = {"ranges": bool(rng.integers(2)), "chunked": bool(rng.integers(2))}
     if options["ranges"] and rng.integers(2):
