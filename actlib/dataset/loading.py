@@ -18,10 +18,7 @@ def load_arrays(batches, *, limit_bytes=2e9):
 
     Args:
         batches: A `ClipBatches`.
-        limit_bytes: The most that clips may take.
-
-    Raises:
-        MemoryError: They would take more; says how much, before anything is loaded.
+        limit_bytes: The most that clips may take; else a MemoryError says how much, before anything is loaded.
     """
     videos, needed = batches.videos(0), count_bytes(batches)
     if needed > limit_bytes:

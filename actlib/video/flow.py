@@ -1,8 +1,7 @@
 """Optical flow: how far every pixel moves from one frame to the next, as pictures that a network takes for frames.
 
 Flow is measured at the video's own size and per frame: the same movement gives a sixth less at 29.97 frames a second
-than at 25, the two rates of UCF-101, which nothing here evens out. The flow of frame i is that of the pair (i, i + 1);
-the last frame, which has no next one, has that of the last pair.
+than at 25, the two rates of UCF-101. The flow of frame i is that of the pair (i, i + 1), of the last, of the last pair.
 """
 
 import cv2
