@@ -62,7 +62,7 @@ def format_p(p_value: float) -> str:
 def compare(results: dict[str, Results]) -> pd.DataFrame:
     """Put several models in one table.
 
-    A row a model: accuracies with intervals, numbers of videos and groups, p-value of ``paired_test`` against the first.
+    A row a model: accuracies with intervals, how many videos and groups, p-value of ``paired_test`` against the first.
 
     Args:
         results: name -> results.
