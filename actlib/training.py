@@ -136,13 +136,13 @@ class Training:
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
-    """Draw the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits.
+    """Initialize the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
         num_classes: K.
         weights: Neutral name -> array: ImageNet's or another model's; or None.
-        seed: Of what is drawn.
+        seed: An int from 0.
 
     Raises:
         ValueError: None of the weights are such a model's.
@@ -175,7 +175,7 @@ def _select_transferable(shapes, weights, vgg):
 
 
 def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
-    """Draw weights, the same in both frameworks: Keras' defaults, He's for convolutions.
+    """Initialize weights, the same in both frameworks: Keras' defaults, He's for convolutions.
 
     Args:
         shapes: Neutral name -> shape.

@@ -2,7 +2,7 @@
 
 settings     other values in a preset's fields
 preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
-predictor    a checkpoint -> weights to start from, a model, or one that scores any clips
+predictor    a checkpoint -> weights to start from, a model, or one that predicts any clips
 running      a model and batches at hand -> a trained model, results; the whole way in one call
 """
 

@@ -1,4 +1,4 @@
-"""Checkpoints: weights to start from, models again, and models that score any clips of anybody's videos."""
+"""Checkpoints: weights to start from, models again, and models that predict any clips of anybody's videos."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -115,7 +115,7 @@ def load_model(checkpoint, *, framework="torch"):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that scores clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K), a row a frame or step."""
+    """A model that predicts clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K), a row a frame or step."""
 
     model: Any
     classes: tuple[str, ...]
@@ -139,7 +139,7 @@ class Predictor:
         return getattr(self.model.spec, "readout", "steps")
 
     def __call__(self, clips):
-        """Score clips, see the class."""
+        """Return the logits of clips, see the class."""
         training, clips, kind = load_backend(self.model).training, np.asarray(clips), "frames"
         sampler, num_clips = make_sampler("uniform", clips.shape[1]), len(clips)  # all frames
         if self.mixed_precision:
@@ -149,7 +149,7 @@ class Predictor:
 
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint as a ``Predictor``, a model that scores any clips.
+    """Load a checkpoint as a ``Predictor``, a model that predicts any clips.
 
     Args:
         checkpoint: As for ``load_model``.

@@ -151,7 +151,7 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     """
     found = [evaluate_checkpoint(run, data) for run in runs]
     singles, metadata = zip(*found, strict=True)
-    results = {f"{facts['experiment']['stream']}, {run}": each for run, (each, facts) in zip(runs, found, strict=True)}
+    results = {f"{about['experiment']['stream']}, {run}": each for run, (each, about) in zip(runs, found, strict=True)}
     ways = {"": [(1, 2), (1, 1), *([weights] if weights else [])]}
     if choose:
         validation = [_evaluate_validation(Path(run), data) for run in runs]

@@ -18,8 +18,7 @@ def make_optimizer(model, training):
         The framework's optimizer: Adam, AdamW, or SGD with momentum and the paper's L2 penalty.
     """
     options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
-    if training.accumulation_steps > 1:
-        options["gradient_accumulation_steps"] = training.accumulation_steps
+    options["gradient_accumulation_steps"] = training.accumulation_steps if training.accumulation_steps > 1 else None
     if training.optimizer == "sgd":
         optimizer = _SGD(name="sgd", momentum=training.momentum, **options)
     else:

@@ -1,4 +1,4 @@
-"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes.
+"""Saliency: where a model looked, when it decided, what it remembers, what its first layer likes.
 
 Each raises a ValueError for frames of another size, a label that is not there, and a network without what is asked for.
 """
@@ -100,32 +100,24 @@ def first_layer_maps(model, frames) -> np.ndarray:
     return _apply_layers(model.convolutions.stack[: 4 if model.spec.vgg.batch_norm else 2], frames)
 
 
-class _Reveal(keras.optimizers.Optimizer):
-    """An "optimizer" that puts each variable's gradient in the variable's place: gradients on every backend."""
-
-    def update_step(self, gradient, variable, learning_rate):
-        self.assign(variable, ops.cast(gradient, variable.dtype))
-
-
-class _Tunable(keras.Model):
-    """A function of values that are this model's only weights."""
+class _Shifted(keras.Model):
+    """A function of values to which this model's only weights are added; they start from 0."""
 
     def __init__(self, function, values):
-        super().__init__(name="asked")
-        self.function = function
-        self.values = self.add_weight(name="values", shape=values.shape, initializer="zeros", dtype="float32")
-        self.values.assign(values)
+        super().__init__()
+        self.function, self.values = function, values
+        self.shift = self.add_weight(shape=values.shape, initializer="zeros", dtype="float32")
 
     def call(self, _):
-        return self.function(self.values)[None]
+        return self.function(self.shift + self.values)[None]  # NumPy would take the sum out of the graph
 
 
 def _gradient(function, values):
-    """Gradient of a function's one number by each of its values, as an array of their shape."""
-    model = _Tunable(function, values)
-    model.compile(_Reveal(learning_rate=1.0), loss=lambda _, answer: answer, run_eagerly=True)
+    """Gradient of a function's one number by each of its values: one step of SGD goes down it, on every backend."""
+    model = _Shifted(function, values)
+    model.compile(keras.optimizers.SGD(1.0), loss=lambda _, output: output, run_eagerly=True)
     model.train_on_batch(np.zeros((1, 1), np.float32), np.zeros(1, np.float32))
-    return np.array(ops.convert_to_numpy(model.values))
+    return -ops.convert_to_numpy(model.shift)
 
 
 def _apply_layers(layers, x):

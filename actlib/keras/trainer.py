@@ -1,4 +1,4 @@
-"""One training from the inside: Keras' own fit, and what is counted on the way."""
+"""The training loop: Keras' own fit, with losses and metrics that are the same in both frameworks."""
 
 import keras
 import numpy as np

@@ -102,7 +102,7 @@ def predict(model, batches) -> np.ndarray:
     with raise_read_errors(data):
         if isinstance(model, LRCN):
             x = data[0][0]
-            part = _answer_every_step(part, x.shape[1:], x.dtype.name)
+            part = _predict_every_step(part, x.shape[1:], x.dtype.name)
         return part.predict(data, verbose=0)
 
 
@@ -133,7 +133,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 
 
 @functools.lru_cache(maxsize=2)
-def _answer_every_step(part, shape, dtype):
+def _predict_every_step(part, shape, dtype):
     """An LRCN or its head, with logits (N, T, K); kept, as Keras compiles it at its first call."""
     clips = keras.Input(shape, dtype=dtype)
     return keras.Model(clips, part(clips, readout="steps"))

@@ -44,7 +44,7 @@ def set_weights(model, weights, *, partial=False) -> None:
 
 
 def make_network(spec, num_classes, *, device=None):
-    """Make the network that a spec describes; `training.build_model` also draws its weights.
+    """Make the network that a spec describes; `training.build_model` also initializes its weights.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.

@@ -1,4 +1,4 @@
-"""Looking inside: where a model looked, when it decided, what it remembers, what its first layer likes.
+"""Saliency: where a model looked, when it decided, what it remembers, what its first layer likes.
 
 Each raises a ValueError for frames of another size, a label that is not there, and a network without what is asked for.
 """

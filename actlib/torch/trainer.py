@@ -1,4 +1,4 @@
-"""One training from the inside: a step, an epoch, and what counts them."""
+"""The training loop: a step, an epoch, validation, with losses and metrics that are the same in both frameworks."""
 
 import torch
 from torch import nn
