@@ -143,7 +143,7 @@ def test_training_shuffles_its_own_videos_and_validation_does_not(choices, tmp_p
     experiment.run_training(choices, tmp_path)
     for batches, subset in zip(given, ("train", "validation"), strict=True):
         assert batches.shuffle is (subset == "train")
-        assert batches.source.paths == table.path[table.subset == subset].tolist()
+        assert batches.source.videos.path.tolist() == table.path[table.subset == subset].tolist()
 
 
 def test_a_checkpoint_is_evaluated_on_as_many_videos_as_it_was_trained_on_unless_told(choices, tmp_path):
