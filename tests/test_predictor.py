@@ -68,10 +68,10 @@ def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
     save(tmp_path / "best.safetensors", specs.PRESETS["slim_lrcn"])
     predictor = load_predictor(tmp_path, framework="keras")
-    before, made = predictor(CLIPS), training._answer_every_step.cache_info().misses
+    before, made = predictor(CLIPS), training._predict_every_step.cache_info().misses
     weights.set_weights(predictor.model, {"logits/bias": np.ones(7)}, partial=True)
     np.testing.assert_allclose(predictor(CLIPS), before + 1, atol=1e-5)
-    assert training._answer_every_step.cache_info().misses == made
+    assert training._predict_every_step.cache_info().misses == made
 
 
 def test_a_model_of_flow_is_no_predictor_of_frames(tmp_path):
