@@ -27,7 +27,11 @@ def read_split(folder, *, split=1) -> Split:
 
 
 def find_source(name) -> str:
-    """Find what a video, Class/file, was cut from: no source stands on both sides of an official split."""
+    """Find what a video was cut from: no source stands on both sides of an official split.
+
+    Args:
+        name: Class/file.
+    """
     class_name, _, file = name.partition("/")
     source = re.match(rf"(.*)_{re.escape(class_name)}_", file)
     return f"{class_name} {source[1] if source else file}"

@@ -131,10 +131,10 @@ def _choose_validation(table, num_groups, seed):
 
 
 def list_groups(videos) -> dict[str, str]:
-    """List the groups that videos are of, and what is in their files: what a checkpoint's card keeps of them.
+    """List the groups of videos: name, as of `name_groups`, -> content hashes with spaces between, for a card.
 
-    Returns:
-        Name, as of `name_groups`, -> content hashes with spaces between.
+    Args:
+        videos: as for `name_groups`.
     """
     names = name_groups(videos)
     hashes = videos["hash"] if "hash" in videos else names.map(lambda name: "")

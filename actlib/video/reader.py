@@ -60,7 +60,12 @@ def open_stream(path):
 
 
 def demux(container, stream):
-    """Read the packets of a stream, or of all for None; a VideoError where one begins that was not there at first."""
+    """Read the packets of a file; a VideoError where a stream begins that was not there at first.
+
+    Args:
+        container: PyAV's.
+        stream: whose packets; None for all.
+    """
     try:
         yield from container.demux(*filter(None, [stream]))
     except IndexError as error:  # PyAV's
