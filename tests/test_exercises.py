@@ -94,6 +94,9 @@ MISTAKES = [  # lesson, what is written, what is written instead, a word of the 
     ("12", "since == patience", "since > patience", "two is the patience"),
     ("12", "loss < best", "loss <= best", "an equal loss is no better"),
     ("12", "(loss, 0)", "(loss, since)", "counts again"),
+    ("13", "group[group == group[second]]", "group[second]", "by way of others"),
+    ("13", "= group[first]", "= first", "belong together"),
+    ("13", "group[group == group[second]]", "group[:]", "do not belong together"),
 ]
 
 
