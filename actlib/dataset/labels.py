@@ -15,7 +15,7 @@ from actlib.schema import Name, parse_json
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 CLIP = ["path", "class_name", "group_name", "subset"]
 _SUBSETS = {"training": "train", "val": "validation", "valid": "validation", "validate": "validation"}
-_Needed = {"path": Annotated[str, Field(min_length=1)], "label": Name}
+_Needed = {"path": Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]+$")], "label": Name}
 _Known = {"group": NotRequired[str], "subset": NotRequired[Literal["train", "validation", "test"]]}
 _Rows = Annotated[dict[str, TypedDict("_Row", _Needed | _Known)], Field(min_length=1)]
 
@@ -39,9 +39,11 @@ def read_labels(path) -> pd.DataFrame:
         table = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError("more values than columns")
+        table.columns = table.columns.str.strip().str.lower().str.replace("split", "subset")
+        if table.columns.has_duplicates:
+            raise ValueError(f"a column twice, {', '.join(table.columns)}")
     except ValueError as error:
         raise ValueError(f"Expected CSV in UTF-8. Received: {error}, in {path}. Save it as such.") from error
-    table.columns = table.columns.str.strip().str.lower().str.replace("split", "subset")
     table = table.apply(lambda texts: texts.str.strip())
     if {"youtube_id", "time_start", "time_end"} <= {*table}:
         files = {file.stem: str(file) for file in path.parent.rglob("*") if file.suffix.lower() in SUFFIXES}
