@@ -138,28 +138,47 @@ def _find_sample():
 
 
 def _find_videos():
-    from actlib.dataset.labels import SUFFIXES
+    from actlib.dataset.labels import SUFFIXES, read_labels
     from actlib.download.ucf101 import list_official, ucf101_folder
 
     folder = paths.data_folder_setting() or ucf101_folder()
-    own = folder.resolve() != ucf101_folder().resolve()  # a folder of the user's, into which nothing is fetched
+    if folder.is_file():
+        return [_judge_table(read_labels, folder)]
     root = folder / "UCF-101" if (folder / "UCF-101").is_dir() else folder
     files = [path for path in root.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES]
+    named = [path for path in files if path.name.startswith("v_")]
+    own = folder.resolve() != ucf101_folder().resolve() or len(named) < len(files)  # nothing is fetched into it
     classes = sorted({path.parent.name for path in files})
     found = f"{len(files)} videos of {len(classes)} classes in {folder}"
     fetch = "" if own else f"python -m actlib fetch ucf101 --classes {shlex.quote(','.join(classes) or 'seven')}"
     if not files:
         found = f"no videos in {folder}{'' if own else '; the sample set stands in for them'}"
-        fix = fetch or "name the folder that holds UCF-101/ in ACTLIB_DATA, or unset it"
+        fix = fetch or "name a folder with a folder of videos for each class in ACTLIB_DATA, or unset it"
         return [Finding("missing" if own else "note", "videos", found, fix)]
+    here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
     try:
-        here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
-        absent = {name.rpartition(".")[0].lower() for name in list_official(folder, classes)} - here
+        listed = {name.rpartition(".")[0].lower() for name in list_official(folder, classes)}
     except FileNotFoundError:
-        lacking = f"{found}, without official lists"
-        return [_choose(own, "videos", found, lacking, "python -m actlib fetch lists", bad="missing")]
+        listed = set()
+    if own and not listed & here:
+        return [Finding("ok", "videos", f"{found}, without official lists: a split is drawn")]
+    if not listed:
+        fix = "python -m actlib fetch lists"
+        return [Finding("missing", "videos", f"{found}, without official lists", fix)]
+    absent = listed - here
     complete, lacking = f"{found}, all that the lists name", f"{found}; the lists name {len(absent)} more"
     return [_choose(not absent, "videos", complete, lacking, fetch)]
+
+
+def _judge_table(read_labels, table):
+    try:
+        clips = read_labels(table)
+    except ValueError as error:
+        return Finding("missing", "videos", str(error), "correct the table, or unset ACTLIB_DATA")
+    found = f"{len(clips)} videos of {clips['class_name'].nunique()} classes in the table {table}"
+    absent = [str(path) for path in clips["path"] if not path.is_file()]
+    lacking = f"{found}; {len(absent)} are not there, {', '.join(absent[:1])}"
+    return _choose(not absent, "videos", found, lacking, "correct their paths in the table", bad="missing")
 
 
 def _find_weights():

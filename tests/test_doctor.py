@@ -138,6 +138,27 @@ def test_nothing_is_fetched_into_a_folder_of_the_users(home, monkeypatch, names,
     assert finding.state == ("note" if names and lists else "ok" if names else "missing")
 
 
+def test_own_videos_are_known_whatever_their_names(home, monkeypatch):
+    for folder in (home / "mine", home / "data" / "ucf101"):
+        (folder / "chop").mkdir(parents=True)
+        (folder / "chop" / "IMG 1.MOV").touch()
+    assert find("videos").state == "ok" and "a split is drawn" in find("videos").found  # and nothing is fetched there
+    monkeypatch.setenv("ACTLIB_DATA", str(home / "mine"))
+    assert find("videos").found.startswith("1 videos of 1 classes") and "a split is drawn" in find("videos").found
+
+
+def test_a_table_of_labels_is_looked_into(home, monkeypatch):
+    table = home / "mine.csv"
+    monkeypatch.setenv("ACTLIB_DATA", str(table))
+    table.write_text("path,label\nmine.csv,chop\ngone.mov,stir\n")
+    finding = find("videos")
+    assert finding.state == "missing" and "2 videos of 2 classes" in finding.found and "gone.mov" in finding.found
+    table.write_text("path,label\nmine.csv,chop\n")
+    assert find("videos").state == "ok"
+    table.write_text("file,label\n")
+    assert find("videos").state == "missing" and "path,label" in find("videos").found
+
+
 def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
     assert find("ImageNet weights").state == "note"
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
