@@ -277,6 +277,19 @@ def test_any_split_that_is_drawn_is_clean_and_drawn_by_its_seed_alone(data, seed
     assert ("validation" in set(drawn["subset"])) == validates
 
 
+def test_a_seed_draws_another_split_and_a_small_class_validates_too(tmp_path):
+    rows = [("large", group) for group in range(1, 17)] + [("small", group) for group in range(17, 20)]
+    table = pd.DataFrame(rows, columns=["class_name", "group"])
+    table["group_name"] = table["group"].astype(str)
+    table["name"] = table["class_name"] + "/" + table["group_name"]
+    drawn = [assign_subsets(table, tmp_path, split_seed=seed) for seed in range(5)]
+    assert len({split_hash(each) for each in drawn}) > 1
+    for each in drawn:
+        assert each[each["class_name"] == "small"].groupby("subset").size().to_dict() == dict.fromkeys(
+            each["subset"], 1
+        )
+
+
 def test_a_split_is_written_and_read_again(clips, tmp_path):
     first = prepare_videos(clips, group_pattern=r"cam\d")
     for place in (tmp_path / "elsewhere.csv", clips / "inside.csv"):
