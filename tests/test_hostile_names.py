@@ -161,9 +161,11 @@ def test_the_line_that_fetches_more_is_one_word_to_a_shell(tmp_path, monkeypatch
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACTLIB_HOME", str(tmp_path))
     (tmp_path / "data" / "ucf101" / "UCF-101" / "a;reboot").mkdir(parents=True)
-    (tmp_path / "data" / "ucf101" / "UCF-101" / "a;reboot" / "v.avi").write_bytes(b"")
+    (tmp_path / "data" / "ucf101" / "UCF-101" / "a;reboot" / "v_a_g01_c01.avi").write_bytes(b"")
     (tmp_path / "data" / "ucf101" / "ucfTrainTestlist").mkdir()
     for side in ("train", "test"):
-        (tmp_path / "data" / "ucf101" / "ucfTrainTestlist" / f"{side}list01.txt").write_text(f"a;reboot/{side}.avi 1\n")
+        (tmp_path / "data" / "ucf101" / "ucfTrainTestlist" / f"{side}list01.txt").write_text(
+            f"a;reboot/v_a_g01_c0{len(side) % 2}.avi 1\n"
+        )
     (finding,) = (each for each in doctor._examine() if each.about == "videos")
     assert re.fullmatch(r"python -m actlib fetch ucf101 --classes 'a;reboot'", finding.fix)
