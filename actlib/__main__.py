@@ -178,7 +178,7 @@ def _exit_when_stopped():
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("Stopped before the first epoch; the same line begins again.", err=True)
+        typer.echo("Stopped; the same line goes on.", err=True)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -43,6 +43,9 @@ class Training:
                     self.fit()
             except KeyboardInterrupt:
                 print(f"Training stopped after {self.num_epochs} epochs; the same call goes on from there.")
+                if not getattr(self.monitor, "stop", False):
+                    self._load_best()
+                    raise  # so that nothing after it runs with a model that is half trained
             self._load_best()
         return self.history
 

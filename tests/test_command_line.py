@@ -94,7 +94,7 @@ def test_more_epochs_go_on_and_are_what_one_training_would_have_been(data, frame
 def test_a_training_that_is_stopped_while_videos_are_read_says_so(monkeypatch, data, tmp_path):
     monkeypatch.setattr("actlib.experiment.run_training", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     stopped = train(data, "torch", "frames", tmp_path, weights="none")
-    assert stopped.exit_code == 143 and "Stopped before the first epoch" in stopped.output
+    assert stopped.exit_code == 143 and "Stopped; the same line goes on." in stopped.output
 
 
 def test_splits_are_trained_and_evaluated_each_in_its_folder_and_their_mean_told(tmp_path):

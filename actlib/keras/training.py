@@ -107,7 +107,7 @@ def predict(model, batches) -> np.ndarray:
 
 
 def train(model, batches, validation, training, *, run=None, seed=0, monitor=None) -> dict[str, list]:
-    """Train a model where it is, and leave it with the weights of its best epoch. Ctrl-C stops; the same call goes on.
+    """Train a model where it is, and leave it with its best epoch's weights. The same call resumes what was stopped.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`; its `card` goes into its checkpoints.
@@ -125,6 +125,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         ValueError: The run was begun with other settings, or there are no batches.
         RuntimeError: Another training works in its folder.
         FloatingPointError: The loss is no longer finite.
+        KeyboardInterrupt: It was interrupted, its best weights kept; the monitor's `stop` makes it return instead.
         Exception: Whatever reading the data raised.
     """
     trainer = Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor)

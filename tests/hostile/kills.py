@@ -82,7 +82,7 @@ def _finish(process, *expected):
 
 def _try_training(folder, backend, way, number):
     framework, keras = BACKENDS[backend]
-    stopped = -signal.SIGKILL if way in ("kill", "write") else 0
+    stopped = -(signal.SIGINT if way == "interrupt" else signal.SIGKILL)
     answer = _finish(run_python(TRAIN, folder, framework, way, number, backend=keras), stopped)
     answer = answer or _finish(run_python(TRAIN, folder, framework, "none", 0, backend=keras), 0)
     if answer:
