@@ -5,6 +5,7 @@ import shlex
 import signal
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from actlib import paths, specs
-from actlib.options import Data, EvaluateOptions, ExtractOptions, Framework, TrainOptions, take_options
+from actlib.options import AnnotateOptions, Data, EvaluateOptions, ExtractOptions, TrainOptions, take_options
 
 
 class Commands(TyperGroup):
@@ -104,18 +105,19 @@ def _fuse(
 
 
 @app.command("annotate")
-def _annotate(
-    video: Annotated[Path, typer.Argument(help="Any video.")],
-    checkpoint: Annotated[Path, typer.Option(help="A checkpoint, or the run's folder.")],
-    out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")],
-    framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch",
-    label: Annotated[str | None, typer.Option(help="The true class, to mark correct and wrong frames.")] = None,
-    smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0,
-):
-    """Draw what a model predicts on every frame of a video."""
-    model = _load("experiment").load_predictor(checkpoint, framework=framework)
-    window = _load("timeline").WindowConfig(smoothing_seconds=smoothing)
-    film = _load("annotate").annotate_video(video, model, out, true_label=label, window=window)
+@take_options(AnnotateOptions)
+def _annotate(**options):
+    """Draw what a model, or two fused, predicts on every frame of a video."""
+    options, timeline = AnnotateOptions(**options), _load("timeline")
+    if (options.checkpoint is None) == (options.runs is None):
+        found = "none" if options.runs is None else "both"
+        raise ValueError(f"Expected --checkpoint, or --runs with two. Received: {found}. Name one model, or two.")
+    load = partial(_load("experiment").load_predictor, framework=options.framework)
+    models = tuple(map(load, options.runs or [options.checkpoint]))
+    model = timeline.FusedModel(models, options.weights) if options.runs else models[0]
+    window = timeline.WindowConfig(smoothing_seconds=options.smoothing)
+    annotate = _load("annotate").annotate_video
+    film = annotate(options.video, model, options.out, true_label=options.label, window=window)
     typer.echo(f"Written to {film.path}")
 
 

@@ -74,6 +74,20 @@ class EvaluateOptions:
     out: Annotated[Path | None, typer.Option(help="Where results.json goes; without it, the run's folder.")] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AnnotateOptions:
+    """The options of ``annotate``."""
+
+    video: Annotated[Path, typer.Argument(help="Any video.")]
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint, or the run's folder.")] = None
+    runs: Annotated[tuple[Path, Path] | None, typer.Option(help="Or two runs, of frames and of flow, fused.")] = None
+    weights: Annotated[tuple[float, float], typer.Option(help="Of the two runs.")] = (1, 1)
+    out: Annotated[Path, typer.Option(help="film.mp4 or film.gif.")]
+    framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
+    label: Annotated[str | None, typer.Option(help="The true class, to mark correct and wrong frames.")] = None
+    smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0
+
+
 def take_options(options):
     """Let a command take the fields of one record, where a function would have too many arguments.
 

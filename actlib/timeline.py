@@ -1,19 +1,22 @@
 """A model's predictions over the time of a video: step by step, smoothed, cut into segments, compared with the truth.
 
 A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and returns logits (N, T, K), one row a step,
-and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("frames" or "lrcn") and `readout`.
+and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("frames" or "lrcn") and `readout`; and
+`flow`, a `FlowSpec`, if it is to be given flow pictures. Or it is a `FusedModel` of several such.
 """
 
+import heapq
 import itertools
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from actlib.evaluation import pool_clips, softmax
-from actlib.video import open_video, stream_frames
+from actlib.evaluation import pool_clips, share_weights, softmax
+from actlib.video import open_video, stream_flow, stream_frames
 
 MAX_STEPS_A_SECOND = 1000
 MAX_WINDOW_SECONDS = 8.0  # UCF-101's videos last 7.2 on average
@@ -30,6 +33,29 @@ class WindowConfig:
 
 
 WINDOW = WindowConfig()
+
+
+@dataclass(frozen=True)
+class FusedModel:
+    """Models of the same classes, of frames and of flow, say, whose probabilities are averaged at every moment.
+
+    Raises:
+        ValueError: their classes differ, or a weight is below 0.
+    """
+
+    models: tuple
+    weights: tuple[float, ...] = (1, 1)
+
+    def __post_init__(self):
+        share_weights(self.weights)
+        if len(found := {tuple(model.classes) for model in self.models}) > 1:
+            found = " and ".join(", ".join(classes) for classes in sorted(found))
+            raise ValueError(f"Expected models of the same classes. Received: {found}. Train them on the same videos.")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """K names."""
+        return self.models[0].classes
 
 
 class Segment(NamedTuple):
@@ -69,10 +95,11 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
         VideoError: the video cannot be used.
     """
     stream = video if hasattr(video, "fps") else open_video(video)
-    windows = []
-    seconds, probabilities = zip(*predict_steps(stream, model, window=window, windows=windows), strict=True)
-    pooled = pool_clips(np.stack(windows) / window.temperature, model.readout).mean(axis=0)
-    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled)
+    kept = [(each, []) for each in getattr(model, "models", [model])]
+    steps = [predict_steps(stream, each, window=window, windows=windows) for each, windows in kept]
+    seconds, probabilities = zip(*_fuse_steps(steps, model), strict=True)
+    pooled = [pool_clips(np.stack(logits) / window.temperature, each.readout).mean(axis=0) for each, logits in kept]
+    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), _average(pooled, model))
 
 
 def predict_steps(stream, model, *, window=WINDOW, windows=None):
@@ -91,12 +118,17 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
     Raises:
         ValueError: the model's logits have another shape.
     """
+    if models := getattr(model, "models", ()):
+        yield from _fuse_steps([predict_steps(stream, each, window=window) for each in models], model)
+        return
     spanned = window.window_seconds or getattr(model, "window_seconds", None)
     fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
     if not fps <= MAX_STEPS_A_SECOND:
         found = f"{model.num_frames} frames in {spanned} s"
         raise ValueError(f"Expected {MAX_STEPS_A_SECOND} frames a second at most. Received: {found}. See WindowConfig.")
-    frames = stream_frames(stream, size=model.size, fps=fps)
+    flow = getattr(model, "flow", None)
+    read = partial(stream_flow, spec=flow) if flow else stream_frames
+    frames = read(stream, size=model.size, fps=fps)
     rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows)
     rows = smooth((softmax(row / window.temperature) for row in rows), window.smoothing_seconds * fps)
     yield from (Step((index + 0.5) / fps, row) for index, row in enumerate(rows))
@@ -161,6 +193,23 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
         delay = max(0.0, parts[0].start - change.start) if parts and parts[0].start < change.stop else np.nan
         rows.append((change.start, change.start / fps, change.label, delay, delay / fps))
     return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
+
+
+def _fuse_steps(streams, model):
+    """Merge the Steps of several models: at each moment at which one has a new one, the average of the last of all."""
+    heads = [next(steps) for steps in streams]
+    latest = [head.probabilities for head in heads]
+    rest = [itertools.chain([head], steps) for head, steps in zip(heads, streams, strict=True)]
+    numbered = [zip(steps, itertools.repeat(place)) for place, steps in enumerate(rest)]  # noqa: B905
+    moment = lambda each: each[0].seconds  # noqa: E731
+    for seconds, together in itertools.groupby(heapq.merge(*numbered, key=moment), moment):
+        for step, place in together:
+            latest[place] = step.probabilities
+        yield Step(seconds, _average(latest, model))
+
+
+def _average(rows, model):
+    return np.average(rows, axis=0, weights=getattr(model, "weights", None)).astype(np.float32)
 
 
 def _predict_rows(frames, model, windows):

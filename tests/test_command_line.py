@@ -16,6 +16,10 @@ from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
 from actlib import cards, checkpoints, run, specs
+from actlib.annotate import annotate_video
+from actlib.experiment import load_predictor
+from actlib.timeline import FusedModel, WindowConfig
+from actlib.video import write_video
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,27 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     call("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film)
     with av.open(str(film)) as container:
         assert container.streams.video[0].frames == 20
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_a_film_of_both_streams(data, framework, tmp_path):
+    """The same film, to the byte, as of the two models loaded and fused by hand; another one as of either alone."""
+    runs = [tmp_path / stream for stream in ("rgb", "flow")]
+    words = ("--data", data, "--framework", framework, "--preset", "slim_frames", "--weights", "none", "--epochs", 1)
+    for each in runs:
+        assert call("train", *words, "--stream", each.name, "--out", each).exit_code == 0
+    video = write_video(tmp_path / "own.mp4", np.random.default_rng(0).integers(0, 256, (44, 50, 70, 3), "u1"), fps=60)
+    films = {name: tmp_path / f"{name}.mp4" for name in ("fused", "by hand", *(each.name for each in runs))}
+    options = ("annotate", video, "--framework", framework, "--smoothing", 0.1, "--out")
+    done = call(*options, films["fused"], "--runs", *runs, "--weights", 1, 3)
+    assert done.exit_code == 0 and f"Written to {films['fused']}" in done.output
+    for each in runs:
+        assert call(*options, films[each.name], "--checkpoint", each).exit_code == 0
+    model = FusedModel(tuple(load_predictor(each, framework=framework) for each in runs), (1, 3))
+    made = annotate_video(video, model, films["by hand"], window=WindowConfig(smoothing_seconds=0.1))
+    assert (made.num_frames, made.fps) == (22, 30)  # of a video of 60 frames a second, every other one
+    content = {name: film.read_bytes() for name, film in films.items()}
+    assert content["fused"] == content["by hand"] and len({*content.values()}) == 3
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -170,6 +195,7 @@ def wrong(data, tmp_path_factory):
 TRAIN = "train --out {tmp}/run --data {data} --weights none "
 EVALUATE = "evaluate --data {data} --run "
 ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/film.mp4 "
+FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
 
 
 @pytest.mark.parametrize(
@@ -228,7 +254,12 @@ ANNOTATE = "annotate {video} --checkpoint {wrong}/good.safetensors --out {tmp}/f
         (EVALUATE + "{wrong}/strangers.safetensors", "Expected videos of Aikido, Judo"),
         (EVALUATE + "{wrong}/good.safetensors --out {wrong}/notes.txt", "notes.txt"),
         ("annotate", "Missing argument 'video'"),
-        ("annotate {video} --out film.mp4", "Missing option '--checkpoint'"),
+        ("annotate {video} --out film.mp4", "Expected --checkpoint, or --runs with two. Received: none"),
+        (ANNOTATE + "--runs {wrong}/good.safetensors nowhere", "with two. Received: both"),
+        (FUSED + "{wrong}/strangers.safetensors", "the same classes. Received: Aikido, Judo and Bright, Dark"),
+        (FUSED + "{wrong}/good.safetensors --weights 0 0", "weights from 0, not all 0. Received: (0.0, 0.0)"),
+        (FUSED + "{wrong}/good.safetensors --weights 1 nan", "Expected weights from 0"),
+        (FUSED + "nowhere", "Expected weights in nowhere"),
         (ANNOTATE + "--checkpoint nowhere", "Expected weights in nowhere"),
         (ANNOTATE + "--checkpoint {wrong}/weights_only.safetensors", "weights_only.safetensors"),
         (ANNOTATE + "--out {tmp}/film.avi", ".mp4 or .gif"),

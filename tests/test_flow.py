@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from actlib.dataset import FeatureCache, FrameCache
 from actlib.specs import FLOW_METHODS, FlowSpec
-from actlib.video import VideoError, flow, read_frames, sample_uniform, write_video
+from actlib.video import VideoError, flow, open_video, read_frames, sample_uniform, stream_flow, write_video
 from actlib.video.flow import FLOW, mirror_flow, read_flow
 
 STEP = 3, -2  # pixels a frame, to the right and up
@@ -142,6 +142,17 @@ def test_some_frames_have_the_flow_that_they_have_among_all(tmp_path):
     video = write_mpeg4(tmp_path / "many.avi", 20, frames=[texture(48, 64, 3, number) for number in range(20)])
     all_frames, some = read_flow(video, range(20), size=16), [*range(0, 20, 3), 19]
     assert (read_flow(video, some, size=16) == all_frames[some]).all() and len({*map(bytes, all_frames)}) == 19
+
+
+@pytest.mark.parametrize("spec", [FLOW, STACK], ids=["flow", "stack"])
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 12])
+def test_a_stream_gives_what_a_file_gives(tmp_path, num_frames, spec):
+    video = open_video(write_movie(tmp_path / "movie.mp4", num_frames))
+    streamed = np.stack([*stream_flow(video, size=32, spec=spec)])
+    assert (streamed == read_flow(video.path, range(num_frames), size=32, spec=spec)).all()
+    some = np.stack([*stream_flow(video, size=32, fps=10, spec=spec)])  # of 12 frames 1, 3, 6, 8, 11
+    numbers = [min(int((slot + 0.5) * 2.5), num_frames - 1) for slot in range(len(some))]
+    assert (some == streamed[numbers]).all() and len(some) == max(1, round(num_frames / 2.5))
 
 
 def test_what_cannot_be_read_is_refused(tmp_path):

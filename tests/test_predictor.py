@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from actlib import cards, paths, specs
+from actlib.evaluation import softmax
 from actlib.experiment import Experiment, choose_run, load_predictor, runs_folder
+from actlib.timeline import WindowConfig, predict_timeline
+from actlib.video import read_flow, sample_uniform, write_video
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
 
@@ -74,7 +77,17 @@ def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     assert training._predict_every_step.cache_info().misses == made
 
 
-def test_a_model_of_flow_is_no_predictor_of_frames(tmp_path):
-    save(tmp_path / "best.safetensors", Experiment("data", specs.PRESETS["slim_frames"], stream="flow").preset)
-    with pytest.raises(ValueError, match="Expected a model of frames. Received: .*, of optical flow"):
-        load_predictor(tmp_path)
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize("stream", ["flow", "stack5"])
+def test_a_model_of_flow_is_given_flow(stream, framework, tmp_path):
+    """The pictures of a video in one window are those that training would cut from it, or of it whole."""
+    preset = replace(specs.PRESETS["slim_frames"], clip_frames=4)
+    save(tmp_path / "best.safetensors", Experiment("data", preset, stream=stream).preset)
+    model = load_predictor(tmp_path, framework=framework, mixed_precision=False)
+    assert model.flow == specs.use_stream(preset.model, stream).vgg.flow
+    frames = [np.roll(CLIPS[0, 0], 3 * number, axis=1) for number in range(20)]
+    video = write_video(tmp_path / "moves.mp4", frames, fps=25, options={"crf": "0"})
+    clip = read_flow(video, sample_uniform(20, 4), size=64, spec=model.flow)
+    expected = softmax(model(clip[None])[0])
+    found = predict_timeline(video, model, window=WindowConfig(window_seconds=0.8))
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)

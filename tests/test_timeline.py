@@ -6,7 +6,15 @@ from photometer import CLASSES, Photometer, film_of
 
 from actlib.evaluation import pool_clips, softmax
 from actlib.specs import READOUTS
-from actlib.timeline import WindowConfig, find_segments, measure_delays, predict_steps, predict_timeline, smooth
+from actlib.timeline import (
+    FusedModel,
+    WindowConfig,
+    find_segments,
+    measure_delays,
+    predict_steps,
+    predict_timeline,
+    smooth,
+)
 from actlib.video import open_video, sample_uniform
 
 
@@ -67,6 +75,32 @@ def test_the_whole_video_is_pooled_by_the_models_readout(tmp_path, readout):
     logits = np.concatenate([model(clip) for clip in list(model.clips)])
     assert logits.shape == (2, 4, 3)
     assert pooled == pytest.approx(pool_clips(logits / 2, readout).mean(axis=0), abs=1e-6)
+
+
+def test_two_models_answer_together(tmp_path):
+    """At every moment, the weighted mean of what each has said last; for the whole, of what each says of the whole."""
+    path = film_of(tmp_path / "film.mp4", 40, 90, 160, 220, length=5)
+    one, other = Photometer(sharpness=0.05), Photometer("lrcn", sharpness=0.02)
+    other.num_frames = 8
+    window = WindowConfig(window_seconds=0.8)
+    first, second = (predict_timeline(path, model, window=window) for model in (one, other))
+    fused = predict_timeline(path, FusedModel((one, other), (1, 3)), window=window)
+    assert fused.seconds == pytest.approx(np.union1d(first.seconds, second.seconds))
+    assert len(fused.seconds) == 12 and fused.classes == CLASSES
+    for seconds, row in zip(fused.seconds, fused.probabilities, strict=True):
+        last = [each.probabilities[max(0, (each.seconds <= seconds).sum() - 1)] for each in (first, second)]
+        assert row == pytest.approx(0.25 * last[0] + 0.75 * last[1], abs=1e-6)
+    assert fused.pooled == pytest.approx(0.25 * first.pooled + 0.75 * second.pooled, abs=1e-6)
+    alone = predict_timeline(path, FusedModel((one, one), (0, 2)), window=window)
+    assert (alone.seconds == first.seconds).all() and (alone.probabilities == first.probabilities).all()
+
+
+def test_models_of_other_classes_do_not_answer_together():
+    other = Photometer(classes=("Grey", "Dark", "Bright"))
+    with pytest.raises(ValueError, match="the same classes. Received: .* and .*Train them on the same videos"):
+        FusedModel((Photometer(), other))
+    with pytest.raises(ValueError, match="Expected weights from 0"):
+        FusedModel((Photometer(), Photometer()), (1, -1))
 
 
 def test_logits_of_another_shape_are_refused(tmp_path):

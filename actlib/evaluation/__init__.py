@@ -15,7 +15,7 @@ from actlib.evaluation.baseline import global_average_pool, logistic_baseline
 from actlib.evaluation.calibration import NONE_OF_THESE, apply_temperature, calibrate, reliability_table
 from actlib.evaluation.comparison import average_splits, compare, compare_controls, format_p, paired_test
 from actlib.evaluation.evaluate import evaluate
-from actlib.evaluation.fusion import choose_fusion_weights, fuse
+from actlib.evaluation.fusion import choose_fusion_weights, fuse, share_weights
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax
 from actlib.evaluation.neighbours import embed_clips, find_neighbours, neighbour_accuracy, project_clips

@@ -22,19 +22,29 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
 
     Source: Donahue et al., arXiv 1411.4389, section 4.1, with the weights 1 to 1 and 1 to 2 for RGB and flow.
     """
-    videos, left = first.predictions, float(weights[0]) / (sum(weights) or 1)
+    videos = first.predictions
     places = pd.Index(second.predictions["name"]).get_indexer(videos["name"])
     if first.classes != second.classes or len(places) != len(second.predictions) or (places < 0).any():
         found = f"{len(places)} videos of {first.classes}, and {len(second.predictions)} of {second.classes}"
         found += f", {(places >= 0).sum()} in both"
         raise ValueError(f"Expected the same videos and classes. Received: {found}. Take two models of one split.")
-    if min(weights) < 0 or not sum(weights):
-        raise ValueError(f"Expected weights from 0, not both 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
-    probabilities = left * first.probabilities + (1 - left) * second.probabilities[places]  # (V, K)
+    shares = share_weights(weights)
+    probabilities = np.average([first.probabilities, second.probabilities[places]], axis=0, weights=shares)  # (V, K)
     table = tabulate_predictions(videos, probabilities, classes=first.classes)
     accuracy = bootstrap_groups(table["correct"], first.groups, table["label"])
-    options = {"readout": f"fused {left:.2f} to {1 - left:.2f}", "leakage": (*{*first.leakage, *second.leakage},)}
+    options = {"readout": "fused {:.2f} to {:.2f}".format(*shares), "leakage": (*{*first.leakage, *second.leakage},)}
     return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **options)
+
+
+def share_weights(weights) -> list[float]:
+    """Return what each of several models counts for, of 1 in all; ValueError if a weight is below 0, or all are 0.
+
+    Args:
+        weights: a number from 0 for each model.
+    """
+    if not min(weights) >= 0 < sum(weights) < np.inf:
+        raise ValueError(f"Expected weights from 0, not all 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
+    return [weight / sum(weights) for weight in weights]
 
 
 def choose_fusion_weights(first: Results, second: Results) -> tuple[float, float]:

@@ -115,7 +115,7 @@ def load_model(checkpoint, *, framework="torch"):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that predicts clips: uint8 (N, T, size, size, 3) -> float32 logits (N, T, K), a row a frame or step."""
+    """A model that predicts clips: uint8 (N, T, size, size, C) -> float32 logits (N, T, K), a row a frame or step."""
 
     model: Any
     classes: tuple[str, ...]
@@ -127,6 +127,11 @@ class Predictor:
     def size(self):
         """Height and width of its frames, in pixels."""
         return self.model.spec.vgg.size
+
+    @property
+    def flow(self):
+        """A ``FlowSpec``, if its frames are flow pictures, or None."""
+        return self.model.spec.vgg.flow
 
     @property
     def kind(self):
@@ -157,7 +162,5 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
         mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
     """
     model, card = load_model(checkpoint, framework=framework)
-    if model.spec.vgg.flow:
-        raise ValueError(f"Expected a model of frames. Received: {checkpoint}, of optical flow. Name one of frames.")
     window = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
     return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **window)

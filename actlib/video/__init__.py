@@ -8,6 +8,7 @@ flow       optical flow as pictures that a network takes for frames
 writer     MP4 for the browser, XviD as UCF-101's
 """
 
+from actlib.video.flow import read_flow, stream_flow
 from actlib.video.metadata import probe_video
 from actlib.video.reader import VideoError, read_clip, read_frames
 from actlib.video.sampling import SAMPLING, make_sampler, sample_strided, sample_uniform, sample_windows

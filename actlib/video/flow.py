@@ -4,12 +4,16 @@ Flow is measured at the video's own size and per frame: the same movement gives 
 than at 25, the two rates of UCF-101. The flow of frame i is that of the pair (i, i + 1), of the last, of the last pair.
 """
 
+from collections import deque
+from itertools import chain, pairwise, repeat
+
 import cv2
 import numpy as np
 
 from actlib.specs import FlowSpec
 from actlib.video.metadata import probe_video
 from actlib.video.reader import missing_frames, read_frames
+from actlib.video.streaming import resample_fps, stream_frames
 
 FLOW = FlowSpec()
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
@@ -39,6 +43,30 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
     return np.ascontiguousarray(np.moveaxis(flows, 1, 3).reshape(len(pairs), *flows.shape[2:4], spec.num_channels))
 
 
+def stream_flow(video, *, size=None, fps=None, spec=FLOW):
+    """Give the flow picture of each frame that `stream_frames` would give; memory does not grow with the length.
+
+    Flow is that of neighbours in the video's own steady stream, whatever `fps` is: at its own rate, what `read_flow`
+    gives.
+
+    Args:
+        video: what `open_video` gave.
+        size: as for `read_flow`.
+        fps: pictures a second, if not the video's own rate.
+        spec: a `FlowSpec`.
+
+    Yields:
+        uint8 (H, W, C).
+    """
+    measure = _make_method(spec.method)
+    windows = _slide_pairs((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in stream_frames(video)), spec.length)
+    timed = ((window, number / video.fps, 1 / video.fps) for number, window in enumerate(windows))
+    for window, times in resample_fps(timed, fps or video.fps):
+        if times:
+            pictures = [_encode_flow(measure(*pair), spec, size=size) for pair in window]
+            yield from repeat(np.concatenate(pictures, axis=-1), times)
+
+
 def mirror_flow(pictures, spec=FLOW):
     """Mirror flow pictures as their video would be: what went right goes left, u becomes 255 - u.
 
@@ -51,6 +79,16 @@ def mirror_flow(pictures, spec=FLOW):
     mirrored, step = np.array(pictures[..., ::-1, :]), spec.num_channels // spec.length
     mirrored[..., ::step] = 255 - mirrored[..., ::step]
     return mirrored
+
+
+def _slide_pairs(frames, length):
+    """The pairs (frame, next) behind each frame, `length` of them in a row; at the end the last pair repeats."""
+    window, pair = deque(maxlen=length), None
+    for before, after in pairwise(chain(frames, repeat(None, length))):
+        pair = pair or (before, before) if after is None else (before, after)
+        window.append(pair)
+        if len(window) == length:
+            yield [*window]
 
 
 def _encode_pairs(frames, wanted, size, spec):
