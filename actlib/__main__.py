@@ -1,4 +1,4 @@
-"""The same work for long runs: python -m actlib extract | train | evaluate | fuse | annotate | fetch | doctor."""
+"""The same work for long runs: actlib extract | train | evaluate | fuse | annotate | fetch | doctor."""
 
 import importlib
 import shlex
@@ -52,7 +52,7 @@ def _train(**options):
         say(f"The best checkpoint is {options.out / part / paths.BEST}.")
     words = ["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])]
     words += ["--splits", options.splits] if options.splits else []
-    say(f"Next: python -m actlib evaluate {shlex.join(words)}")
+    say(f"Next: {paths.console_script()} evaluate {shlex.join(words)}")
 
 
 @app.command("extract")

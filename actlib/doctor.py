@@ -150,7 +150,8 @@ def _find_videos():
     own = folder.resolve() != ucf101_folder().resolve() or len(named) < len(files)  # nothing is fetched into it
     classes = sorted({path.parent.name for path in files})
     found = f"{len(files)} videos of {len(classes)} classes in {folder}"
-    fetch = "" if own else f"python -m actlib fetch ucf101 --classes {shlex.quote(','.join(classes) or 'seven')}"
+    command, chosen = paths.console_script(), shlex.quote(",".join(classes) or "seven")
+    fetch = "" if own else f"{command} fetch ucf101 --classes {chosen}"
     if not files:
         found = f"no videos in {folder}{'' if own else '; the sample set stands in for them'}"
         fix = fetch or "name a folder with a folder of videos for each class in ACTLIB_DATA, or unset it"
@@ -163,7 +164,7 @@ def _find_videos():
     if own and not listed & here:
         return [Finding("ok", "videos", f"{found}, without official lists: a split is drawn")]
     if not listed:
-        fix = "python -m actlib fetch lists"
+        fix = f"{command} fetch lists"
         return [Finding("missing", "videos", f"{found}, without official lists", fix)]
     absent = listed - here
     complete, lacking = f"{found}, all that the lists name", f"{found}; the lists name {len(absent)} more"
@@ -185,6 +186,7 @@ def _find_weights():
     from actlib.download import ucf101_folder
 
     path, data = paths.vgg16_file(), paths.data_folder_setting() or ucf101_folder()
-    otherwise, fix = f"not in {path.parent}; models for UCF-101 start from them", "python -m actlib fetch vgg16"
+    otherwise = f"not in {path.parent}; models for UCF-101 start from them"
+    fix = f"{paths.console_script()} fetch vgg16"
     bad = "missing" if (data / "UCF-101").is_dir() else "note"
     yield _choose(path.is_file(), "ImageNet weights", str(path), otherwise, fix, bad=bad)

@@ -1,6 +1,7 @@
 """Where things are on disk: every environment variable and every shared file name, each once."""
 
 import os
+import sys
 from pathlib import Path
 
 BEST = "best.safetensors"  # of a run: the weights of its best epoch, with a card best.json beside them
@@ -57,6 +58,12 @@ def runs_root() -> Path:
 def vgg16_file() -> Path:
     """Return the file of VGG-16's ImageNet weights, whether or not it is there."""
     return Path(read_setting("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / VGG16)
+
+
+def console_script() -> str:
+    """Return what starts the command line in the project's folder: ``.venv/bin/actlib`` as `make setup` leaves it."""
+    scripts, project = Path(sys.executable).parent.resolve(), Path(__file__).resolve().parent.parent
+    return str(scripts.relative_to(project) / "actlib") if scripts.is_relative_to(project) else "actlib"
 
 
 def shipped_runs(data) -> Path:

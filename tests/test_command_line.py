@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
-from actlib import cards, checkpoints, run, specs
+from actlib import cards, checkpoints, paths, run, specs
 from actlib.annotate import annotate_video
 from actlib.experiment import load_predictor
 from actlib.timeline import FusedModel, WindowConfig
@@ -50,7 +50,7 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     frames, lrcn, film = tmp_path / "frames", tmp_path / "an lrcn", tmp_path / "film.mp4"
     assert str(frames / "best.safetensors") in train(data, framework, "frames", frames, weights="none").output
     trained = train(data, framework, "lrcn", lrcn, weights=frames)
-    next_words = shlex.split(trained.output.split("Next: python -m actlib ")[1])
+    next_words = shlex.split(trained.output.split(f"Next: {paths.console_script()} ")[1])
     assert "Written to" in call(*next_words).output
     record = json.loads((lrcn / "results.json").read_text())
     counts = {level: record[f"{level}_accuracy"]["count"] for level in ("frame", "clip", "video")}
@@ -127,7 +127,7 @@ def test_splits_are_trained_and_evaluated_each_in_its_folder_and_their_mean_told
     write_split(data, 2, tested=(4, 5))
     words = ("--data", data, "--framework", "torch", "--epochs", 1, "--limit", 1, "--splits", "1,2")
     trained = call("train", *words, "--preset", "slim_frames", "--weights", "none", "--out", run)
-    found = call(*shlex.split(trained.output.split("Next: python -m actlib ")[1]))
+    found = call(*shlex.split(trained.output.split(f"Next: {paths.console_script()} ")[1]))
     values = []
     for split in (1, 2):
         record = json.loads((run / f"split{split}" / "results.json").read_text())
@@ -231,14 +231,14 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (TRAIN + "--classes Nobody", "Expected videos of Nobody"),
         (TRAIN + "--classes seven", "Expected videos of ApplyEyeMakeup"),
         (TRAIN + "--classes Dark,Dark", "Expected a list of different class names"),
-        (TRAIN + "--weights imagenet", "python -m actlib fetch vgg16"),
+        (TRAIN + "--weights imagenet", "actlib fetch vgg16"),
         (TRAIN + "--weights nowhere.npz", "Expected weights in nowhere.npz"),
         (TRAIN + "--weights {wrong}/empty", "best.safetensors. Received: no such file"),
         (TRAIN + "--weights {wrong}/notes.txt", "Expected a .safetensors, .npz, .h5 file"),
         (TRAIN + "--weights {wrong}/damaged.safetensors", "damaged.safetensors"),
         (TRAIN + "--weights {wrong}/other.safetensors --preset slim_frames", "Choose another file"),
         ("evaluate", "Missing option '--run'"),
-        (EVALUATE + "nowhere", "Run the lesson that trains them, or 'python -m actlib train', first"),
+        (EVALUATE + "nowhere", "actlib train', first"),
         (EVALUATE + "{wrong}/empty", "empty/best.safetensors. Received: no such file"),
         (EVALUATE + "{wrong}/notes.txt", "Expected a whole .safetensors file"),
         (EVALUATE + "{wrong}/damaged.safetensors", "damaged.safetensors"),

@@ -11,7 +11,7 @@ import pytest
 import tiny_parallel
 from bright_and_dark import write_data
 
-from actlib import files, run
+from actlib import files, paths, run
 from actlib.torch import training
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ def test_the_command_line_trains_in_two_processes_and_one_speaks(tmp_path):
     words = ["--data", data, "--preset", "slim_frames", "--weights", "none", "--epochs", 1, "--out", tmp_path / "run"]
     code, said, error = launch("-m", "actlib", "train", *words, **cache)
     assert code == 0, error[-3000:]
-    assert said.count("The best checkpoint is") == said.count("Next: python -m actlib evaluate") == 1
+    assert said.count("The best checkpoint is") == said.count(f"Next: {paths.console_script()} evaluate") == 1
     assert len(json.loads((tmp_path / "run" / "history.json").read_text())["epoch"]) == 1
 
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import nbformat
 import pytest
 import typer
 
@@ -65,6 +66,19 @@ def test_diagrams_are_those_that_the_code_draws(tmp_path, monkeypatch):
         assert (ROOT / "assets" / drawn.name).read_text() == drawn.read_text(), "run tools/draw_diagrams.py"
         assert "14,714,688" in drawn.read_text() or drawn.name == "lrcn.svg"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_every_page_and_message_starts_the_command_line_with_the_same_word():
+    """`paths.console_script` gives it to messages; torchrun has to be given a module."""
+    texts = {
+        path: path.read_text() for folder in ("actlib", ".github") for path in (ROOT / folder).rglob("*.[py][ym]*")
+    }
+    texts |= {page: page.read_text() for page in PAGES}
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        texts[path] = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
+    for path, text in texts.items():
+        assert not re.search(r"python\S* -m actlib", text), path
+        assert not re.search(r"(?<!-m )(?<!bin/)\bactlib (train|evaluate|fuse|annotate|fetch|doctor) -", text), path
 
 
 @each_page

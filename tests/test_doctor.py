@@ -53,7 +53,8 @@ def test_a_fresh_machine_is_told_to_start(home):
     report = doctor()
     assert report.splitlines()[-1] == "Next: make lab"
     assert "not drawn yet" in report and f"no videos in {home / 'data' / 'ucf101'}" in report
-    assert "python -m actlib fetch ucf101 --classes seven" in report and "python -m actlib fetch vgg16" in report
+    command = paths.console_script()
+    assert f"{command} fetch ucf101 --classes seven" in report and f"{command} fetch vgg16" in report
 
 
 def test_a_short_report_names_no_folder_of_this_machine(home):
@@ -119,12 +120,12 @@ def test_data_with_holes_gets_the_line_that_fills_them(home, monkeypatch):
         if name:
             monkeypatch.setenv("ACTLIB_DATA", name)
         assert "the lists name 2 more" in find("videos").found
-        assert find("videos").fix == "python -m actlib fetch ucf101 --classes Archery"
+        assert find("videos").fix == f"{paths.console_script()} fetch ucf101 --classes Archery"
 
 
 def test_data_without_lists(home):
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"], lists=False)
-    assert find("videos").fix == "python -m actlib fetch lists"
+    assert find("videos").fix == f"{paths.console_script()} fetch lists"
     assert find("videos").state == "missing"
 
 
@@ -164,7 +165,7 @@ def test_weights_are_wanted_as_soon_as_there_is_ucf101(home):
     put_ucf101(home / "data" / "ucf101", ["v_Archery_g01_c01.avi"])
     assert (
         find("ImageNet weights").state == "missing"
-        and doctor().splitlines()[-1] == "Next: python -m actlib fetch vgg16"
+        and doctor().splitlines()[-1] == f"Next: {paths.console_script()} fetch vgg16"
     )
     (home / "pretrained").mkdir()
     (home / "pretrained" / "vgg16_imagenet.safetensors").write_bytes(b"")

@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,4 +167,4 @@ def test_the_line_that_fetches_more_is_one_word_to_a_shell(tmp_path, monkeypatch
             f"a;reboot/v_a_g01_c0{len(side) % 2}.avi 1\n"
         )
     (finding,) = (each for each in doctor._examine() if each.about == "videos")
-    assert re.fullmatch(r"python -m actlib fetch ucf101 --classes 'a;reboot'", finding.fix)
+    assert finding.fix == f"{paths.console_script()} fetch ucf101 --classes 'a;reboot'"

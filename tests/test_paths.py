@@ -42,6 +42,13 @@ def test_all_else_lies_at_home(monkeypatch, tmp_path):
     assert all(tmp_path in place.parents for place in places)
 
 
+def test_the_command_is_the_one_that_pages_name(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.executable", str(ROOT / ".venv" / "bin" / "python"))
+    assert paths.console_script() == str(Path(".venv/bin/actlib"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    assert paths.console_script() == "actlib"
+
+
 def test_progress_is_shown_unless_switched_off(monkeypatch):
     assert paths.show_progress()
     monkeypatch.setenv("TQDM_DISABLE", "1")

@@ -28,7 +28,7 @@ def find_checkpoint(checkpoint):
     if not path.exists():
         raise FileNotFoundError(
             f"Expected weights in {path}. Received: no such file. Run the lesson that trains them, or "
-            "'python -m actlib train', first; ImageNet's come with 'python -m actlib fetch vgg16'."
+            f"'{paths.console_script()} train', first; ImageNet's come with '{paths.console_script()} fetch vgg16'."
         )
     return path
 

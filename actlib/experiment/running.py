@@ -36,7 +36,7 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
 
 
 def run_training(experiment, run, *, monitor=None):
-    """Go from a folder of videos to (model, history), as ``python -m actlib train`` does; see ``train_model``.
+    """Go from a folder of videos to (model, history), as ``actlib train`` does; see ``train_model``.
 
     Args:
         experiment: The ``Experiment``. With ``refit``, the epoch is chosen by a training in the folder "choosing" of
@@ -99,7 +99,7 @@ def evaluate_model(model, batches, table):
 
 
 def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control=None, limit=None, allow_leakage=False):
-    """Evaluate a checkpoint on the test videos of an official split, as ``python -m actlib evaluate`` does.
+    """Evaluate a checkpoint on the test videos of an official split, as ``actlib evaluate`` does.
 
     Args:
         checkpoint: A .safetensors file, or a run's folder.
@@ -135,7 +135,7 @@ def _evaluate_rows(model, rows, experiment, control=None):
 
 
 def fuse_checkpoints(runs, data, *, weights=None, choose=False):
-    """Fuse two checkpoints, such as of frames and of flow, on test videos, as ``python -m actlib fuse`` does.
+    """Fuse two checkpoints, such as of frames and of flow, on test videos, as ``actlib fuse`` does.
 
     Args:
         runs: Two of ``evaluate_checkpoint``'s checkpoints.
