@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 
 import nbformat
 import pytest
@@ -117,6 +118,9 @@ def test_lessons_are_handed_out_without_solutions(tmp_path):
         code = [cell for cell in nbformat.read(copy, 4).cells if cell.cell_type == "code"]
         assert [cell.source for cell in code] == [cell.source for cell in original.cells if cell.cell_type == "code"]
         assert not any(cell.outputs or cell.execution_count for cell in code)
+        for cell in nbformat.read(copy, 4).cells:
+            for target in re.findall(r"\]\((?!http)([^)#\s]+)\)", cell.source if cell.cell_type == "markdown" else ""):
+                assert (copy.parent / target).exists(), target
 
 
 def test_the_lessons_themselves_are_not_overwritten():

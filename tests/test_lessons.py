@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import numpy as np
@@ -105,6 +106,22 @@ def test_links_between_lessons_lead_somewhere(path):
                     assert (path.parent / target).exists(), target
 
 
+def test_links_of_the_tours_pages_lead_somewhere(tmp_path):
+    for path in LESSONS:
+        prose = [cell for cell in READ[path].cells if cell.cell_type == "markdown"]
+        tour._write_lesson(nbformat.v4.new_notebook(cells=prose), tmp_path / path.name)
+    for page in sorted(tmp_path.glob("*.html")):
+        links = re.findall(r'(?:href|src)="([^"#:]+)"', page.read_text())
+        assert len(links) >= 3 and all((tmp_path / unquote(link)).exists() for link in links), (page.name, links)
+
+
+@each_lesson
+def test_keras_is_imported_after_the_library_which_quiets_tensorflow(path):
+    lines = [line for cell in code_cells(path) for line in cell.source.splitlines()]
+    keras = next((n for n, line in enumerate(lines) if re.match(r"import keras|from keras", line)), None)
+    assert keras is None or any("from actlib.keras" in line for line in lines[:keras])
+
+
 def test_the_same_code_does_not_stand_in_two_lessons():
     seen = {}
     for path in LESSONS:
@@ -150,9 +167,11 @@ def test_tidy_notebook_drops_widget_views_and_keeps_pictures():
         "data": {"image/png": "x", "application/vnd.jupyter.widget-view+json": {}},
     }
     cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.from_dict(output)])
-    notebook = tour.tidy_notebook(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}}))
+    notebook = tour.tidy_notebook(
+        nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python"}})
+    )
     assert set(notebook.cells[0].outputs[0].data) == {"image/png"}
-    assert "widgets" not in notebook.metadata
+    assert "widgets" not in notebook.metadata and notebook.metadata.language_info.name == "python"
 
 
 def test_tidy_notebook_drops_progress_bars():

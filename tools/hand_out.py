@@ -47,7 +47,11 @@ def hand_out(folder, *, clear=False):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(notebook, folder / path.name)
-    shutil.copytree(ROOT / "assets", folder.parent / "assets", dirs_exist_ok=True)
+    for name in ("assets", "docs"):  # what lessons link to
+        shutil.copytree(ROOT / name, folder.parent / name, dirs_exist_ok=True)
+    for name in ("README.md", "data/README.md"):
+        (folder.parent / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder.parent / name)
     return count
 
 
@@ -55,7 +59,7 @@ def main():
     """Hand out from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the lessons; pictures go to assets/ beside it"
+        "--out", type=Path, required=True, help="folder for the lessons; what they link to goes beside it"
     )
     parser.add_argument("--clear", action="store_true", help="also take out the outputs of all cells")
     chosen = parser.parse_args()

@@ -9,6 +9,7 @@ import argparse
 import html
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -77,11 +78,9 @@ def run_lesson(path):
 
 
 def tidy_notebook(notebook):
-    """Drop, in place, what only this run knew: widget state, progress bars, timings, the kernel's exact version."""
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    """Drop, in place, what only this run knew: widget state, progress bars, timings; keep what JupyterLab would add."""
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": notebook.metadata.get("language_info", {})}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -92,8 +91,6 @@ def tidy_notebook(notebook):
 def _is_bare_view(output):
     """Take the widget view out of an output; whether nothing to look at is left, as of a progress bar."""
     data = output.get("data", {})
-    if output.get("name") == "stderr" and "0000 00:00:" in output["text"]:
-        return True  # what TensorFlow's C++ notes of this machine
     return data.pop(WIDGET_VIEW, None) is not None and set(data) <= {"text/plain"}
 
 
@@ -154,8 +151,9 @@ def _write_lesson(notebook, path):
     """Write an executed lesson as a notebook and as a web page."""
     nbformat.write(notebook, path)
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    assets = Path(os.path.relpath(ROOT / "assets", path.parent)).as_posix()
-    path.with_suffix(".html").write_text(page.replace(".ipynb", ".html").replace('"../assets/', f'"{quote(assets)}/'))
+    root = quote(Path(os.path.relpath(ROOT, path.parent)).as_posix())
+    page = re.sub(r'((?:href|src)="\d\d_\w+)\.ipynb"', r'\1.html"', page)  # the next lesson's page
+    path.with_suffix(".html").write_text(re.sub(r'(href|src)="\.\./', rf'\1="{root}/', page))
 
 
 def list_models(runs):

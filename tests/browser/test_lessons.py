@@ -1,11 +1,18 @@
-"""Lessons 01, 02 and 07 as a reader meets them: opened, run from top to bottom, and clicked where they invite to."""
+"""Lessons as readers meet them: opened, links followed, run from top to bottom, clicked where they invite to."""
 
+import platform
+import posixpath
+import re
+import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+import requests
 from screens import read_count, read_picture, wait_until
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
 
 
 @pytest.fixture
@@ -24,6 +31,54 @@ def open_lesson(open_notebook):
     return open_one
 
 
+@pytest.fixture
+def project(lab):
+    """The project as `make lab` serves it: the folder of the lessons and all that they may link to."""
+    place = lab["root"] / "project"
+    for name in ("notebooks", "assets", "docs"):
+        shutil.copytree(ROOT / name, place / name, dirs_exist_ok=True)
+    for name in ("README.md", "data/README.md", "pretrained/README.md"):
+        (place / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, place / name)
+    return place
+
+
+def test_every_link_of_every_lesson_is_served(lab, project):
+    found = 0
+    for lesson in sorted((project / "notebooks").glob("*.ipynb")):
+        prose = "\n".join(cell.source for cell in nbformat.read(lesson, 4).cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\(([^)#\s]+)\)", prose):
+            if not target.startswith("http"):
+                path = posixpath.normpath(f"project/notebooks/{target}")
+                answer = requests.get(f"{lab['url']}/files/{path}", params={"token": lab["token"]}, timeout=60)
+                assert answer.status_code == 200, f"{lesson.name}: {target}"
+                found += 1
+    assert found > 40
+
+
+def test_a_lesson_opens_saved_and_its_links_are_clicked(lab, project, browser):
+    lesson = project / "notebooks" / "01_explore_ucf101.ipynb"
+    found = nbformat.read(lesson, 4)
+    found.metadata.language_info.version = platform.python_version()  # which JupyterLab would write into it
+    nbformat.write(found, lesson)
+    page = browser.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"{lab['url']}/lab/tree/project/notebooks/01_explore_ucf101.ipynb?token={lab['token']}&reset")
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady")
+    page.wait_for_function(KERNEL_READY)
+    assert not page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty")
+    for name in ("Contents", "← previous"):
+        page.get_by_role("link", name=name).first.click()
+        opened = {"Contents": "project/README.md", "← previous": "project/notebooks/00_start_here.ipynb"}[name]
+        wait_until(page, opened, lambda: page.evaluate(OPEN_PATHS), lambda paths, path=opened: path in paths)
+        page.evaluate("() => window.jupyterapp.shell.activateById([...window.jupyterapp.shell.widgets('main')][0].id)")
+    page.close()
+
+
+KERNEL_READY = (
+    """() => window.jupyterapp.shell.currentWidget.context.sessionContext.session?.kernel?.status === 'idle'"""
+)
+OPEN_PATHS = """() => [...window.jupyterapp.shell.widgets('main')].map(widget => widget.context?.path)"""
 FAILED_CELLS = """() => [...window.jupyterapp.shell.currentWidget.model.cells]
     .flatMap(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])
     .filter(output => output.output_type === 'error').map(output => output.evalue)"""
