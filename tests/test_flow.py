@@ -158,6 +158,11 @@ def test_a_stream_gives_what_a_file_gives(tmp_path, num_frames, spec):
 def test_what_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(VideoError, match="at least 7 frames. Received: 4"):
         read_flow(write_movie(tmp_path / "movie.mp4", 4), [6])
+    tiny = write_video(tmp_path / "tiny.mp4", np.zeros((3, 8, 300, 3), np.uint8), fps=25)
+    with pytest.raises(VideoError, match="12 pixels a side or more for optical flow. Received: 300 x 8"):
+        read_flow(tiny, [0])
+    assert (read_flow(tiny, [0], spec=FlowSpec("farneback")) == 128).all()
+
     with pytest.raises(ValueError, match="Expected method to be one of .'fast'.*Received: 'slow'"):
         FlowSpec("slow")
 

@@ -55,6 +55,26 @@ def texts_of(picture):
     return " ".join(text.get_text() for text in picture.findobj(matplotlib.text.Text))
 
 
+def test_flow_has_the_color_of_its_direction_and_an_arrow_as_long_as_its_way():
+    flow = np.zeros((40, 60, 2), np.float32)
+    flow[:20, :30], flow[20:, :30], flow[20:, 30:] = (4, 0), (0, 2), (-1, 0)  # right, down, left; the rest is still
+    colors = plots.color_flow(flow)
+    quarters = [colors[5, 5], colors[35, 5], colors[35, 55], colors[5, 55]]
+    assert np.round(quarters, 2).tolist() == [[1, 0, 0], [0.75, 1, 0.5], [0.75, 1, 1], [1, 1, 1]]
+    assert (plots.color_flow(np.zeros((4, 4, 2))) == 1).all()
+    assert np.round(plots.color_flow(flow, 8)[5, 5], 2).tolist() == [1, 0.5, 0.5]
+    picture = plots.show_flow(make_frames(1, height=40, width=60)[0], flow, step=10, longer=3)
+    (arrows,) = (each for each in picture.axes[0].collections if hasattr(each, "U"))
+    places = arrows.get_offsets().tolist()
+    assert places[:2] == [[5, 5], [15, 5]] and len(places) == 24
+    at = places.index([5, 25])
+    assert (arrows.U[at], arrows.V[at], arrows.scale, arrows.angles) == (0, 2, 1 / 3, "xy")
+    assert np.abs(picture.axes[1].images[0].get_array() - colors).max() < 1e-6
+    wheel = picture.axes[2].images[0].get_array()
+    assert np.round(wheel[90, -1], 1).tolist() == [1, 0, 0] and wheel[90, 90].min() > 0.98  # right is red, still white
+    check(picture)
+
+
 def check(picture):
     """What holds for all: a figure, described, drawn with ink, and small."""
     assert isinstance(picture, Figure) and len(picture.alt) > 10

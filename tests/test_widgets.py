@@ -25,7 +25,7 @@ from actlib.evaluation import evaluate
 from actlib.plots.style import CORRECT, CORRECT_ON_DARK, WRONG, WRONG_ON_DARK
 from actlib.specs import READOUTS
 from actlib.timeline import Timeline
-from actlib.video import make_sampler, sample_uniform, write_video
+from actlib.video import make_sampler, read_clip, read_flow, sample_uniform, write_video
 from actlib.video.sampling import RANDOM_SAMPLING, SAMPLING
 from actlib.widgets import (
     ClipBrowser,
@@ -105,6 +105,34 @@ def probe_video_bytes(file):
     with av.open(file) as container:
         stream = container.streams.video[0]
         return stream.codec_context.name, stream.pix_fmt, sum(1 for _ in container.decode(stream))
+
+
+def test_a_clip_is_sent_with_its_flow_at_the_right(tmp_path, ask, monkeypatch):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
+    spots = np.random.default_rng(0).integers(0, 256, (8, 11, 3), dtype=np.uint8)
+    spots = np.asarray(Image.fromarray(spots).resize((65, 48), Image.Resampling.BICUBIC))
+    moving = write_video(tmp_path / "moving.mkv", [np.roll(spots, 2 * n, axis=1) for n in range(9)], fps=30)
+    content, (copy,) = ask(ClipPlayer(moving, view="both"), "clip", row=0, flow=True)
+    (tmp_path / "copy.mp4").write_bytes(copy)
+    clip, pictures = content["clip"], read_clip(tmp_path / "copy.mp4", range(9))
+    assert (clip["frames"], clip["width"], clip["height"], clip["fps"], clip["flow"]) == (9, 64, 48, 30, True)
+    assert pictures.shape == (9, 48, 128, 3)
+    assert np.abs(pictures[:, :, :64] - read_clip(moving, range(9)).astype(int)).mean() < 6
+    assert np.abs(pictures[:, :, 64:] - read_flow(moving, range(9)).astype(int)).mean() < 12
+    plain, (frames,) = ask(ClipPlayer(moving), "clip", row=0)
+    assert plain["clip"]["width"] == 64 and not plain["clip"]["flow"] and len(frames) != len(copy)
+
+
+def test_a_player_leaves_the_flow_that_it_shows(videos):
+    sheets = {}
+    for view in ("frames", "flow", "both"):
+        (figure,) = ClipPlayer(videos.iloc[0], view=view).draw_still()
+        (image,) = figure.axes[0].images
+        sheets[view] = image.get_array()
+    assert (sheets["both"][:120] == sheets["frames"]).all() and (sheets["both"][125:] == sheets["flow"]).all()
+    assert np.abs(sheets["flow"][:, :160].astype(int) - 128).max() <= 128 and len(sheets["both"]) == 245
+    with pytest.raises(TraitError):
+        ClipPlayer(videos.iloc[0], view="arrows")
 
 
 def test_no_video_is_in_the_state(videos):

@@ -12,10 +12,11 @@ import numpy as np
 
 from actlib.specs import FlowSpec
 from actlib.video.metadata import probe_video
-from actlib.video.reader import missing_frames, read_frames
+from actlib.video.reader import VideoError, missing_frames, read_frames
 from actlib.video.streaming import resample_fps, stream_frames
 
 FLOW = FlowSpec()
+MIN_SIDE = 12  # pixels, of DIS, which fails on smaller frames, or gives no numbers
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
 
 
@@ -58,13 +59,21 @@ def stream_flow(video, *, size=None, fps=None, spec=FLOW):
     Yields:
         uint8 (H, W, C).
     """
-    measure = _make_method(spec.method)
-    windows = _slide_pairs((cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in stream_frames(video)), spec.length)
+    windows = _slide_pairs(stream_frames(video), spec.length)
     timed = ((window, number / video.fps, 1 / video.fps) for number, window in enumerate(windows))
+    encode = _make_encoder(spec, size)
     for window, times in resample_fps(timed, fps or video.fps):
-        if times:
-            pictures = [_encode_flow(measure(*pair), spec, size=size) for pair in window]
-            yield from repeat(np.concatenate(pictures, axis=-1), times)
+        yield from repeat(encode(window), times) if times else ()
+
+
+def encode_frames(frames, spec=FLOW):
+    """Yield the flow picture, uint8 (H, W, C), of each frame of a row.
+
+    Args:
+        frames: iterable of uint8 (H, W, 3).
+        spec: a `FlowSpec`.
+    """
+    return map(_make_encoder(spec), _slide_pairs(frames, spec.length))
 
 
 def mirror_flow(pictures, spec=FLOW):
@@ -82,9 +91,10 @@ def mirror_flow(pictures, spec=FLOW):
 
 
 def _slide_pairs(frames, length):
-    """The pairs (frame, next) behind each frame, `length` of them in a row; at the end the last pair repeats."""
+    """The pairs (gray, next) behind each frame, `length` of them in a row; at the end the last pair repeats."""
+    grays = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
     window, pair = deque(maxlen=length), None
-    for before, after in pairwise(chain(frames, repeat(None, length))):
+    for before, after in pairwise(chain(grays, repeat(None, length))):
         pair = pair or (before, before) if after is None else (before, after)
         window.append(pair)
         if len(window) == length:
@@ -101,6 +111,12 @@ def _encode_pairs(frames, wanted, size, spec):
         before = gray
 
 
+def _make_encoder(spec, size=None):
+    """A function: `length` pairs -> the picture of a frame."""
+    measure = _make_method(spec.method)
+    return lambda pairs: np.concatenate([_encode_flow(measure(*pair), spec, size=size) for pair in pairs], axis=-1)
+
+
 def _encode_flow(flow, spec, *, size=None):
     """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
     height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
@@ -115,4 +131,11 @@ def _make_method(name):
     if name == "farneback":
         return lambda before, after: cv2.calcOpticalFlowFarneback(before, after, None, **FARNEBACK)
     dis = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}"))
-    return lambda before, after: dis.calc(before, after, None)
+
+    def measure(before, after):
+        if min(before.shape) < MIN_SIDE:
+            found = f"{before.shape[1]} x {before.shape[0]}. Take a larger video, or the method farneback."
+            raise VideoError(f"Expected frames of {MIN_SIDE} pixels a side or more for optical flow. Received: {found}")
+        return dis.calc(before, after, None)
+
+    return measure

@@ -1,5 +1,6 @@
 """Frames -> a video file, and the copies of videos that a browser plays (H.264: none plays XviD in AVI)."""
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from actlib.files import content_hash, partial_file, shorten_name
 from actlib.paths import cache_folder
+from actlib.video.flow import encode_frames
 from actlib.video.metadata import probe_video
 from actlib.video.reader import FPS_RANGE, read_frames
 
@@ -52,16 +54,22 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
     return path
 
 
-def browser_copy(path, *, folder=None) -> Path:
+def browser_copy(path, *, folder=None, flow=False) -> Path:
     """Make an H.264 copy of a video that every browser plays, once, and return its path.
 
     Args:
         path: video file.
         folder: where the copy goes; None for `browser` in the cache folder.
+        flow: put the flow picture of each frame at its right.
     """
-    copy = Path(folder or cache_folder() / "browser") / f"{shorten_name(Path(path).stem)}-{content_hash(path)}.mp4"
+    name = f"{shorten_name(Path(path).stem)}-{content_hash(path)}{'-flow' * flow}.mp4"
+    copy = Path(folder or cache_folder() / "browser") / name
     if not copy.exists():
-        write_video(copy, read_frames(path), fps=np.clip(probe_video(path).fps, *FPS_RANGE))
+        frames = read_frames(path)
+        if flow:
+            frames, moving = itertools.tee(frames)
+            frames = map(np.hstack, zip(frames, encode_frames(moving), strict=True))
+        write_video(copy, frames, fps=np.clip(probe_video(path).fps, *FPS_RANGE))
     return copy
 
 

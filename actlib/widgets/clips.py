@@ -45,10 +45,10 @@ class ClipWidget(NotebookWidget):
             raise ValueError(f"Expected a file in {folder}. Received: {path}. List that folder's videos instead.")
         return path
 
-    def read_frames(self, row, num_frames, size) -> np.ndarray:
-        """Read evenly spaced frames of a row's video: uint8 (T, H, W, 3)."""
+    def read_frames(self, row, num_frames, size, *, read=read_clip) -> np.ndarray:
+        """Read evenly spaced frames of a row's video, or with `read_flow` their flow: uint8 (T, H, W, 3)."""
         path = self.locate(row)
-        return read_clip(path, sample_uniform(int(self.videos["frames"].iloc[row]), num_frames), size=size)
+        return read(path, sample_uniform(int(self.videos["frames"].iloc[row]), num_frames), size=size)
 
     def describe(self, row) -> dict:
         """Put the metadata of a row and the models' verdicts on it into plain values that a browser takes."""
@@ -61,11 +61,14 @@ class ClipWidget(NotebookWidget):
         return {**plain, "row": row, "name": name, "file": Path(name).name, "verdicts": verdicts}
 
     def handle_clip(self, content):
-        """Reply with a clip's metadata and the bytes of its H.264 copy."""
-        copy = browser_copy(self.locate(content.get("row")))
+        """Reply with a clip's metadata and the bytes of its H.264 copy, with its flow at the right if asked for."""
+        flow = bool(content.get("flow"))
+        copy = browser_copy(self.locate(content.get("row")), flow=flow)
         if (size := copy.stat().st_size >> 20) > MAX_MEGABYTES:
             raise VideoError(f"Expected at most {MAX_MEGABYTES} MB to play. Received: {size} MB. Cut the video.")
-        return {"clip": {**self.describe(content["row"]), **probe_video(copy)._asdict()}}, [copy.read_bytes()]
+        info = probe_video(copy)._asdict()
+        found = {**self.describe(content["row"]), **info, "width": info["width"] >> flow, "flow": flow}
+        return {"clip": found}, [copy.read_bytes()]
 
     def handle_thumbnail(self, content):
         """Reply with a small contact sheet of a video."""

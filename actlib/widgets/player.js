@@ -10,7 +10,8 @@ function render({ model, el }) {
     view.setTraits({ playing, speed, loop, size: stage.readSize() });
     if (!playing) view.setTraits({ frame: engine.frame });
   };
-  const stage = view.own(createStage({ onSettled: saveTraits }));
+  const chooseView = (value) => (view.setTraits({ view: value }), showView());
+  const stage = view.own(createStage({ onSettled: saveTraits, onView: chooseView }));
   const { engine } = stage;
   engine.video.addEventListener("play", saveTraits);
   view.show("player", "Clip player", stage.el);
@@ -21,22 +22,36 @@ function render({ model, el }) {
   on("speed", (speed) => speed !== engine.speed && engine.setSpeed(speed));
   on("loop", (loop) => loop !== engine.loop && engine.setLoop(loop));
   on("size", (size) => stage.setSize(size));
+  on("view", showView);
 
   const clip = view.get("clip");
   stage.show(clip, null, view.get("frame"));
   stage.setSize(view.get("size"));
+  const poster = view.get("poster");
+  stage.showPoster(poster && new Uint8Array(poster.buffer, poster.byteOffset, poster.byteLength));
   if (!clip.problem) fetchClip();
 
+  function showView() {
+    const value = view.get("view");
+    if (value === "frames" || stage.hasFlow) stage.setView(value);
+    else fetchClip();
+  }
+
+  /** Asks for the clip, with its flow where that is to be seen, and goes on where the player is. */
   async function fetchClip() {
-    const poster = view.get("poster");
-    stage.showPoster(poster && new Uint8Array(poster.buffer, poster.byteOffset, poster.byteLength));
-    const { content, buffers } = await view.ask("clip", { row: 0 }, stage.wait);
-    stage.show({ ...clip, ...(content.clip ?? content) }, buffers[0], view.get("frame"));
+    const flow = view.get("view") !== "frames";
+    if (ready) stage.wait();
+    const { content, buffers } = await view.ask("clip", { row: 0, flow }, stage.wait);
+    if (ready && content.problem) return stage.say(content.problem);
+    const [frame, playing] = ready ? [engine.frame, engine.playing] : [view.get("frame"), view.get("playing")];
+    ready = false;
+    stage.show({ ...clip, ...(content.clip ?? content) }, buffers[0], frame);
     engine.setSpeed(view.get("speed"));
     engine.setLoop(view.get("loop"));
     stage.setSize(view.get("size"));
+    stage.setView(view.get("view"));
     ready = true;
-    if (view.get("playing")) engine.play();
+    if (playing) engine.play();
   }
 
   return () => {

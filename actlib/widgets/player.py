@@ -4,22 +4,24 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import traitlets
 
 from actlib.plots import SIGNS, plot_timeline, show_frames
-from actlib.video import VideoError, probe_video, read_clip
+from actlib.video import VideoError, probe_video, read_clip, read_flow
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.notebook import encode, join_files
 
 
 class ClipPlayer(ClipWidget):
-    """Plays one video: space plays, arrows step a frame, Home and End jump, brackets change the speed.
+    """Plays one video: space plays, arrows step a frame, Home and End jump, brackets change the speed, V the view.
 
     Args:
         video: a row of `list_videos` (`videos.iloc[3]`), or a path.
         timeline: Timeline, or {model: Timeline} for several, or None.
-        traits: `frame`, `playing`, `speed` (0.25..2), `loop`, `size` ("full" or "small") to begin with.
+        traits: `frame`, `playing`, `speed` (0.25..2), `loop`, `size` ("full" or "small") to begin with, and `view`:
+            "frames", their optical "flow", or "both", side by side.
 
     Example:
         >>> player = ClipPlayer("missing.avi", speed=0.5)
@@ -36,6 +38,7 @@ class ClipPlayer(ClipWidget):
     speed = traitlets.Float(1.0, min=0.25, max=2.0).tag(sync=True)
     loop = traitlets.Bool(False).tag(sync=True)
     size = traitlets.Enum(("full", "small"), "full").tag(sync=True)
+    view = traitlets.Enum(("frames", "both", "flow"), "frames").tag(sync=True)
     clip = traitlets.Dict().tag(sync=True)  # metadata to show before the video is there
     poster = traitlets.Bytes(b"").tag(sync=True)  # JPEG of the first frame, for the same reason
 
@@ -58,11 +61,12 @@ class ClipPlayer(ClipWidget):
         return max(2, round(width * video["height"] / video["width"])), width
 
     def draw_still(self):
-        """Draw six frames with the metadata, and the timelines if there are any."""
+        """Draw six frames, their flow, or both, as the player shows them, with the metadata; and the timelines."""
         clip = self.clip
         words = (clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"])
-        frames = self.read_frames(0, 6, self._fit(160))
-        figures = [show_frames(frames, columns=6, title=" · ".join(filter(None, words)))]
+        readers = {"frames": [read_clip], "flow": [read_flow]}.get(self.view, [read_clip, read_flow])
+        rows = [self.read_frames(0, 6, self._fit(160), read=read) for read in readers]
+        figures = [show_frames(np.concatenate(rows), columns=6, title=" · ".join(filter(None, words)))]
         for verdict, timelines in zip(clip["verdicts"], self.timelines.values(), strict=True):
             timeline, title = timelines[clip["name"]], f"{verdict['name'] or 'prediction'}: {verdict['predicted']}"
             label = timeline.classes.index(clip["class_name"]) if clip["class_name"] in timeline.classes else None

@@ -1,7 +1,12 @@
 // The player that every widget shares: picture, controls, timelines, keyboard. It knows nothing of the kernel.
 
-/** Calls: `onSettled()` after a pause, a seek, a change of speed, loop or size; `onFrame(frame)` as frames go by. */
-function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
+const VIEWS = [["frames", "frames"], ["both", "frames and flow"], ["flow", "flow"]];
+
+/**
+ * Calls: `onSettled()` after a pause, a seek, a change of speed, loop or size; `onFrame(frame)` as frames go by;
+ * `onView(view)`, without which no view can be chosen.
+ */
+function createStage({ onSettled = () => {}, onFrame = () => {}, onView = null } = {}) {
   const blobs = createBlobCache(2);
   let clip = { frames: 1, fps: 25 },
     timelines = [];
@@ -50,6 +55,17 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
   const readSize = () => (el.classList.contains("small") ? "small" : "full");
   const setSize = (size) => el.classList.toggle("small", size === "small");
   const switchSize = () => (setSize(readSize() === "small" ? "full" : "small"), onSettled());
+  /** Shows frames, flow or both; a clip with flow has frames at the left and flow at the right of each picture. */
+  const setView = (value) => {
+    views.value = value;
+    screen.dataset.half = clip.flow && value !== "both" ? value : "";
+    const ratio = (clip.width || 4) / (clip.height || 3);
+    screen.style.setProperty("--ratio", clip.flow && value === "both" ? 2 * ratio : ratio);
+  };
+  const switchView = () => {
+    const at = VIEWS.findIndex(([value]) => value === views.value);
+    onView?.(VIEWS[(at + 1) % VIEWS.length][0]);
+  };
   const switchLoop = () => (engine.setLoop(!engine.loop), onSettled());
 
   const playButton = iconButton("play", "Play (space)", toggle);
@@ -57,6 +73,7 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
   const loopButton = iconButton("loop", "Loop (L)", switchLoop, { "aria-pressed": "false" });
   const speed = choice("Speed ([ slower, ] faster)", SPEEDS.map(speedOption), (value) => setSpeed(Number(value)));
   speed.value = "1";
+  const views = choice("View (V)", VIEWS, (value) => onView(value));
   scrub.addEventListener("input", () => engine.seek(Number(scrub.value)));
   video.addEventListener("click", toggle);
 
@@ -67,6 +84,7 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
     iconButton("back", "One frame back (←)", () => step(-1)),
     iconButton("forward", "One frame forward (→)", () => step(1)),
     span("gap"),
+    onView && views,
     speed,
     loopButton,
     iconButton("size", "Full width or small (F)", switchSize),
@@ -85,6 +103,7 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
     k: toggle,
     l: switchLoop,
     f: switchSize,
+    v: switchView,
     ArrowLeft: () => step(-1),
     ArrowRight: () => step(1),
     ArrowDown: () => step(-10),
@@ -105,6 +124,9 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
     engine,
     readSize,
     setSize,
+    setView,
+    get hasFlow() { return Boolean(clip.flow); },
+    say: setNote,
     /** Says over the last picture that the kernel is busy. */
     wait: () => setNote("Waiting for the kernel: the clip plays as soon as it is free."),
     showPoster(bytes) {
@@ -119,7 +141,7 @@ function createStage({ onSettled = () => {}, onFrame = () => {} } = {}) {
       strip.replaceChildren(...timelines.map((timeline) => timeline.el));
       el.classList.toggle("with-timelines", timelines.length > 0);
       el.classList.toggle("broken", Boolean(clip.problem));
-      screen.style.setProperty("--ratio", (clip.width || 4) / (clip.height || 3));
+      setView(clip.flow ? views.value : "frames");
       scrub.max = clip.frames - 1;
       setNote(clip.problem || "", Boolean(clip.problem));
       engine.load(bytes ? blobs.put("clip", bytes, "video/mp4") : null, clip, start);

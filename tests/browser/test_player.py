@@ -117,6 +117,39 @@ def test_timeline_follows_and_leads(open_notebook, videos):
     assert first.locator(".actlib-bar.true .numbers").inner_text() == "0.23"  # 1 - up at the step nearest to frame 39
 
 
+def test_flow_plays_and_steps_beside_the_frames(open_notebook, videos):
+    traits, lead = "print(player.view, player.frame)", "player.view = 'flow'"
+    notebook, player = open_player(open_notebook, PLAYER, traits, lead)
+    for _ in range(3):
+        player.get_by_role("button", name="One frame forward (→)").click()
+    wait_for_frame(notebook, player, 3)
+    size = "video => [video.videoWidth, video.clientWidth / video.parentElement.clientWidth]"
+    shape = lambda: [round(each, 1) for each in player.locator("video").evaluate(size)]  # noqa: E731
+    assert shape() == [160, 1]
+    player.get_by_label("View (").select_option("both")
+    wait_until(notebook.page, "a picture twice as wide", shape, [320, 1])
+    wait_for_frame(notebook, player, 3)  # it goes on where it was
+    press = player.locator(".actlib-stage").press
+    press("ArrowRight")
+    wait_for_frame(notebook, player, 4)
+    assert read_count(player) == 4
+    notebook.pictures("player-flow")
+    press(" ")
+    wait_for_frame(notebook, player, lambda number: number > 8)
+    press(" ")
+    wait_for_pause(notebook, player)
+    frame = read_count(player)
+    wait_for_frame(notebook, player, frame)
+    press("v")
+    assert player.get_by_label("View (").input_value() == "flow" and shape() == [320, 2]
+    wait_for_traits(notebook, 2, "flow", frame)
+    press("v")
+    assert player.get_by_label("View (").input_value() == "frames" and shape()[1] == 2
+    notebook.run_cell(3)
+    wait_until(notebook.page, "the kernel's view", lambda: player.get_by_label("View (").input_value(), "flow")
+    wait_for_frame(notebook, player, frame)
+
+
 def test_no_message_a_frame(open_notebook, videos):
     notebook, player = open_player(open_notebook, PLAYER, "player.loop = True; player.playing = True")
     notebook.page.evaluate(COUNT_MESSAGES)
