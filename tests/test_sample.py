@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -269,6 +270,19 @@ def test_the_data_folder_is_what_was_chosen_or_the_sample(tmp_path, one_group, m
     monkeypatch.setenv("ACTLIB_HOME", str(tmp_path / "home"))
     folder = sample_set.data_folder()
     assert folder == (tmp_path / "home/data/sample").resolve() and sample_set.is_sample(folder)
+
+
+def test_in_a_notebook_absent_videos_are_no_warning_of_every_lesson(tmp_path, one_group, monkeypatch):
+    monkeypatch.setenv("ACTLIB_HOME", str(tmp_path))
+    folder = sample_set.data_folder()
+    videos = list_videos(folder, progress=False)[1:]
+    with pytest.warns(UserWarning, match="not in the table"):
+        assign_subsets(videos, folder, validation_groups=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        monkeypatch.setitem(sys.modules, "ipykernel", None)
+        sample_set.data_folder()
+        assign_subsets(videos, folder, validation_groups=0)
 
 
 def test_render_refuses_a_class_it_does_not_know():

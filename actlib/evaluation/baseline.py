@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 
 def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int]) -> np.ndarray:
@@ -36,7 +37,8 @@ def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
     frame_labels = np.repeat(labels, train.shape[1])
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
+    with threadpool_limits(1):  # products this small take longer on several cores, many times so where they are shared
+        model.fit(train.reshape(-1, train.shape[-1]), frame_labels)
     probabilities = model.predict_proba(test.reshape(-1, test.shape[-1]))  # (M * T, classes in training)
     logits = np.full((len(probabilities), num_classes), np.log(1e-12), np.float32)
     logits[:, model.classes_] = np.log(np.maximum(probabilities, 1e-12))

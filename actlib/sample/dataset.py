@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -112,9 +113,13 @@ def _draw(folder, progress):
 def data_folder() -> Path:
     """Return the folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
 
+    In a notebook it also silences the warning that listed videos are not there: lesson 00 says so, and once is enough.
+
     Raises:
         FileNotFoundError: ACTLIB_DATA names what is not there.
     """
+    if "ipykernel" in sys.modules:
+        warnings.filterwarnings("ignore", r"\d+ videos of split \d are not in the table")
     chosen = data_folder_setting()
     if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
