@@ -29,7 +29,8 @@ function render({ model, el }) {
     const rows = findRows(table, filters);
     const [shown, total] = [rows.length, table.name.length].map((number) => number.toLocaleString("en"));
     gallery.grid.setItems(rows);
-    count.textContent = shown === total ? `${total} videos` : `${shown} of ${total} videos`;
+    const some = shown === total ? `${total} videos` : `${shown} of ${total} videos`;
+    count.textContent = rows.length || !table.name.length ? some : `None of ${total} videos fits: loosen a filter`;
     return rows;
   };
   view.onTrait("filters", applyFilters);

@@ -61,12 +61,13 @@ class ClipPlayer(ClipWidget):
         return max(2, round(width * video["height"] / video["width"])), width
 
     def draw_still(self):
-        """Draw six frames, their flow, or both, as the player shows them, with the metadata; and the timelines."""
+        """Draw frames, their flow, or both, as the player shows them, with the metadata; and the timelines."""
         clip = self.clip
         words = (clip["class_name"], f"{clip['frames']} frames", f"{clip['fps']:g} fps", clip["file"])
         readers = {"frames": [read_clip], "flow": [read_flow]}.get(self.view, [read_clip, read_flow])
-        rows = [self.read_frames(0, 6, self._fit(160), read=read) for read in readers]
-        figures = [show_frames(np.concatenate(rows), columns=6, title=" · ".join(filter(None, words)))]
+        many = 6 if self._fit(160)[0] <= 160 else 3  # an upright film, with answers below it, needs room to be read
+        rows = [self.read_frames(0, many, self._fit(960 // many), read=read) for read in readers]
+        figures = [show_frames(np.concatenate(rows), columns=many, title=" · ".join(filter(None, words)))]
         for verdict, timelines in zip(clip["verdicts"], self.timelines.values(), strict=True):
             timeline, title = timelines[clip["name"]], f"{verdict['name'] or 'prediction'}: {verdict['predicted']}"
             label = timeline.classes.index(clip["class_name"]) if clip["class_name"] in timeline.classes else None

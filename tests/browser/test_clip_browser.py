@@ -48,6 +48,8 @@ def test_filters_choose_and_play(open_notebook, videos):
     assert browser.locator(".head strong").inner_text() == "Wave"
     kernel = "Wave/v_Wave_g02_c02.avi in the kernel"
     wait_until(notebook.page, kernel, lambda: notebook.say(2), lambda text: "Wave/v_Wave_g02_c02.avi" in text)
+    browser.get_by_label("Search names").fill("nobody")
+    assert count.inner_text() == "None of 12 videos fits: loosen a filter"
     browser.get_by_role("button", name="Clear filters").click()
     assert count.inner_text() == "12 videos"
 
