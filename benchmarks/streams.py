@@ -1,150 +1,136 @@
-"""What optical flow adds on real clips: frames, flow and both fused, on three official splits.
+"""What optical flow adds: frames, flow and both fused, for single frames and for LRCN, with controls.
 
-ImageNet's frozen VGG-16 makes features of frames and of flow pictures (`vgg16_frames`: maximum over positions, divided
-by their L2 norm). Two classifiers read them: logistic regression on each video's mean, fitted to the validation videos
-too once these have chosen its strength, and the library's head, with several seeds. What is fused are probabilities of
-videos; "chosen" weights are chosen on validation videos, by models that have not seen them.
+The presets that lessons take for the data (`vgg16_frames` and `vgg16_lrcn` for real clips, `slim_*` for the sample set)
+are trained on each stream, several seeds each. What is fused are probabilities of videos: RGB to flow 1 to 1, 1 to 2,
+and with weights chosen on validation videos, by models that have not seen them.
 
-    python benchmarks/streams.py --data /path/to/folder      # the folder that holds UCF-101/; else ACTLIB_DATA
+    python benchmarks/streams.py                                                        # the sample set
+    python benchmarks/streams.py --data DIR --splits 1 2 3 --refit --flow-frames 24     # the folder that holds UCF-101/
+
+Runs stay under runs/streams/; one that is there already is only read. Intervals, paired tests and pairs of classes are
+those of the first seed, the test videos of all splits together: UCF-101's three test lists share no group.
 """
 
 import argparse
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import normalize
+from presets import FILES, STARTS
 
-from actlib import evaluation, sample, specs
+from actlib import evaluation, sample
 from actlib.experiment import (
     Experiment,
-    cache_features,
-    cache_frames,
-    evaluate_model,
-    load_initial_weights,
-    make_batches,
-    prepare_table,
+    choose_preset,
+    choose_weights,
+    evaluate_checkpoint,
+    fuse_checkpoints,
+    run_training,
+    write_results,
 )
-from actlib.files import write_whole
-from actlib.torch.training import build_model, train
 
-PRESET, STREAMS, SPLITS = specs.PRESETS["vgg16_frames"], ("rgb", "flow"), (1, 2, 3)
-FUSED = {"1 to 1": (1, 1), "1 to 2": (1, 2), "2 to 1": (2, 1)}  # RGB to flow
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)  # of logistic regression: inverses of its regularisation
+MODELS, STREAMS = ("frames", "lrcn"), ("rgb", "flow")
+ANSWERS = (*STREAMS, "fused 1 to 2", "fused 1 to 1", "fused, chosen")  # in the order of `fuse_checkpoints`
 
 
-class Features(list):
-    """Features of some videos, float (F, D) each, as `ClipBatches` takes them."""
-
-    kind = "features"
-
-
-def extract(experiment):
-    """Make the features of all videos of an experiment, or read those that are there: name -> float16 (F, D)."""
-    table = prepare_table(experiment)
-    weights = load_initial_weights(experiment.weights)
-    model = build_model(experiment.preset.model, len(table.attrs["classes"]), weights=weights)
-    return dict(zip(table["name"], cache_features(cache_frames(table, experiment), model).fill(), strict=True))
-
-
-def regress(features, table):
-    """Fit logistic regression to the videos' mean features; a function subset -> results."""
-    means = normalize(np.stack([features[name].mean(0, dtype=np.float32) for name in table["name"]]))  # (N, D)
-    part = {name: (table.subset == name).to_numpy() for name in ("train", "validation", "test")}
-
-    def fit(known, subset, strength):
-        model = LogisticRegression(C=strength, max_iter=3000).fit(means[known], table.label[known])
-        logits, rows = model.predict_log_proba(means[part[subset]])[:, None], table[part[subset]].reset_index(drop=True)
-        return evaluation.evaluate(logits, np.arange(len(rows)), rows, classes=table.attrs["classes"])
-
-    checks = {strength: fit(part["train"], "validation", strength) for strength in STRENGTHS}
-    best = max(checks, key=lambda strength: judge(checks[strength]))
-    return {"validation": checks[best], "test": fit(~part["test"], "test", best)}.get
+def train_stream(options, model, stream, *, split, seed):
+    """Train one model on one stream and evaluate it with all controls; return the run's folder."""
+    preset = choose_preset(model, options.data)
+    name = f"{options.framework}_{stream}_split{split}_{seed}"
+    run = options.out / f"{preset.name}_{name}"
+    if stream == "flow" and options.flow_frames:
+        preset = replace(preset, num_frames=options.flow_frames)
+    if not all((run / file).exists() for file in FILES.values()):
+        begin = STARTS.get(preset.name)
+        weights = str(options.out / f"{begin}_{name}") if begin else choose_weights(options.data)
+        choices = {"framework": options.framework, "refit": options.refit, "stream": stream}
+        run_training(Experiment(options.data, preset, weights=weights, split=split, seed=seed, **choices), run)
+        for control in FILES:
+            write_results(run, *evaluate_checkpoint(run, options.data, control=control))
+    return run
 
 
-def judge(results):
-    """Return what a strength is chosen by: the accuracy, then the mean log-probability of the true class."""
-    true = results.probabilities[np.arange(len(results.predictions)), results.predictions["label"]]
-    return results.video.value, np.log(np.maximum(true, 1e-12)).mean()
+def measure(options):
+    """Measure all: (model, seed) -> split -> answer -> results, and a row for each stream and control."""
+    found, controls = {}, []
+    for seed, model, split in product(options.seeds, MODELS, options.splits):
+        runs = [train_stream(options, model, stream, split=split, seed=seed) for stream in STREAMS]
+        for stream, run in zip(STREAMS, runs, strict=True):
+            records = {control: json.loads((run / file).read_text()) for control, file in FILES.items()}
+            values = {name or "in order": 100 * each["video_accuracy"]["value"] for name, each in records.items()}
+            controls.append({"model": model, "answer": stream} | values)
+        answers, _ = fuse_checkpoints(runs, options.data, choose=True)
+        found.setdefault((model, seed), {})[split] = dict(zip(ANSWERS, answers.values(), strict=True))
+        weights = [*answers][-1].split(",")[0]
+        print(f"{model}, seed {seed}, split {split}: {weights} was chosen", flush=True)
+    return found, pd.DataFrame(controls)
 
 
-def train_head(features, table, experiment):
-    """Train the head on training videos; a function subset -> results."""
-    model = build_model(experiment.preset.model, len(table.attrs["classes"]), seed=experiment.seed)
-
-    rows = {subset: part.reset_index(drop=True) for subset, part in table.groupby("subset")}
-    batches = {
-        subset: make_batches(
-            Features(features[name] for name in part["name"]), part, experiment, train=subset == "train"
-        )
-        for subset, part in rows.items()
-    }
-    train(model, batches["train"], batches["validation"], experiment.preset.training, seed=experiment.seed)
-    return lambda subset: evaluate_model(model, batches[subset], rows[subset])
+def join(splits, answer):
+    """Put the predictions of an answer on several splits together, as one evaluation's."""
+    parts = [results[answer] for results in splits.values()]
+    predictions = pd.concat([part.predictions for part in parts], ignore_index=True)
+    return replace(parts[0], frame=None, clip=None, predictions=predictions)
 
 
-def measure(data, features, *, seeds):
-    """Measure both classifiers on each split: a row for each classifier, seed, split and way to answer.
-
-    Args:
-        data: the data folder.
-        features: stream -> name of a video -> float (F, D).
-        seeds: of the head.
-    """
-    rows = []
-    for split in SPLITS:
-        experiment = Experiment(data, PRESET, split=split)
-        table = prepare_table(experiment)
-        ask = {stream: regress(features[stream], table) for stream in STREAMS}
-        rows += list_answers(ask, classifier="logistic regression", seed=0, split=split)
-        for seed in seeds:
-            choices = {stream: replace(experiment, stream=stream, seed=seed) for stream in STREAMS}
-            ask = {stream: train_head(features[stream], table, choices[stream]) for stream in STREAMS}
-            rows += list_answers(ask, classifier="head", seed=seed, split=split)
-    return pd.DataFrame(rows)
+def tabulate(found):
+    """List accuracies of videos in percent, and tabulate them: each split's mean of seeds, their mean and its range."""
+    rows = [
+        {"model": model, "answer": answer, "seed": seed, "split": split, "accuracy": 100 * results.video.value}
+        for (model, seed), splits in found.items()
+        for split, answers in splits.items()
+        for answer, results in answers.items()
+    ]
+    table, names = pd.DataFrame(rows), ["model", "answer"]
+    shown = table.pivot_table("accuracy", names, "split", sort=False)
+    seeds = table.groupby([*names, "seed"], sort=False)["accuracy"].mean().groupby(names, sort=False)
+    return rows, shown.assign(mean=seeds.mean(), lowest=seeds.min(), highest=seeds.max()).round(1)
 
 
-def list_answers(ask, **facts):
-    """List the video accuracy of each stream and of each way to fuse them, and how many pairs are confused."""
-    single = {stream: ask[stream]("test") for stream in STREAMS}
-    chosen = evaluation.choose_fusion_weights(*(ask[stream]("validation") for stream in STREAMS))
-    ways = FUSED | {"chosen": chosen}
-    answers = single | {f"fused {name}": evaluation.fuse(*single.values(), way) for name, way in ways.items()}
-    facts["weights"] = "{:g} to {:g}".format(*chosen)
-    found = {name: {"accuracy": 100 * each.video.value, "pairs": name_pairs(each)} for name, each in answers.items()}
-    return [facts | {"answer": name} | each for name, each in found.items()]
-
-
-def name_pairs(results):
-    """Return the most confused pairs and their number of videos, as text."""
-    table = results.most_confused(3)
-    return ", ".join(f"{row.true_class} > {row.predicted_class} {row.videos}" for row in table.itertuples())
+def describe_fusion(splits):
+    """Describe one seed: each answer's interval; what fusion gains over RGB, and which pairs it repairs and spoils."""
+    joined = {answer: join(splits, answer) for answer in ANSWERS}
+    lines = []
+    for answer, results in joined.items():
+        table = results.predictions
+        interval = evaluation.bootstrap_groups(table["correct"], results.groups, table["label"])
+        gained = "" if answer == "rgb" else f", against rgb {evaluation.paired_test(results, joined['rgb'])}"
+        lines.append(f"{answer:14} {interval}{gained}")
+    rgb, fused = (joined[answer].predictions.set_index("name") for answer in ("rgb", "fused 1 to 1"))
+    fused = fused.loc[rgb.index]
+    for verb, before, after in (("repairs", rgb, fused), ("spoils", fused, rgb)):
+        rows = before[~before.correct & after.correct]
+        pairs = rows.groupby(["class_name", "predicted_class"]).size()
+        text = ", ".join(f"{true} taken for {said} {count}" for (true, said), count in pairs.items())
+        lines.append(f"1 to 1 {verb} {len(rows)} videos of rgb's: {text or '-'}")
+    return lines
 
 
 def main():
-    """Measure, print the means over splits and all rows, and write them to a file."""
+    """Measure, print three tables, and write all accuracies to a file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--framework", default="torch", choices=("torch", "keras"))
+    parser.add_argument("--splits", nargs="*", type=int, default=[1])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/streams.json"))
+    parser.add_argument("--refit", action="store_true", help="learn from the validation videos too")
+    parser.add_argument("--flow-frames", type=int, help="flow pictures of each video, if not as many as frames")
+    parser.add_argument("--out", type=Path, default=Path("runs/streams"))
     options = parser.parse_args()
-    data = options.data or sample.data_folder()
-    features = {stream: extract(Experiment(data, PRESET, stream=stream)) for stream in STREAMS}
-    report(measure(data, features, seeds=options.seeds), options.out)
-
-
-def report(table, out):
-    """Print accuracies in percent, a row for each way to answer, and write all rows."""
-    order = table["answer"].unique()
-    shown = table.pivot_table("accuracy", ["classifier", "answer"], "split", aggfunc="mean", sort=False)
-    spread = table.groupby(["classifier", "seed", "answer"])["accuracy"].mean().groupby(["classifier", "answer"])
-    shown = shown.assign(mean=spread.mean(), lowest_seed=spread.min(), highest_seed=spread.max())
-    print(shown.reindex(order, level="answer").round(2).to_string())
-    print(table[table["seed"] == 0][["classifier", "split", "answer", "weights", "pairs"]].to_string(index=False))
-    write_whole(out, json.dumps(table.to_dict("records"), indent=1).encode())
+    options.data = options.data or sample.data_folder()
+    options.out /= ("sample" if sample.is_sample(options.data) else options.data.name) + "_refit" * options.refit
+    found, controls = measure(options)
+    rows, table = tabulate(found)
+    print(table.to_string())
+    for model in MODELS:
+        print(f"\n{model}, seed {options.seeds[0]}, videos of all splits:")
+        print("\n".join(describe_fusion(found[model, options.seeds[0]])))
+    print("\nthe same under controls, mean of splits and seeds:")
+    print(controls.groupby(["model", "answer"], sort=False).mean().round(1).to_string())
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / f"{options.framework}.json").write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def test_flow_has_the_color_of_its_direction_and_an_arrow_as_long_as_its_way():
     assert (arrows.U[at], arrows.V[at], arrows.scale, arrows.angles) == (0, 2, 1 / 3, "xy")
     assert np.abs(picture.axes[1].images[0].get_array() - colors).max() < 1e-6
     wheel = picture.axes[2].images[0].get_array()
-    assert np.round(wheel[90, -1], 1).tolist() == [1, 0, 0] and wheel[90, 90].min() > 0.98  # right is red, still white
+    assert np.round(wheel[90, -3], 1).tolist() == [1, 0, 0] and wheel[90, 90].min() > 0.98  # right is red, still white
+    assert (wheel[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
     check(picture)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from actlib.plots.style import WRONG, Figure, styled
 
 WHEEL = np.stack(np.meshgrid(*2 * [np.linspace(-1, 1, 180)]), axis=-1)  # from the middle, every way
+WHEEL[np.hypot(*WHEEL.T) > 1] = 0
 
 
 @styled

@@ -5,7 +5,7 @@ than at 25, the two rates of UCF-101. The flow of frame i is that of the pair (i
 """
 
 from collections import deque
-from itertools import chain, pairwise, repeat
+from itertools import chain, compress, pairwise, repeat
 
 import cv2
 import numpy as np
@@ -38,8 +38,9 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
     pairs = indices[:, None] + np.arange(spec.length)  # (T, L)
     wanted, order = np.unique(np.minimum(pairs, max(0, info.frames - 2)), return_inverse=True)
     numbers = np.unique([wanted, wanted + 1])
-    frames = zip(numbers, read_frames(path, np.minimum(numbers, info.frames - 1)), strict=True)
-    flows = np.stack([*_encode_pairs(frames, {*wanted.tolist()}, size, spec)])
+    grays = _to_gray(read_frames(path, np.minimum(numbers, info.frames - 1)))
+    encode, own = _make_encoder(spec, size), np.isin(numbers, wanted)
+    flows = np.stack([encode([pair]) for pair in compress(pairwise(grays), own)])
     flows = flows[order.reshape(pairs.shape)]  # (T, L, H, W, 2 or 3)
     return np.ascontiguousarray(np.moveaxis(flows, 1, 3).reshape(len(pairs), *flows.shape[2:4], spec.num_channels))
 
@@ -92,23 +93,17 @@ def mirror_flow(pictures, spec=FLOW):
 
 def _slide_pairs(frames, length):
     """The pairs (gray, next) behind each frame, `length` of them in a row; at the end the last pair repeats."""
-    grays = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
     window, pair = deque(maxlen=length), None
-    for before, after in pairwise(chain(grays, repeat(None, length))):
+    for before, after in pairwise(chain(_to_gray(frames), repeat(None, length))):
         pair = pair or (before, before) if after is None else (before, after)
         window.append(pair)
         if len(window) == length:
             yield [*window]
 
 
-def _encode_pairs(frames, wanted, size, spec):
-    """Give the picture of each wanted pair, from (number, frame) in order."""
-    measure, before = _make_method(spec.method), None
-    for number, frame in frames:
-        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        if number - 1 in wanted:
-            yield _encode_flow(measure(before, gray), spec, size=size)
-        before = gray
+def _to_gray(frames):
+    """Yield frames, uint8 (H, W, 3), in gray, (H, W)."""
+    return (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
 
 
 def _make_encoder(spec, size=None):
