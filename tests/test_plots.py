@@ -1,5 +1,6 @@
 """Every picture at few and at many classes: small enough for a lesson, described, and saying what the data say."""
 
+import io
 import itertools
 
 import matplotlib
@@ -11,6 +12,7 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.utils.capture import capture_output
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from PIL import Image
 from traitlets.config import Config
 
 from actlib import evaluation, plots, specs
@@ -77,9 +79,12 @@ def test_flow_has_the_color_of_its_direction_and_an_arrow_as_long_as_its_way():
 
 
 def check(picture):
-    """What holds for all: a figure, described, drawn with ink, and small."""
+    """What holds for all: a figure, described, drawn with ink, and small; a card with white margins on a dark page."""
     assert isinstance(picture, Figure) and len(picture.alt) > 10
-    assert 1000 < len(picture.encode()) <= style.MAX_BYTES
+    assert 1000 < len(encoded := picture.encode()) <= style.MAX_BYTES
+    pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("L"))
+    edges = (pixels[:8], pixels[-8:], pixels[:, :8], pixels[:, -8:])
+    assert all(edge.min() > 240 for edge in edges)
     return picture
 
 
@@ -181,13 +186,33 @@ def test_timeline_names_the_true_class_and_compares_each_frame(classes):
     probabilities = evaluation.softmax(np.random.default_rng(0).normal(size=(40, len(classes))))
     probabilities[:10, 3] = 2  # right for the first ten frames
     figure = check(plots.plot_timeline(probabilities, classes, label=3, title="clip"))
-    strips = {bars.get_label(): [bar.get_center()[0] for bar in bars] for bars in figure.axes[0].containers}
+    bars = {each.get_label(): [bar for bar in each if bar.get_height()] for each in figure.axes[0].containers}
+    strips = {name: [bar.get_center()[0] for bar in each] for name, each in bars.items()}
     right = probabilities.argmax(axis=1) == 3
     assert [list(np.round(strips[name])) for name in ("✓ correct", "✗ wrong")] == [
         list(1 + np.flatnonzero(chosen)) for chosen in (right, ~right)
     ]
     assert f"{classes[3]} (true)" in texts_of(figure)
     assert "✓" not in texts_of(check(plots.plot_timeline(probabilities[:1], classes)))
+
+
+def test_timeline_shows_right_and_wrong_in_their_colors_even_where_one_never_comes():
+    figure = plots.plot_timeline(np.tile([0.1, 0.7, 0.2], (9, 1)), ("Jump", "Run", "Sit"), label=0)
+    legend = figure.axes[0].get_legend()
+    colors = [patch.get_facecolor() for patch in legend.get_patches()]
+    assert colors == [matplotlib.colors.to_rgba(color) for color in VERDICTS]
+    assert [text.get_text() for text in legend.get_texts()][-2:] == ["✓ correct", "✗ wrong"]
+
+
+def test_a_class_has_one_color_on_the_timeline_and_on_the_map():
+    classes = ("Jump", "Run", "Sit", "Walk")
+    timeline = plots.plot_timeline(np.tile([0.1, 0.2, 0.3, 0.4], (9, 1)), classes, label=2).axes[0].get_legend()
+    names = [text.get_text() for text in timeline.get_texts()]
+    colors = {name: line.get_color() for name, line in zip(names, timeline.get_lines(), strict=False)}
+    assert colors["Walk"] == plots.CLASS_COLORS[3] and colors["Sit (true)"] == plots.CLASS_COLORS[2]
+    places = plots.plot_projection(np.arange(6.0).reshape(3, 2), np.array([1, 3, 3]), classes).axes[0].collections[0]
+    expected = [matplotlib.colors.to_rgba(plots.CLASS_COLORS[label]) for label in (1, 3, 3)]
+    assert places.get_facecolors().tolist() == pytest.approx(np.array(expected))
 
 
 def test_predictions_are_the_most_probable_classes_of_each_clip():
@@ -226,6 +251,16 @@ def test_contact_sheets():
     assert "✗ Run" in texts_of(clips) and "frame of the clip" in texts_of(clips)
     with pytest.raises(ValueError, match=r"\{'Jump': 4, 'Run': 3\}"):
         plots.show_clips({"Jump": make_frames(4), "Run": make_frames(3)})
+
+
+@pytest.mark.parametrize("longest", [4, 11, 24, 300])
+def test_titles_of_neighbouring_frames_do_not_touch(longest):
+    titles = ["W" * longest + "\nshort"] * 7
+    (axis,) = check(plots.show_frames(make_frames(7), titles=titles, correct=[True] * 7)).axes
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    first, second = axis.texts[0].get_text().split("\n")
+    assert second == "short" and first.startswith("✓ WWW") and (longest > 11) == first.endswith("…")
 
 
 def test_the_pixels_of_tiny_frames_stand_on_the_sheet_as_squares():

@@ -19,17 +19,18 @@ from actlib.video import probe_video
 
 FEW_GROUPS = 2
 SIMILAR = rendering.SIMILAR_CLASSES
+DRAW_WHEEL = activities.ACTIVITIES[SIMILAR[0]]
 EVEN = 0.4  # of `largest_bias`: of 60 even turns, one in 15,000 lies further off
 
 
 def decode(folder, class_name, group=1, clip=1):
-    path = Path(folder) / "UCF-101" / sample_set.name_video(class_name, group, clip)
+    path = Path(folder) / "UCF-101" / sample_set._name_video(class_name, group, clip)
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def every_clip():
-    return sample_set.list_clips(range(1, sample_set.NUM_GROUPS + 1))
+    return sample_set._list_clips(sample_set.NUM_GROUPS)
 
 
 def count_frames(frames):
@@ -62,8 +63,7 @@ def find_turn(frame, light):
 
 def turns_by_place(choose=rendering.choose_scene, num_places=4):
     """Find the wheel's turn at even places of all videos of which each similar class has one: (class, video, place)."""
-    groups = range(1, sample_set.NUM_GROUPS + 1)
-    listed = {name: [place for place in sample_set.list_clips(groups) if place[0] == name] for name in SIMILAR}
+    listed = {name: [place for place in every_clip() if place[0] == name] for name in SIMILAR}
     both = min(listed.values(), key=len)
     return np.array([[_turns(choose(*place[1:], name), num_places) for place in both] for name in SIMILAR])
 
@@ -71,7 +71,7 @@ def turns_by_place(choose=rendering.choose_scene, num_places=4):
 def _turns(scene, num_places):
     scene = scene._replace(post=None, passer=None)  # who would hide a part of the wheel
     numbers = [round(share * (scene.num_frames - 1)) for share in np.linspace(0, 1, num_places)]
-    frames = rendering.draw_frames(activities.draw_wheel, scene, numbers=numbers)
+    frames = rendering.draw_frames(DRAW_WHEEL, scene, numbers=numbers)
     return [find_turn(frame, scene.camera.light) for frame in frames]
 
 
@@ -84,7 +84,7 @@ def largest_bias(turns):
 @pytest.mark.parametrize("class_name, way", [("WheelClockwise", 1), ("WheelAnticlockwise", -1)])
 def test_wheels_turn_as_their_classes_say(class_name, way):
     scene = rendering.choose_scene(3, 1, class_name)._replace(post=None, passer=None)
-    frames = rendering.draw_frames(activities.draw_wheel, scene, numbers=range(0, 12, 2))
+    frames = rendering.draw_frames(DRAW_WHEEL, scene, numbers=range(0, 12, 2))
     turns = np.unwrap([find_turn(frame, scene.camera.light) for frame in frames], period=1)
     assert (np.sign(np.diff(turns)) == way).all()
     assert abs((turns[0] - scene.manner.start + 0.5) % 1 - 0.5) < 0.02
@@ -112,7 +112,7 @@ def test_a_frame_of_a_similar_class_is_a_frame_of_the_others_with_another_start(
     for number in range(0, one.num_frames, 7):
         start = one.manner.start + 2 * one.manner.tempo * number / (one.num_frames - 1)
         turned = other._replace(manner=other.manner._replace(start=start))
-        frames = [rendering.draw_frames(activities.draw_wheel, each, numbers=[number]) for each in (one, turned)]
+        frames = [rendering.draw_frames(DRAW_WHEEL, each, numbers=[number]) for each in (one, turned)]
         assert np.abs(frames[0].astype(int) - frames[1]).mean() < 0.1
 
 
@@ -130,7 +130,7 @@ def test_similar_classes_move_in_ways_of_their_own(small):
 
 def test_similar_classes_cannot_be_told_by_length(small):
     for place in ((1, 1), (1, 2), (2, 1), (2, 2)):
-        paths = [small / "UCF-101" / sample_set.name_video(name, *place) for name in SIMILAR]
+        paths = [small / "UCF-101" / sample_set._name_video(name, *place) for name in SIMILAR]
         assert len({probe_video(path) for path in paths}) == 1
 
 
@@ -196,7 +196,7 @@ def test_files_look_like_ucf101(small):
 
 def test_lists_agree_with_the_files(small):
     table = list_videos(small, classes=sample_set.SAMPLE_CLASSES, progress=False)
-    assert len(table) == len(sample_set.list_clips((1, 2))) and set(table["frames"]) <= set(rendering.LENGTHS)
+    assert len(table) == len(sample_set._list_clips(2)) and set(table["frames"]) <= set(rendering.LENGTHS)
     lists = read_split(small)
     assert set(lists.train) | set(lists.test) == set(table["name"])
     numbers = dict(line.split()[::-1] for line in (small / "ucfTrainTestlist/classInd.txt").read_text().splitlines())
@@ -256,7 +256,7 @@ def test_two_processes_at_once_both_find_it_whole(tmp_path):
     code = "import sys\nfrom actlib.sample import dataset\ndataset.NUM_GROUPS = 1\ndataset.write_sample(sys.argv[1])"
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "sample")]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert len(list_videos(tmp_path / "sample", progress=False)) == len(sample_set.list_clips([1]))
+    assert len(list_videos(tmp_path / "sample", progress=False)) == len(sample_set._list_clips(1))
     assert {path.name for path in tmp_path.iterdir()} <= {"sample", "sample.lock"}
 
 

@@ -40,7 +40,7 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
 
     Args:
         probabilities: float (T, K), in 0..1.
-        classes: K names.
+        classes: K names; each of up to 8 has a color of its own, the same as on the map of clips.
         label: the true label; a strip below says at which frames it is the most probable. Or None.
     """
     predicted, frames = probabilities.argmax(axis=1), np.arange(1, len(probabilities) + 1)
@@ -51,10 +51,11 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
     axis = Figure(2.7, alt=alt, title=title).subplots()
     axis.plot(frames, np.delete(probabilities, named, axis=1), color=FAINT, linewidth=1)
     names = [f"{classes[index]}{' (true)' * (index == label)}" for index in named]
-    sns.lineplot(pd.DataFrame(probabilities[:, named], frames, names), dashes=False, ax=axis)
+    colors = [CLASS_COLORS[each] for each in named] if len(classes) <= len(CLASS_COLORS) else None
+    sns.lineplot(pd.DataFrame(probabilities[:, named], frames, names), dashes=False, palette=colors, ax=axis)
     for correct, name in ((True, "correct"), (False, "wrong")) if label is not None else ():
-        chosen = frames[(predicted == label) == correct]
-        axis.bar(chosen, 0.06, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
+        heights = 0.06 * ((predicted == label) == correct)
+        axis.bar(frames, heights, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
     axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
     axis.yaxis.set_major_formatter(PERCENT)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))

@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Rectangle
 
-from actlib.plots.layout import class_panels, tile
+from actlib.plots.layout import class_panels, fit_titles, tile
 from actlib.plots.style import CLASS_COLORS, INK, MUTED, SIGNS, VERDICTS, WIDTH, Figure, escape_name, styled
 
 SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
@@ -32,7 +32,7 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     texts = _sign_texts([""] * len(frames) if titles is None else titles, correct)
     num_lines = max(text.count("\n") + 1 for text in texts) if any(texts) else 0
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
-    gap = max(2, round(width * max(0.03, 0.16 * num_lines * columns / WIDTH)))
+    gap = max(2, round(width * max(0.03 if times == 1 else 0.12, 0.16 * num_lines * columns / WIDTH)))
     sheet = tile(frames, columns=columns, gap=gap)
     named = ": " + ", ".join(texts).replace("\n", " ") if any(texts) else ""
     inches = WIDTH * (sheet.shape[0] + gap) / sheet.shape[1] + (0.4 if title else 0.1)
@@ -40,10 +40,11 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     axis.set_axis_off()
     axis.imshow(sheet)
     axis.set(xlim=(-1, sheet.shape[1]), ylim=(sheet.shape[0], -gap))
+    texts, size = fit_titles(texts, 72 * WIDTH * (width + gap) / sheet.shape[1] - 6)
     for index, text in enumerate(texts):
         left, top = index % columns * (width + gap), index // columns * (height + gap)
         color = INK if correct is None else VERDICTS[bool(correct[index])]
-        axis.text(left, top - 0.02 * height, text, color=color, fontsize=7.5, va="bottom", ha="left")
+        axis.text(left, top - 0.02 * height, text, color=color, fontsize=size, va="bottom", ha="left")
         if correct is not None:
             axis.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=color, linewidth=2))
     return axis.figure

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import seaborn as sns
 
-from actlib.plots.style import Figure
+from actlib.plots.style import Figure, fit_text, load_font
 
 MAX_ROWS = 34  # classes below each other; more go into further columns
 PERCENT = "{x:.0%}"  # how axes write 0..1
@@ -55,3 +55,19 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
         left = index % columns * (width + gap) + (width - frame.shape[1]) // 2
         sheet[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
     return sheet
+
+
+def fit_titles(titles, width: float) -> tuple[list[str], float]:
+    """Fit titles above neighbours: in smaller type, and where that is not enough, cut.
+
+    Args:
+        titles: texts of one or several lines.
+        width: points that a line has.
+
+    Returns:
+        The texts, and the size of their type: 5.5 to 7.5 points.
+    """
+    font, texts = load_font(100), [title.split("\n") for title in titles]
+    widest = max(font.getlength(line) for lines in texts for line in lines) / 100  # in points, per point of type
+    size = min(7.5, max(5.5, width / max(1, widest)))
+    return ["\n".join(fit_text(line, font, 100 * width / size + 1) for line in lines) for lines in texts], size

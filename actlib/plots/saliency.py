@@ -89,7 +89,7 @@ def plot_states(states, *, title: str | None = None) -> Figure:
         sns.heatmap(table, cmap="PuOr", vmin=-limit, vmax=limit, yticklabels=False, cbar=False, ax=axis)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel("step of the clip")
-    axes[0].set_ylabel("unit (by when it peaks in the first)")
+    axes[0].set_ylabel(f"unit (by its peak{' in the first' * (len(maps) > 1)})")
     figure.colorbar(axis.collections[0], ax=axes, label="state", pad=0.01).outline.set_visible(False)
     return figure
 
@@ -108,7 +108,7 @@ def plot_projection(points, labels, classes, *, thumbnails=None, title: str | No
     few = len(present) <= len(CLASS_COLORS)
     middles = np.array([np.median(points[labels == label], axis=0) for label in present])
     classes = [escape_name(name) for name in classes]
-    names, colors = [classes[label] for label in present], sns.color_palette(CLASS_COLORS, len(present))
+    names, colors = [classes[label] for label in present], [CLASS_COLORS[each % len(CLASS_COLORS)] for each in present]
     figure = Figure(5.6, alt=f"Map of {len(points)} clips of {len(present)} classes", title=title)
     axis = figure.subplots()
     named = np.array(classes)[labels]

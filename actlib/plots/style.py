@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image, ImageFont, ImageOps
 
 # Chosen so that no two, nor any of them and CORRECT or WRONG, are alike to anybody, however they see colors.
-CLASS_COLORS = ("#832DB6", "#44AA99", "#E69F00", "#EE3377", "#8A5A44", "#17BECF", "#AA3377", "#ADAD7D")
+CLASS_COLORS = ("#832DB6", "#44AA99", "#E69F00", "#EE3377", "#8A5A44", "#17BECF", "#ADAD7D", "#AA3377")
 CORRECT, WRONG = "#0072B2", "#C04A00"  # of no class; dark enough for text on white, light enough for shapes on black
 CORRECT_ON_DARK, WRONG_ON_DARK = "#62B8EC", "#FF9A4D"  # the same two as text on a dark ground
 VERDICTS = {True: CORRECT, False: WRONG}
@@ -107,6 +107,7 @@ class Figure(matplotlib.figure.Figure):
 
     def __init__(self, height: float = 3.0, *, alt: str = "", title: str | None = None):
         super().__init__(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+        self.get_layout_engine().set(rect=(1 / 96, 0, 94 / 96, 1))  # a card with margins, on a dark page
         FigureCanvasAgg(self)
         self.alt = alt
         if title:
@@ -115,11 +116,11 @@ class Figure(matplotlib.figure.Figure):
     draw = styled(matplotlib.figure.Figure.draw)  # names that only now become labels have the style, too
 
     def encode(self) -> bytes:
-        """Draw the figure for a notebook, white above and below cut off: a PNG of 256 colors; of photos a JPEG."""
+        """Draw the figure for a notebook, with little white above and below: a PNG of 256 colors; of photos a JPEG."""
         self.canvas.draw()
         image = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         _, top, _, bottom = ImageOps.invert(image).getbbox() or (0, 0, 0, image.height)
-        image = image.crop((0, max(0, top - 6), image.width, min(image.height, bottom + 6)))
+        image = ImageOps.expand(image.crop((0, top, image.width, bottom)), (0, 12), "white")
         if len(image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST).getcolors(2**24)) < PHOTO:
             image.quantize(256, dither=Image.Dither.NONE).save(file := io.BytesIO(), "PNG", optimize=True)
             return file.getvalue()

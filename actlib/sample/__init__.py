@@ -3,8 +3,8 @@
 canvas       shapes seen through a camera
 people       looks and poses
 scenes       places
-activities   what happens: one moment of each activity, and who or what comes between
-rendering    who does it where, how fast and which way
+activities   what happens: one moment of each activity
+rendering    who does it where, how fast and which way, and who or what comes between
 dataset      the folder, with lists and groups as UCF-101 has them
 """
 

@@ -1,7 +1,7 @@
 """The sample set's seven activities: what a person and the things around them look like at each moment.
 
-Each function draws one moment of one activity on a `Canvas`: a person of a `Look`, in a `Manner`; the moment runs from
-0 to 1 over the video.
+Each function of ACTIVITIES draws one moment of one activity on a `Canvas`: a person of a `Look`, in a `Manner`; the
+moment runs from 0 to 1 over the video.
 """
 
 from collections import namedtuple
@@ -20,7 +20,7 @@ SWING = 0.4  # of a round: how far a wheel that turns both ways turns before it 
 Manner = namedtuple("Manner", "tint start tempo way back")
 
 
-def draw_wheel(canvas, look, *, moment, manner):
+def _draw_wheel(canvas, look, *, moment, manner):
     """Draw somebody who turns a wheel, clockwise or anticlockwise as we see it, or one way and back."""
     rounds, facing = manner.tempo * moment, canvas.camera.facing
     turn = manner.start + manner.way * (SWING * sin(pi * rounds) if manner.back else rounds)
@@ -40,7 +40,7 @@ def _draw_shadow(canvas, x, radius):
     canvas.disc((x, 0.03), radius, (20, 20, 40, 55), flat=0.14)
 
 
-def draw_cycling(canvas, look, *, moment, manner):
+def _draw_cycling(canvas, look, *, moment, manner):
     """Draw somebody who rides a bicycle past us."""
     x, turn = -0.35 + 0.7 * moment, 2 * pi * (manner.start + 2.2 * manner.tempo * moment)
     crank, seat, bars = (x - 0.06, 0.31), (x - 0.22, 0.88), (x + 0.36, 0.95)
@@ -67,7 +67,7 @@ def _draw_bicycle(canvas, hubs, joints, turn, color):
     canvas.limb((seat[0] - 0.1, seat[1] + 0.03), (seat[0] + 0.1, seat[1] + 0.03), (0.08, 0.05), (50, 46, 50))
 
 
-def draw_juggling(canvas, look, *, moment, manner):
+def _draw_juggling(canvas, look, *, moment, manner):
     """Draw somebody who throws three balls from hand to hand."""
     _draw_shadow(canvas, 0.0, 0.34)
     beat = manner.start + 2.5 * manner.tempo * moment
@@ -84,7 +84,7 @@ def draw_juggling(canvas, look, *, moment, manner):
         canvas.disc((x - 0.04, y + 0.045), 0.03, (255, 255, 255, 150))
 
 
-def draw_lifting(canvas, look, *, moment, manner):
+def _draw_lifting(canvas, look, *, moment, manner):
     """Draw somebody who lifts a barbell from the floor over the head and lets it down again."""
     _draw_shadow(canvas, 0.0, 0.55)
     lift = 0.5 - 0.5 * cos(2 * pi * (manner.start + 1.3 * manner.tempo * moment))
@@ -109,7 +109,7 @@ def _draw_barbell(canvas, y, color):
             canvas.limb((side, y - height / 2), (side, y + height / 2), 0.095, tone)
 
 
-def draw_hooping(canvas, look, *, moment, manner):
+def _draw_hooping(canvas, look, *, moment, manner):
     """Draw somebody who swings a hoop around the waist."""
     _draw_shadow(canvas, 0.0, 0.42)
     turn = 2 * pi * (manner.start + 3.0 * manner.tempo * moment)
@@ -130,13 +130,7 @@ def _draw_stripes(canvas, points, colors):
         canvas.path(points[number : number + 4], 0.085, colors[number % 2])
 
 
-def draw_passer(canvas, look, *, seconds):
-    """Draw somebody who walks through the picture, between us and the others, past its middle at 0 seconds."""
-    x, step = 1.9 * seconds, 0.3 * sin(2 * pi * seconds)
-    feet, hands = ((x + step, -0.03), (x - step, -0.03)), ((x + 0.05 - 0.6 * step, 0.85), (x + 0.05 + 0.6 * step, 0.85))
-    draw_side(canvas, look, hip=(x, STANDING - 0.13 - 0.1 * abs(step)), lean=3, hands=hands, feet=feet)
-
-
-def draw_post(canvas, x):
-    """Draw a post that stands between us and the others."""
-    canvas.limb((x, -0.4), (x, 6), 0.16, (110, 104, 100))
+SIMILAR_CLASSES = ("WheelClockwise", "WheelAnticlockwise", "WheelBothWays")
+ACTIVITIES = dict.fromkeys(SIMILAR_CLASSES, _draw_wheel)
+ACTIVITIES |= {"Cycling": _draw_cycling, "HulaHooping": _draw_hooping}
+ACTIVITIES |= {"Juggling": _draw_juggling, "WeightLifting": _draw_lifting}

@@ -90,17 +90,32 @@ class Canvas:
 
 
 def palette(text):
-    """Return the colors of some hex codes."""
+    """Return the colors of some hex codes.
+
+    Args:
+        text: such as "e83c3c fac428", one color a word.
+    """
     return tuple(tuple(bytes.fromhex(code)) for code in text.split())
 
 
 def shade(color, amount):
-    """Return a darker (amount below 1) or lighter color."""
+    """Return a darker or lighter color.
+
+    Args:
+        color: its first three numbers count.
+        amount: 0 or more; below 1: darker.
+    """
     return tuple(min(255, round(value * amount)) for value in color[:3])
 
 
 def blend(start, end, share):
-    """Return what lies between two points or colors: `share` 0 gives `start`, 1 gives `end`."""
+    """Return what lies between two points or colors.
+
+    Args:
+        start: any tuple of numbers.
+        end: another of as many.
+        share: 0 gives `start`, 1 gives `end`.
+    """
     return tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))
 
 

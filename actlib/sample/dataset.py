@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from actlib.files import lock, partial_file, require_file
-from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder
+from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder, show_progress
 from actlib.sample.rendering import FPS, SAMPLE_CLASSES, SIMILAR_CLASSES, render_video
 from actlib.video import write_video
 
@@ -25,22 +24,22 @@ CLIPS |= {"HulaHooping": "12212", "WeightLifting": "12121", "Juggling": "11211"}
 MPEG4 = {"qmin": "11", "qmax": "11", "flags": "+aic", "threads": "1", "g": "40"}  # one quantizer for every macroblock
 
 
-def name_video(class_name, group, clip) -> str:
+def _name_video(class_name, group, clip):
     """Return UCF-101's name of a video: Cycling/v_Cycling_g03_c01.avi."""
     return f"{class_name}/v_{class_name}_g{group:02d}_c{clip:02d}.avi"
 
 
-def list_clips(groups):
-    """List the videos of some groups: (class name, group, clip from 1) each, by class."""
+def _list_clips(num_groups):
+    """List the videos of the first groups: (class name, group, clip), both from 1, by class."""
+    groups = range(1, num_groups + 1)
     return [(name, g, clip + 1) for name in sorted(CLIPS) for g in groups for clip in range(int(CLIPS[name][g % 5]))]
 
 
-def write_group(folder, group):
-    """Draw all videos of a group, and print the name of each."""
-    for class_name, _, clip in list_clips([group]):
-        path = Path(folder) / "UCF-101" / name_video(class_name, group, clip)
-        write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
-        print(path.name, flush=True)
+def _write_clip(folder, place):
+    """Draw one of the videos that `_list_clips` lists, and print its name."""
+    path, (class_name, group, clip) = Path(folder) / "UCF-101" / _name_video(*place), place
+    write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
+    print(path.name, flush=True)
 
 
 def _write_lists(folder):
@@ -48,16 +47,20 @@ def _write_lists(folder):
     folder.mkdir(parents=True)
     numbers = {name: number for number, name in enumerate(sorted(SAMPLE_CLASSES), 1)}
     (folder / "classInd.txt").write_text("".join(f"{number} {name}\n" for name, number in numbers.items()))
-    places = list_clips(range(1, NUM_GROUPS + 1))
+    places = _list_clips(NUM_GROUPS)
     for split, tested in TEST_GROUPS.items():
-        train = [f"{name_video(*place)} {numbers[place[0]]}\n" for place in places if place[1] not in tested]
-        test = [f"{name_video(*place)}\n" for place in places if place[1] in tested]
+        train = [f"{_name_video(*place)} {numbers[place[0]]}\n" for place in places if place[1] not in tested]
+        test = [f"{_name_video(*place)}\n" for place in places if place[1] in tested]
         (folder / f"trainlist{split:02d}.txt").write_text("".join(train))
         (folder / f"testlist{split:02d}.txt").write_text("".join(test))
 
 
 def is_sample(folder) -> bool:
-    """Tell whether a folder holds the sample set, complete and of this version."""
+    """Tell whether a folder holds the sample set, complete and of this version.
+
+    Args:
+        folder: any path, or what stands for one.
+    """
     try:
         require_file(card := Path(folder) / SAMPLE_CARD)
         return json.loads(card.read_text())["version"] == VERSION
@@ -96,16 +99,12 @@ def _draw(folder, progress):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
     command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), str(NUM_GROUPS)]
-    total = len(list_clips(range(1, NUM_GROUPS + 1)))
-    options = {} if progress else {"disable": True}  # else TQDM_DISABLE decides
-    with tempfile.TemporaryFile("w+") as errors:
-        pipes = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
-        with subprocess.Popen(command, **pipes, cwd=Path(__file__).resolve().parents[2]) as process:
-            for _ in tqdm(process.stdout, "drawing the sample videos", total, **options):
-                pass
-        errors.seek(0)
-        if process.returncode:
-            raise RuntimeError(f"Cannot draw the sample videos in {folder}: {errors.read().strip()[-500:]}")
+    options = {"total": len(_list_clips(NUM_GROUPS)), "disable": not (progress and show_progress())}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, **pipes, cwd=Path(__file__).resolve().parents[2]) as process:
+        printed = list(tqdm(process.stdout, "drawing the sample videos", **options))
+    if process.returncode:
+        raise RuntimeError(f"Cannot draw the sample videos in {folder}: {''.join(printed).strip()[-500:]}")
     card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
     (folder / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
 
@@ -133,4 +132,4 @@ def data_folder() -> Path:
 
 if __name__ == "__main__":
     with ProcessPoolExecutor() as pool:
-        list(pool.map(partial(write_group, sys.argv[1]), range(1, int(sys.argv[2]) + 1)))
+        list(pool.map(partial(_write_clip, sys.argv[1]), _list_clips(int(sys.argv[2]))))

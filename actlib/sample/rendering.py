@@ -11,18 +11,13 @@ from math import pi, sin
 
 import numpy as np
 
-from actlib.sample import activities
+from actlib.sample.activities import ACTIVITIES, SIMILAR_CLASSES, Manner
 from actlib.sample.canvas import WIDTH, Camera, Canvas
-from actlib.sample.people import choose_look
+from actlib.sample.people import STANDING, choose_look, draw_side
 from actlib.sample.scenes import SCENES, draw_scene
 
-SIMILAR_CLASSES = ("WheelClockwise", "WheelAnticlockwise", "WheelBothWays")
-DRAW = dict.fromkeys(SIMILAR_CLASSES, activities.draw_wheel)
-DRAW |= {"Cycling": activities.draw_cycling, "HulaHooping": activities.draw_hooping}
-DRAW |= {"Juggling": activities.draw_juggling, "WeightLifting": activities.draw_lifting}
-SAMPLE_CLASSES = tuple(DRAW)
+SAMPLE_CLASSES = tuple(ACTIVITIES)
 DIFFERENT_CLASSES = SAMPLE_CLASSES[len(SIMILAR_CLASSES) :]
-
 USUAL_PLACES = dict(zip(SAMPLE_CLASSES, ("room", "room", "room", "park", "beach", "roof", "gym"), strict=True))
 
 SEED, ZOOM = 7, (48, 80)  # of who, where and how fast; pixels a metre
@@ -36,7 +31,10 @@ Scene = namedtuple("Scene", "look camera num_frames manner group place closer sw
 def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
     """Choose who, where, through which camera and how fast a video is: the same for all similar classes but their way.
 
-    The person is the group's: 1 to 25 in the sample set, others give people that it does not have. Clips count from 1.
+    Args:
+        group: the person, 1 to 25 in the sample set; others give people that it does not have.
+        clip: from 1.
+        class_name: one of SAMPLE_CLASSES.
     """
     number = max(2, SAMPLE_CLASSES.index(class_name))  # similar classes share theirs
     group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip, number])
@@ -49,7 +47,7 @@ def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
     tempo, way = rng.uniform(0.85, 1.2) * num_frames / FPS / ROUND, int(rng.choice((-1, 1)))
     if class_name in SIMILAR_CLASSES:  # whole rounds: as it begins, so it ends
         tempo, way = max(1, round(tempo)), {"WheelClockwise": 1, "WheelAnticlockwise": -1}.get(class_name, way)
-    manner = activities.Manner(tint, rng.random(), tempo, way, class_name == "WheelBothWays")
+    manner = Manner(tint, rng.random(), tempo, way, class_name == "WheelBothWays")
     place, others = USUAL_PLACES[class_name], [name for name in SCENES if name != USUAL_PLACES[class_name]]
     place = others[rng.integers(4)] if (group + clip + number) % 5 == 0 else place
     closer, sway = rng.choice((-0.15, 0, 0, 0.15)) * rng.random(), rng.choice((0, 4)) * rng.random()
@@ -59,17 +57,26 @@ def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
 
 
 def render_video(class_name, *, group, clip) -> np.ndarray:
-    """Draw one video of the sample set, group 1 to 25, clips from 1: uint8 RGB frames (F, 240, 320, 3), 25 a second."""
+    """Draw one video of the sample set: uint8 RGB frames (F, 240, 320, 3), 25 a second.
+
+    Args:
+        class_name: one of SAMPLE_CLASSES.
+        group: the person, 1 to 25.
+        clip: from 1.
+
+    Raises:
+        ValueError: there is no such class.
+    """
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
-    return draw_frames(DRAW[class_name], choose_scene(group, clip, class_name))
+    return draw_frames(ACTIVITIES[class_name], choose_scene(group, clip, class_name))
 
 
 def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
     """Draw one activity in a scene; your own, too, if you want to see what a model predicts for what it never saw.
 
     Args:
-        draw: a function like those of `activities`.
+        draw: a function like those of `activities.ACTIVITIES`.
         scene: what `choose_scene` gave.
         numbers: which frames, from 0; None for all.
 
@@ -82,9 +89,16 @@ def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
         canvas, moment, seconds = Canvas(backdrop, scene.camera), number / (scene.num_frames - 1), number / FPS
         draw(canvas, scene.look, moment=moment, manner=scene.manner)
         if scene.passer:
-            activities.draw_passer(canvas, scene.passer[0], seconds=seconds - scene.passer[1])
+            _draw_passer(canvas, scene.passer[0], seconds=seconds - scene.passer[1])
         if scene.post is not None:
-            activities.draw_post(canvas, scene.post)
+            canvas.limb((scene.post, -0.4), (scene.post, 6), 0.16, (110, 104, 100))
         shifts = [scene.sway * sin(2 * pi * (rate * seconds + scene.sway)) for rate in (0.7, 1.1)]
         frames.append(canvas.finish(1 + max(0, -scene.closer) + scene.closer * moment, *shifts))
     return np.stack(frames)
+
+
+def _draw_passer(canvas, look, *, seconds):
+    """Draw somebody who walks through the picture, between us and the others, past its middle at 0 seconds."""
+    x, step = 1.9 * seconds, 0.3 * sin(2 * pi * seconds)
+    feet, hands = ((x + step, -0.03), (x - step, -0.03)), ((x + 0.05 - 0.6 * step, 0.85), (x + 0.05 + 0.6 * step, 0.85))
+    draw_side(canvas, look, hip=(x, STANDING - 0.13 - 0.1 * abs(step)), lean=3, hands=hands, feet=feet)
