@@ -15,7 +15,7 @@ import numpy as np
 from IPython import display
 from PIL import Image, ImageDraw
 
-from actlib.files import write_whole
+from actlib.files import explain_errors, write_whole
 from actlib.plots.layout import tile
 from actlib.plots.style import INK, escape_name, load_font
 
@@ -66,7 +66,8 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"Expected a file ending in {', '.join(FORMATS)}. Received: {path}. Give it another ending.")
-    with tempfile.TemporaryFile() as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with explain_errors(path), tempfile.TemporaryFile(dir=path.parent) as file:
         shape = None
         for number, frame in enumerate(frames):
             shape = shape or frame.shape

@@ -62,8 +62,9 @@ def explain_errors(path, *drafts):
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL and Path(str(error.filename)) not in (path, *drafts, *path.parents):
-            raise  # it is about something else
+        about = error.errno in FULL or Path(str(error.filename)) in (path, *drafts, *path.parents)
+        if not about or "Expected room" in str(error):
+            raise  # it is about something else, or explained already
         found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
         advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
         raise OSError(error.errno, f"{found} {advice}", str(path)) from error

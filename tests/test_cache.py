@@ -290,6 +290,15 @@ def test_damaged_files_are_made_again(videos, tmp_path, decoded):
         assert np.array_equal(cache[0], expected) and len(decoded) == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such files on this system")
+def test_a_pipe_under_the_name_of_an_array_is_not_waited_for(videos, tmp_path, in_time):
+    cache = open_frames(videos, tmp_path / "cache")
+    whole = cache[0].tobytes()
+    cache.path(0).unlink()
+    os.mkfifo(cache.path(0))
+    assert cache[0].tobytes() == whole
+
+
 def test_old_partial_files_are_removed_and_fresh_ones_left(videos, tmp_path):
     cache = open_frames(videos, tmp_path / "cache")
     cache.folder.mkdir(parents=True)

@@ -87,11 +87,12 @@ def test_a_film_of_both_streams(data, framework, tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_training_keeps_its_epochs_and_the_same_line_ends_it(data, number, code, tmp_path, monkeypatch):
+    handler = signal.default_int_handler  # for SIGTERM too, which else would end the tests with the program
+    before = signal.signal(number, handler)
     with monkeypatch.context() as patch:
         patch.setattr(run.ProgressBar, "on_epoch", lambda bar, row: row["epoch"] == 2 and os.kill(os.getpid(), number))
-        handler = signal.getsignal(number)
-        assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == code
-        assert signal.getsignal(number) is handler
+        stopped = train(data, "torch", "frames", tmp_path, weights="none")
+    assert stopped.exit_code == code and signal.signal(number, before) is handler
     assert json.loads((tmp_path / "history.json").read_text())["epoch"] == [1, 2]
     assert train(data, "torch", "frames", tmp_path, weights="none").exit_code == 0
     assert json.loads((tmp_path / "history.json").read_text())["epoch"] == [1, 2, 3, 4]

@@ -21,6 +21,8 @@ from actlib.download import fetch, fetch_lists, fetch_ucf101, sources
 from actlib.download.transfer import DownloadError
 from actlib.download.ucf101 import _check_videos, _choose_classes, list_official
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 # As in UCF-101: one class whose files are spelt otherwise than its folder, and one name that is part of another.
 STEMS = {"Basketball": "Basketball", "BasketballDunk": "BasketballDunk", "HandstandPushups": "HandStandPushups"}

@@ -13,6 +13,8 @@ import pytest
 from actlib import files
 from actlib.files import content_hash, lock, open_whole, remove_partials, write_whole
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 
 def test_a_file_is_new_as_a_whole_or_stays_as_it_was(tmp_path):
     path = tmp_path / "deep" / "notes.txt"

@@ -34,6 +34,8 @@ from actlib.video import (
 )
 from actlib.video.reader import open_stream, read_packets
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 FILMS = {
     "film.mkv": {"codec": "libx264"},
     "film.webm": {"codec": "libvpx-vp9"},

@@ -118,8 +118,9 @@ def test_paths_count_from_the_table_s_folder_and_a_clip_without_group_is_alone(t
         ("file,label\na.mp4,walk\n", "line 2.path.*Field required"),
         ("path,label\na.mp4,\n", "line 2.label '': "),
         ("path,label\na.mp4,walk\n,run\n", "line 3.path '': "),
-        ("path,label\na, b.mp4,walk\n", "Expected CSV in UTF-8. Received: more values than columns"),
+        ("path,label\na, b.mp4,walk\n", "Expected CSV in UTF-8. Received: .*Expected 2 fields in line 2, saw 3"),
         ("path,label, Path\na.mp4,walk,b.mp4\n", "Expected CSV in UTF-8. Received: a column twice"),
+        ("path,label,label\na.mp4,walk,run\n", "Expected CSV in UTF-8. Received: a column twice, path, label, label"),
         ("path,label,split,subset\na.mp4,walk,train,test\n", "Expected CSV in UTF-8. Received: a column twice"),
         ("path,label\na\0b.mp4,walk\n", "Expected a table .*line 2.path"),
         (

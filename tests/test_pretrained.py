@@ -15,6 +15,8 @@ from actlib.download import pretrained, sources
 from actlib.download.pretrained import FAMILIES, FIRST_FILTERS, _check_vgg16, _recognise_family, fetch_vgg16
 from actlib.download.transfer import DownloadError
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 
 

@@ -20,6 +20,8 @@ from actlib.dataset import list_videos, read_split
 from actlib.dataset.listing import COLUMNS
 from actlib.video import VideoError, probe_video
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 REAL = os.environ.get("ACTLIB_REAL_DATA")
 needs_real = pytest.mark.skipif(not REAL, reason="ACTLIB_REAL_DATA names no folder of real clips")
 GROUPS = range(1, 26)

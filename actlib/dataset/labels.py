@@ -15,6 +15,7 @@ from actlib.schema import Name, parse_json
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 CLIP = ["path", "class_name", "group_name", "subset"]
 _SUBSETS = {"training": "train", "val": "validation", "valid": "validation", "validate": "validation"}
+_KINETICS = ("youtube_id", "time_start", "time_end")
 _Needed = {"path": Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]+$")], "label": Name}
 _Known = {"group": NotRequired[str], "subset": NotRequired[Literal["train", "validation", "test"]]}
 _Rows = Annotated[dict[str, TypedDict("_Row", _Needed | _Known)], Field(min_length=1)]
@@ -36,16 +37,15 @@ def read_labels(path) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8-sig") as file:
             delimiter = max(",;\t", key=file.readline().count)
-        table = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        if not isinstance(table.index, pd.RangeIndex):
-            raise ValueError("more values than columns")
-        table.columns = table.columns.str.strip().str.lower().str.replace("split", "subset")
+        table = pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table.columns = table.iloc[0].str.strip().str.lower().replace("split", "subset")
+        table = table.loc[1:, table.columns.isin([*_Needed, *_Known, *_KINETICS])]
         if table.columns.has_duplicates:
             raise ValueError(f"a column twice, {', '.join(table.columns)}")
     except ValueError as error:
         raise ValueError(f"Expected CSV in UTF-8. Received: {error}, in {path}. Save it as such.") from error
     table = table.apply(lambda texts: texts.str.strip())
-    if {"youtube_id", "time_start", "time_end"} <= {*table}:
+    if {*_KINETICS} <= {*table}:
         files = {file.stem: str(file) for file in path.parent.rglob("*") if file.suffix.lower() in SUFFIXES}
         span = "_" + table["time_start"].str.zfill(6) + "_" + table["time_end"].str.zfill(6)
         table["path"], table["group"] = (table["youtube_id"] + span).map(files), table["youtube_id"]
@@ -54,7 +54,7 @@ def read_labels(path) -> pd.DataFrame:
         table = table.dropna(subset="path")
     if "subset" in table:
         table["subset"] = table["subset"].str.lower().replace(_SUBSETS)
-    rows = json.dumps({f"line {line + 2}": row for line, row in table.to_dict("index").items()})
+    rows = json.dumps({f"line {line + 1}": row for line, row in table.to_dict("index").items()})
     parse_json(rows, _Rows, path, expected="a table that begins: path,label[,group][,subset]", advice="Correct it.")
     table = table.reindex(columns=["path", "label", "group", "subset"], fill_value="").set_axis(CLIP, axis=1)
     return table.assign(path=[path.parent / file for file in table["path"]]).drop_duplicates()

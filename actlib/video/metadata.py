@@ -50,12 +50,14 @@ def probe_video(path) -> VideoInfo:
         VideoError: the file is empty, no video, truncated, or has no frames.
     """
     with open_stream(path) as (container, stream):
-        sizes = [packet.size for packet in read_packets(container, stream) if packet.size and not packet.is_discard]
+        kept = (packet for packet in read_packets(container, stream) if packet.size and not packet.is_discard)
+        packets = [(packet.size, packet.is_keyframe) for packet in kept]
         container.seek(0)
-        decoded, frames = decode_frames(container, stream), len(sizes)
+        decoded, frames = decode_frames(container, stream), len(packets)
         height, width = shown_size(next(decoded), stream)
         told = stream.frames or container.format.name.split(",")[0] in TIMED
-        if min(sizes, default=0) < SMALL_PACKET or not told:
+        begun = bool(packets) and packets[0][1]  # what depends on a frame before the first gives none
+        if not (told and begun) or min(packets)[0] < SMALL_PACKET:
             frames = 1 + sum(1 for _ in decoded)
         return VideoInfo(frames, float(stream.average_rate or stream.base_rate or 25), width, height)
 

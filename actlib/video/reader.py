@@ -196,7 +196,8 @@ def read_clip(path, indices, *, size=None):
         (3, 16, 16, 3)
     """
     indices = np.asarray(indices)
-    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu" or indices.min() < 0:
+    whole = indices.ndim == 1 and len(indices) and indices.dtype.kind in "iu"
+    if not (whole and 0 <= indices.min() <= indices.max() < 2**63):
         raise ValueError(f"Expected indices (T,) of whole numbers from 0. Received: {indices}. See the sampling rules.")
     wanted, order = np.unique(indices, return_inverse=True)
     frames = [*read_frames(path, wanted, size=size)]

@@ -93,7 +93,7 @@ def _list_bombs():
 def _zip_zeros(path, announced, method=zipfile.ZIP_DEFLATED):
     options = {"compression": method, "compresslevel": 1}
     with zipfile.ZipFile(path, "w", **options) as archive, archive.open("v_jump_g01_c01.avi", "w") as member:
-        for _ in range(13):
+        for _ in range(13 if method == zipfile.ZIP_DEFLATED else 1):
             member.write(bytes(BLOCK))
     if announced is not None:
         _lie(path, announced)
@@ -156,6 +156,25 @@ def _try(path, out, *, refused=False, good=False):
     return answer or (f"wrote elsewhere: {sorted(elsewhere)[:3]}" if elsewhere or Path(NAMES[1]).exists() else None)
 
 
+def _try_again(folder, kind):
+    """What is there but damaged is written again; what is whole is left alone."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    if kind == "folder":
+        for name, content in GOOD.items():
+            (source / Path(name).name).write_bytes(content)
+    else:
+        source = {"zip": write_zip, "tar": write_tar}[kind](source / "archive", GOOD)
+    _unpack(source, folder)
+    first, second = (folder / place for place in PLACES.values())
+    first.write_bytes(bytes(first.stat().st_size))
+    kept = second.stat().st_ino
+    _unpack(source, folder)
+    if first.read_bytes() != next(iter(GOOD.values())):
+        return "damage of the same length is taken for whole"
+    return None if second.stat().st_ino == kept else "what is whole is written again"
+
+
 def cases(rng, folder):
     """Yield (name, function): what is known to have been fatal, then damage."""
     count = 0
@@ -175,8 +194,6 @@ def cases(rng, folder):
                 lambda path, write=write, bad=bad: write(path, {**GOOD, bad: b"evil"}),
                 refused=True,
             )
-    for name, write in (*_list_bombs(), *_list_links()):
-        yield make(name, write, refused=True)
     modes = {f"tar.{kind}": lambda path, kind=kind: write_tar(path, GOOD, f"w:{kind}") for kind in ("gz", "bz2", "xz")}
     whole = {}
     for kind, write in (
@@ -185,6 +202,13 @@ def cases(rng, folder):
     ):
         yield make(f"good {kind}", write, good=True)
         whole[kind] = (folder / f"{count}.bin").read_bytes()
+    for kind in ("zip", "tar", "folder"):
+        yield (
+            f"a damaged file of the same length beside a {kind}",
+            lambda kind=kind: _try_again(folder / f"again-{kind}", kind),
+        )
+    for name, write in (*_list_links(), *_list_bombs()):
+        yield make(name, write, refused=True)
     for number in range(150):
         for kind, content in whole.items():
             data = _flip(rng, content)

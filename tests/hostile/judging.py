@@ -10,10 +10,10 @@ def judge(function, *, names=(), allowed=(ValueError,), seconds=None, refused=Fa
         function: returns None where all is well, or a text.
         names: texts of which one has to be in the message of a refusal.
         allowed: kinds of errors that are refusals.
-        seconds: that it may take.
+        seconds: that it may take of a processor, whatever else the machine does.
         refused: an answer is wrong, only a refusal is right.
     """
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         answer = function()
     except allowed as error:
@@ -22,5 +22,5 @@ def judge(function, *, names=(), allowed=(ValueError,), seconds=None, refused=Fa
             answer = f"a refusal that does not name {names[0]}: {type(error).__name__}: {message[:300]}"
     else:
         answer = answer or ("taken, not refused" if refused else None)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     return answer or (f"took {took:.1f} s" if seconds and took > seconds else None)

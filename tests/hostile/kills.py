@@ -57,6 +57,22 @@ videos = tabulate(sorted(Path(sys.argv[1]).glob("*.mp4")))
 print("here", flush=True)
 FrameCache(videos, num_frames=8, size=64, folder=sys.argv[2], progress=False).fill()
 """
+LIST = """
+import sys
+from actlib.dataset import list_videos
+from actlib.video import metadata
+metadata.SAVE_EVERY, metadata.THREADS = 10, 1
+probe, count = metadata.probe_video, 0
+def counting(path):
+    global count
+    count += 1
+    if count == int(sys.argv[2]):
+        import os
+        os.kill(os.getpid(), 9)
+    return probe(path)
+metadata.probe_video = counting
+print(len(list_videos(sys.argv[1], progress=False)), count)
+"""
 HOLD = """
 import sys, time
 from actlib.run import hold_folder
@@ -96,7 +112,7 @@ def _try_training(folder, backend, way, number):
     histories = [json.loads((Path(f"{folder}{end}") / "history.json").read_text()) for end in ("", "-undisturbed")]
     if len({json.dumps(history | {"seconds": 0}) for history in histories}) > 1:
         return f"another history: {histories}"
-    return f"left {left}" if (left := [*Path(folder).glob("*.tmp")]) else None
+    return f"left {left}" if (left := [*Path(folder).rglob("*.partial")]) else None
 
 
 def _try_fill(folder, delay):
@@ -111,7 +127,25 @@ def _try_fill(folder, delay):
     for index, (path, frames) in enumerate(zip(videos["path"], videos["frames"], strict=True)):
         if not np.array_equal(cache[index], read_clip(path, sample_uniform(frames, 8), size=64)):
             bad.append(path)
-    return f"other frames of {bad[:3]}" if bad else None
+    left = [path.name for path in (folder / "cache").rglob("*.partial")]
+    return f"other frames of {bad[:3]}" if bad else f"left {left}" if left else None
+
+
+def _try_listing(folder, videos, number):
+    """A listing that is killed goes on where it was; nothing of it is lost but the last few videos."""
+    place = folder / "data" / "A"
+    place.mkdir(parents=True)
+    for row in range(4):
+        for film in sorted(videos.glob("*.mp4")):
+            (place / f"v_A_g{1 + row:02d}_c{film.stem}.mp4").symlink_to(film)
+    os.environ["ACTLIB_CACHE"] = str(folder / "cache")
+    answer = _finish(run_python(LIST, folder / "data", number), -signal.SIGKILL)
+    process = run_python(LIST, folder / "data", 10**9)
+    out, error = process.communicate(timeout=100)
+    total, again = map(int, out.split() or (0, 0))
+    if answer or process.returncode or total != len([*place.iterdir()]) or again > total - number // 10 * 10 + 10:
+        return f"{answer}, {process.returncode}: {again} of {total} probed again after {number}: {error[-300:]}"
+    return None
 
 
 def _try_fetch(folder, holds):
@@ -228,7 +262,10 @@ def cases(rng, folder):
         )
 
     yield make("two trainings in one folder", _try_two, True)
+    yield make("kill of a listing", _try_listing, videos, int(rng.integers(40, 150)))
     yield train("kill", "keras on PyTorch")
+    yield make("kill of a fetch", _try_fetch, int(rng.integers(100, 500)))
+    yield make("kill of a fill", _try_fill_of(videos), float(rng.random() * 0.15))
     yield make("SIGTERM on the command line", _try_line, signal.SIGTERM)
     yield train("kill", "torch")
     yield train("kill", "keras on TensorFlow")

@@ -154,7 +154,7 @@ def _wait(seconds):
 
 
 def _hurry():
-    transfer.TIMEOUT, transfer.WINDOW, transfer.PAUSE = 1.0, 1.5, 0.01
+    transfer.TIMEOUT, transfer.WINDOW, transfer.PAUSE, transfer.ATTEMPTS = 0.4, 0.5, 0.01, 3
 
 
 def _try_script(script, folder):
@@ -260,10 +260,6 @@ def _fetch_lists(*, source, folder):
 
 def cases(rng, folder):
     """Yield (name, function)."""
-    for number, (name, script) in enumerate(SCRIPTS.items()):
-        place = folder / f"script{number}"
-        place.mkdir()
-        yield name, lambda script=script, place=place: _try_script(script, place)
     changes = {
         "a list of files of gigabytes": lambda zip: (
             _set(zip, b"PK\5\6", 12, 2_000_000_000),
@@ -280,12 +276,12 @@ def cases(rng, folder):
     lists = write_lists(folder / "lists.zip").read_bytes()
     weights = checkpoints.save_checkpoint(folder / "good.safetensors", make_vgg16(), {}).read_bytes()
     bad = {"a page": b"<html>Please log in</html>" * 99, "nothing": b"", "zeros": bytes(5000), "a half": None}
-    for word, content in bad.items():
-        for name, fetch, right in (
-            ("/lists.zip", _fetch_lists, lists),
-            ("/ucfTrainTestlist", _fetch_lists, lists),
-            ("/vgg16_imagenet.safetensors", fetch_vgg16, weights),
-        ):
+    for name, fetch, right in (
+        ("/ucfTrainTestlist", _fetch_lists, lists),
+        ("/vgg16_imagenet.safetensors", fetch_vgg16, weights),
+        ("/lists.zip", _fetch_lists, lists),
+    ):
+        for word, content in bad.items():
             place, wrong = folder / f"{word} {name[1:]}", right[: len(right) // 2] if content is None else content
             yield (
                 f"{word} for {name}, then what is right",
@@ -293,6 +289,10 @@ def cases(rng, folder):
                     fetch, name, right, wrong, place
                 ),
             )
+    for number, (name, script) in enumerate(SCRIPTS.items()):
+        place = folder / f"script{number}"
+        place.mkdir()
+        yield name, lambda script=script, place=place: _try_script(script, place)
     for number in range(40):
         seed = int(rng.integers(2**31))
         place = folder / f"random{number}"
