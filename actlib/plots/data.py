@@ -40,7 +40,7 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     axis.set_axis_off()
     axis.imshow(sheet)
     axis.set(xlim=(-1, sheet.shape[1]), ylim=(sheet.shape[0], -gap))
-    texts, size = fit_titles(texts, 72 * WIDTH * (width + gap) / sheet.shape[1] - 6)
+    texts, size = fit_titles(texts, 66 * WIDTH * (width + gap) / sheet.shape[1] - 4)  # points, of 72 an inch
     for index, text in enumerate(texts):
         left, top = index % columns * (width + gap), index // columns * (height + gap)
         color = INK if correct is None else VERDICTS[bool(correct[index])]
