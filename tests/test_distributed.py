@@ -94,3 +94,36 @@ def test_keras_on_tensorflow_says_what_it_wants_of_torchrun(tmp_path):
     code = "from actlib.keras import distributed; distributed.join_processes()"
     returned, _, error = start("-c", code, KERAS_BACKEND="tensorflow", WORLD_SIZE="2", RANK="0")
     assert returned == 1 and "Set KERAS_BACKEND=torch" in error.splitlines()[-1]
+
+
+MIRRORED = """
+import sys
+sys.path.insert(0, "tests")
+import numpy as np, pytest, tensorflow as tf, tiny_parallel
+from dataclasses import replace
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+alone = tf.distribute.get_strategy()
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert strategy.num_replicas_in_sync == 2
+for changes in ({"clip_norm": 0.5}, {"accumulation_steps": 2}):
+    tiny_parallel.TRAINING = replace(tiny_parallel.TRAINING, **{"clip_norm": None, "accumulation_steps": 1} | changes)
+    with strategy.scope(), pytest.raises(ValueError, match="Expected clip_norm=None and accumulation_steps=1"):
+        tiny_parallel.train(None, "keras")
+tiny_parallel.TRAINING = replace(tiny_parallel.TRAINING, clip_norm=None, accumulation_steps=1)
+found = []
+for each in (alone, strategy):
+    with each.scope():
+        found.append(tiny_parallel.train(None, "keras"))
+(weights, history), (mirrored, together) = found
+for name in weights:
+    np.testing.assert_allclose(mirrored[name], weights[name], atol=1e-5, err_msg=name)
+for column in set(history) - {"seconds"}:
+    np.testing.assert_allclose(together[column], history[column], rtol=1e-5, err_msg=column)
+"""
+
+
+def test_keras_on_tensorflow_trains_in_a_strategy_of_the_caller_as_without():
+    """Two logical CPUs; without oneDNN, which TensorFlow 2.21 applies to the second of them wrongly."""
+    code, _, error = start("-c", MIRRORED, KERAS_BACKEND="tensorflow", TF_ENABLE_ONEDNN_OPTS="0")
+    assert code == 0, error[-3000:]

@@ -22,6 +22,7 @@ class Trainer(Training):
         """Train for the epochs that are left."""
         part = self.model.head if self.batches.kind == "features" else self.model
         self.trained = _Trained(part, self.training)
+        self._check_strategy()
         self.trained.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than it gains here
         set_state(self.trained.optimizer, self.run.optimizer)
         parts, validation = self.split_batches()
@@ -31,6 +32,15 @@ class Trainer(Training):
         callback = keras.callbacks.LambdaCallback(self._begin, self._end, on_train_batch_end=self._count)
         with raise_read_errors(data, self.validation_data), compute_in_bf16(self.model, self.training.mixed_precision):
             self.trained.fit(data, callbacks=[callback], shuffle=False, verbose=0, **epochs)
+
+    def _check_strategy(self):
+        """Refuse what Keras does with each replica's gradients before TensorFlow sums them."""
+        strategy, spec = getattr(self.trained, "distribute_strategy", None), self.training
+        if getattr(strategy, "num_replicas_in_sync", 1) > 1 and (spec.clip_norm or spec.accumulation_steps > 1):
+            raise ValueError(
+                "Expected clip_norm=None and accumulation_steps=1 with a strategy of TensorFlow's. Received: "
+                f"{spec.clip_norm}, {spec.accumulation_steps}. Change them, or use torchrun with KERAS_BACKEND=torch."
+            )
 
     def _begin(self, epoch, logs):
         rate, seed = self.begin_epoch()
@@ -64,6 +74,9 @@ class _Trained(keras.Model):
 
     def call(self, x, training=None):
         return self.part(x, training=training)
+
+    def _maybe_symbolic_build(self, *args, **options):
+        """Do nothing: all is built, and with a strategy Keras would average a first batch's parts, which may differ."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return a part's share in the mean loss of its batch, and add to the sums; weights are those of BatchParts."""
