@@ -35,8 +35,4 @@ def peak_memory() -> int:
 
 def package_versions(*names):
     """Return name -> version of those of these packages that are installed."""
-    installed = {}
-    for name in names:
-        with suppress(packages.PackageNotFoundError):
-            installed[name] = packages.version(name)
-    return installed
+    return {name: package.version for name in names for package in packages.distributions(name=name)}

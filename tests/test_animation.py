@@ -1,5 +1,6 @@
 """Animations: play as they were, in true colors, keep to a size, and refuse what cannot be laid out."""
 
+import errno
 import io
 
 import numpy as np
@@ -164,3 +165,12 @@ def test_a_palette_has_colors_for_small_things_under_a_wide_sky():
     palette = animation._choose_palette(*animation._count_colors(film), 64).astype(int)
     for color in ((220, 40, 30), (40, 160, 60)):
         assert np.abs(palette - color).max(axis=1).min() < 16
+
+
+def test_frames_for_which_there_is_no_room_are_named(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise OSError(errno.ENOSPC, "No space left on device", str(dir))
+
+    monkeypatch.setattr(animation.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OSError, match="Expected room for a.gif .*No space left.* Free some disk"):
+        animation.write_animation(tmp_path / "a.gif", np.zeros((2, 8, 8, 3), np.uint8), fps=10)

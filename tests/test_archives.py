@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loopback import serve
 from tiny_rar import HARD_LINK, SYMLINK, block, number, write_rar, write_tool
 
+from actlib.download import archives
 from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.transfer import DownloadError, ask_server
 
@@ -239,6 +240,22 @@ def test_a_member_longer_than_announced_is_not_read_to_its_end(tmp_path):
     with pytest.raises(ArchiveError, match=r"a\.avi"):
         take(path, tmp_path / "out")
     assert files_in(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_unpacking_has_no_bounds_is_refused(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", compression=method) as archive:
+        archive.writestr("a.avi", b"video")
+    with pytest.raises(ArchiveError, match="a.zip .it is compressed in a way whose unpacking has no bounds"):
+        take(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_a_tar_that_unpacks_to_far_more_than_it_has_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_UNPACKED", 2_000_000)
+    files = dict.fromkeys(("a.avi", "b.avi", "c.avi"), bytes(900_000))  # each is small enough, together they are not
+    write_tar(tmp_path / "a.tar.gz", files, "w:gz")
+    with pytest.raises(ArchiveError, match="unpacks to far more than it has, 'c.avi' alone to 900.0 kB"):
+        take(tmp_path / "a.tar.gz", tmp_path / "out")
 
 
 def test_too_little_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hostile import films
 from hostile import videos as hostile
 from made_videos import write_mpeg4
 from photometer import Photometer
@@ -77,6 +78,13 @@ def test_an_own_video_that_is_cut_off_is_used_and_said(tmp_path, name):
     with pytest.warns(UserWarning, match=f"Expected .* Received: .* in .*{name}"):
         frames = list(stream_frames(open_video(path)))
     assert 5 < len(frames) < 30
+
+
+def test_frames_that_need_one_before_the_first_are_not_counted(tmp_path):
+    prepare = films._set(gop_size=6, max_b_frames=2)
+    whole = films.write(tmp_path / "whole.mkv", "libx264", "yuv420p", prepare=prepare)
+    path = films._remux(tmp_path / "begun.mkv", whole, lambda number, packet: [packet][:number])
+    assert probe_video(path).frames == len(list(read_frames(path))) < probe_video(whole).frames == 20
 
 
 def test_a_stream_that_begins_later_is_refused(tmp_path):

@@ -109,6 +109,17 @@ def test_classes_come_in_the_order_of_the_table_of_counts():
     assert [label.get_text() for label in bars.axes[0].get_yticklabels()] == ["a", "b"]
 
 
+def test_photos_are_drawn_at_the_best_quality_that_is_small_enough(monkeypatch):
+    picture, sizes = plots.show_frames(np.random.default_rng(0).integers(0, 256, (4, 60, 80, 3), np.uint8)), []
+    for _ in range(4):
+        monkeypatch.setattr(style, "MAX_BYTES", sizes[-1] - 1 if sizes else 10**9)
+        encoded = picture.encode()
+        assert Image.open(io.BytesIO(encoded)).format == "JPEG"
+        sizes.append(len(encoded))
+    monkeypatch.setattr(style, "MAX_BYTES", 1)
+    assert sizes == sorted({*sizes}, reverse=True) and len(picture.encode()) == sizes[-1]  # no lower one is left
+
+
 def test_small_confusion_writes_every_number():
     results = make_results(specs.SEVEN_CLASSES)
     picture = check(plots.plot_confusion(results))

@@ -13,6 +13,8 @@ from loopback import serve
 from actlib.download import transfer
 from actlib.download.transfer import DownloadError, ask_server, check_disk, download, read_part
 
+pytestmark = pytest.mark.usefixtures("in_time")
+
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 MOST = 4 * len(CONTENT)

@@ -85,8 +85,9 @@ def read_packets(container, stream):
         is_cut |= packet.is_corrupt
         if packet.size and not packet.is_corrupt:
             count += packet.stream_index == stream.index
-            length = float((packet.duration or 0) * packet.time_base) or gap
-            seconds = max(seconds, float((packet.pts or 0) * packet.time_base) + length)
+            if promised:  # fractions are slow
+                length = float((packet.duration or 0) * packet.time_base) or gap
+                seconds = max(seconds, float((packet.pts or 0) * packet.time_base) + length)
         if packet.stream_index == stream.index:
             yield packet
     if count < stream.frames:
