@@ -177,7 +177,7 @@ STUDY_TORCH = FrameSpec("study_torch_frames", VGG16, hidden=(128,), dropout=0.4)
 STUDY_SCRATCH = FrameSpec("study_scratch", VGG_SCRATCH, hidden=(1024, 512))
 PAPER_FRAMES = FrameSpec("paper_frames", VGG16, hidden=(4096,), dropout=0.9)
 FINETUNE_FRAMES = FrameSpec("vgg16_finetune_frames", VGG16, hidden=(4096, 4096), dropout=0.9)
-VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX)
+VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX, hidden=(64,))
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
 STUDY_LRCN = LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8)
@@ -208,8 +208,8 @@ def use_stream(model, stream):
 
 
 ADAM, STUDY_HEAD = TrainSpec(), TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
-UNIT_ADAM = TrainSpec(learning_rate=1e-3, num_epochs=60)  # features of length 1 take their time
-UNIT_LSTM = TrainSpec(learning_rate=3e-4, num_epochs=20)
+UNIT_FRAMES = TrainSpec(optimizer="sgd", learning_rate=0.3, num_epochs=40)  # features of length 1 want large steps, and
+UNIT_LSTM = TrainSpec(optimizer="sgd", learning_rate=0.03, num_epochs=15, weight_decay=5e-3)  # SGD: docs/results.md
 _SGD = dict(optimizer="sgd", learning_rate=1e-3, schedule="step", patience=None, frozen=(), mixed_precision=True)
 _PAPER = _SGD | {"rates": (("logits", 10.0),), "clip_norm": 5.0, "weight_decay": 5e-3, "decay_biases": False}
 _PAPER |= {"num_epochs": 75, "milestones": (25, 50)}  # 30,000 steps of UCF-101
@@ -238,8 +238,8 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     # GluonCV's for all of VGG-16, fc6 and fc7 too: a random frame of a video; or 3 segments that answer together (TSN).
     Preset("vgg16_finetune", FINETUNE_FRAMES, FINETUNE, clip_frames=1, **_KEPT),
     Preset("vgg16_finetune_tsn", FINETUNE_FRAMES, TSN, clip_frames=3, **_KEPT),
-    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 256 ReLU; then an LSTM of 64.
-    Preset("vgg16_frames", VGG16_FRAMES, UNIT_ADAM, num_frames=64, clip_frames=8),
+    # For real clips: frozen VGG-16, each channel's maximum over the frame, L2-normalised, 64 ReLU; then an LSTM of 64.
+    Preset("vgg16_frames", VGG16_FRAMES, UNIT_FRAMES, num_frames=64, clip_frames=8),
     Preset("vgg16_lrcn", VGG16_LRCN, UNIT_LSTM, num_frames=64, clip_frames=16),
     # The sample set's: a slim VGG trained end to end in seconds on a laptop; then one LSTM of 64.
     Preset("slim_frames", SLIM_FRAMES, SLIM_WHOLE, num_frames=16, clip_frames=4),
