@@ -196,3 +196,13 @@ def test_logistic_baseline_learns_and_leaves_unseen_classes_out():
     assert logits.shape == (3, 5, 3) and np.isfinite(logits).all()
     results = evaluation.evaluate(logits, np.arange(3), make_videos([0, 2, 2]), classes=CLASSES, readout="steps")
     assert results.frame.value == 1.0 and results.probabilities[:, 1].max() < 1e-6
+
+
+def test_logistic_baseline_is_not_misled_by_weak_channels():
+    rng = np.random.default_rng(5)
+    labels = np.tile([0, 1], 100)
+    strong = np.eye(2)[labels] + 1  # as in ImageNet's features: a few channels tell, many are small and mostly noise
+    clips = np.concatenate([strong, rng.normal(scale=0.01, size=(200, 500))], axis=1)[:, None]  # (N, 1, D)
+    clips *= rng.uniform(0.1, 10, size=(200, 1, 1))  # frames differ in scale, which says nothing
+    logits = evaluation.logistic_baseline(clips[:100], labels[:100], test=clips[100:], num_classes=2)
+    assert (logits[:, 0].argmax(axis=1) == labels[100:]).all()
