@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -56,6 +57,49 @@ def _write_bomb(path, kind, info, size):
     """A packed TAR whose one header is followed by so many zeros; packed files may lie one behind the other."""
     info.size = size
     path.write_bytes(PACKERS[kind](info.tobuf(tarfile.GNU_FORMAT)) + _packed_zeros(kind) * (size // BLOCK + 1))
+
+
+def _list_zips():
+    """Name and a function that writes a ZIP that is odd, but leads nowhere else."""
+    names = [*GOOD]
+    first, second = names
+
+    def infos(*rows, **options):
+        def write(path):
+            with warnings.catch_warnings(), zipfile.ZipFile(path, "w", **options) as archive:
+                warnings.simplefilter("ignore")  # of two files of one name
+                for name, content, mode in rows:
+                    info = zipfile.ZipInfo(name)
+                    info.external_attr = mode << 16
+                    archive.writestr(info, content)
+
+        return write
+
+    plain = [(name, content, 0o644) for name, content in GOOD.items()]
+    yield "a file twice", infos(*plain, (first, b"other", 0o644))
+    yield "names that differ in case", infos(*plain, (first.upper(), b"other", 0o644))
+    yield "one name in two folders", infos(*plain, ("x/" + first, b"other", 0o644))
+    yield "a link", infos((first, b"/etc/hostname", 0o120777), plain[1])
+    yield "a device", infos((first, b"", 0o020666), plain[1])
+    yield "a folder named like a video", infos((first + "/", b"", 0o040755), plain[1])
+    yield "a name with a zero", infos((first + "\0.txt", b"x", 0o644), plain[1])
+    yield "a name of 60,000 letters", infos(("a" * 60_000 + ".avi", b"x", 0o644), *plain)
+    yield "20,000 files", infos(*plain, *((f"n{number}", b"", 0o644) for number in range(20_000)))
+    yield "no files", infos()
+    yield "text before it", lambda path: path.write_bytes(b"#!/bin/sh\n" * 99 + write_zip(path, GOOD).read_bytes())
+    yield "text after it", lambda path: path.write_bytes(write_zip(path, GOOD).read_bytes() + b"\n" * 60_000)
+    yield "two in one", lambda path: path.write_bytes(write_zip(path, GOOD).read_bytes() * 2)
+    yield "a ZIP in it", infos((first, b"PK\3\4" * 500, 0o644), plain[1])
+    for fake in (
+        b"Rar!\x1a\x07\x00",
+        b"Rar!\x1a\x07\x01\x00",
+        b"PK\5\6",
+        b"7z\xbc\xaf\x27\x1c",
+        b"\x1f\x8b",
+        b"BZh9",
+        b"\xfd7zXZ\0",
+    ):
+        yield f"the head of {fake!r} alone", lambda path, fake=fake: path.write_bytes(fake + bytes(range(256)) * 8)
 
 
 def _header(kind, name="v_jump_g01_c01.avi"):
