@@ -228,13 +228,6 @@ def cases(rng, folder):
         return name, lambda: _try(path, out, **options)
 
     writers = {"zip": write_zip, "tar": write_tar, "rar": tiny_rar.write_rar}
-    for bad in NAMES:
-        for kind, write in writers.items():
-            yield make(
-                f"{kind} with {bad}",
-                lambda path, write=write, bad=bad: write(path, {**GOOD, bad: b"evil"}),
-                refused=True,
-            )
     modes = {f"tar.{kind}": lambda path, kind=kind: write_tar(path, GOOD, f"w:{kind}") for kind in ("gz", "bz2", "xz")}
     whole = {}
     for kind, write in (
@@ -250,6 +243,15 @@ def cases(rng, folder):
         )
     for name, write in (*_list_links(), *_list_bombs()):
         yield make(name, write, refused=True)
+    for bad in NAMES:
+        for kind, write in writers.items():
+            yield make(
+                f"{kind} with {bad}",
+                lambda path, write=write, bad=bad: write(path, {**GOOD, bad: b"evil"}),
+                refused=True,
+            )
+    for name, write in _list_zips():
+        yield make(f"zip with {name}", write)
     for number in range(150):
         for kind, content in whole.items():
             data = _flip(rng, content)
