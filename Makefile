@@ -1,7 +1,7 @@
 # make tour   run every lesson on the sample set            make test          all tests
 # make lab    open JupyterLab at lesson 00                  make test-browser  the widgets in a real browser
 # make bench  the speed comparisons                         make test-hostile  an attack of four minutes
-# make setup  only prepare .venv
+# make setup  only prepare .venv                            make site          the lessons as web pages, in runs/site/html
 # On a machine with an NVIDIA GPU: make EXTRAS=gpu,dev setup
 
 PYTHON ?= python3.11
@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 STAMP := .venv/.ready
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root) # in a container
 
-.PHONY: setup tour lab test test-browser test-hostile bench lint lessons clean
+.PHONY: setup tour lab site test test-browser test-hostile bench lint lessons clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -48,6 +48,13 @@ lint: $(STAMP)
 # Run every lesson on the sample set and keep its outputs in notebooks/ (before a commit that changes a lesson).
 lessons: $(STAMP)
 	$(RUN) tools/tour.py --out runs/tour --keep
+
+site: .venv/.site
+	$(RUN) -m tools.build_site
+
+.venv/.site: $(STAMP)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),site]'
+	touch .venv/.site
 
 clean:
 	rm -rf .venv runs data/cache data/sample

@@ -13,7 +13,7 @@ VGG16, VGG16_HEAD = "vgg16_imagenet.safetensors", "vgg16_imagenet_head.safetenso
 SAMPLE_CARD = "sample.json"  # in the folder of the sample set
 
 SETTINGS = {
-    "ACTLIB_HOME": "folder of data/, runs/ and pretrained/; where the project was cloned to",
+    "ACTLIB_HOME": "folder of data/, runs/ and pretrained/; where the project was cloned to, without a clone ~/actlib",
     "ACTLIB_DATA": "folder of the videos to work on; the sample set",
     "ACTLIB_CACHE": "folder of all that is made from videos; data/cache at home",
     "ACTLIB_RUNS": "folder of the lessons' models; runs/lessons at home",
@@ -37,7 +37,9 @@ def read_setting(name) -> str | None:
 
 def home_folder() -> Path:
     """Return the folder that holds `data/`, `runs/` and `pretrained/`."""
-    return Path(read_setting("ACTLIB_HOME") or Path(__file__).resolve().parent.parent)
+    clone = Path(__file__).resolve().parent.parent
+    own = clone if (clone / "pyproject.toml").exists() else Path.home() / "actlib"  # installed from a wheel
+    return Path(read_setting("ACTLIB_HOME") or own)
 
 
 def cache_folder() -> Path:

@@ -30,7 +30,7 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
         spec: a `FlowSpec`.
 
     Returns:
-        uint8 (T, H, W, C): u, v and, if the spec says so, |flow|; with a length L the channels of pair i, i + 1, ...
+        uint8 (T, H, W, C): u, v and, if the spec says so, `|flow|`; with a length L the channels of pair i, i + 1, ...
     """
     info, indices = probe_video(path), np.asarray(indices)
     if indices.max() >= info.frames:

@@ -1,0 +1,68 @@
+"""The lines for systems without make are those of the Makefile, and they run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+SAME = {"py": "python", "$(PYTHON)": "python", ".venv/Scripts/python": "python", ".venv/bin/python": "python"}
+NOT_SAID = {"--quiet", "--disable-pip-version-check", "--allow-root", "-3.11"}
+# What makes a line end soon and leave nothing behind.
+SHORTENED = {
+    "-m pip": ["--help"],
+    "-m venv": ["--help"],
+    "-m jupyterlab": ["--version"],
+    "-m pytest": ["--collect-only", "tests/test_paths.py"],
+    "-m tools.build_site": ["--help"],
+    "tools/tour.py --out": ["--help"],
+}
+
+
+def list_lines():
+    """Lines of the page under the target of make that they stand for: {target: [words]}."""
+    block = re.search(r"```\n(# make.*?)```", PAGE, re.DOTALL)[1]
+    parts = re.split(r"^# make (\S+)\n", block, flags=re.MULTILINE)[1:]
+    return {
+        target: [shlex.split(line.replace("\\", "/")) for line in lines.splitlines() if line]
+        for target, lines in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+LINES = list_lines()
+
+
+def tidy(words):
+    """A command without what differs between systems."""
+    words = [SAME.get(word, word) for word in words if not re.match(r"[A-Z_]+=", word) and word not in NOT_SAID]
+    return [re.sub(r"^python\d[.\d]*$", "python", word) for word in words]
+
+
+def list_recipe(target):
+    """The commands that make would run for a target, with nothing left to set up for the others."""
+    options = ["--always-make"] if target == "setup" else ["--old-file=.venv/.ready", "--always-make"]
+    done = subprocess.run(["make", "-n", *options, target], cwd=ROOT, capture_output=True, text=True, check=True)
+    text = done.stdout.replace("\\\n", " ")
+    commands = [shlex.split(each) for line in text.splitlines() for each in re.split(r"\|\||&&", line)]
+    return [words for words in commands if words and words[0] not in ("test", "touch", "make:")]
+
+
+@pytest.mark.parametrize("target", LINES)
+def test_a_line_is_what_make_does(target):
+    assert [tidy(words) for words in LINES[target]] == [tidy(words) for words in list_recipe(target)]
+
+
+@pytest.mark.parametrize("words", [words for lines in LINES.values() for words in lines], ids=" ".join)
+def test_a_line_runs(words):
+    _, *arguments = [word for word in words if word != "-3.11"]
+    ending = SHORTENED[" ".join(arguments[:2])]
+    command = [sys.executable, *(word.replace('"', "") for word in arguments), *ending]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+def test_the_targets_that_a_newcomer_needs_are_there():
+    assert {"setup", "lab", "tour", "test"} <= set(LINES)
