@@ -48,7 +48,8 @@ def test_a_dumped_browser_has_an_answer_to_all_that_its_view_asks(videos, tmp_pa
 
 def test_what_two_widgets_show_is_there_once_and_no_path_is(videos, tmp_path):
     first, second = (dump(tmp_path, ClipPlayer(videos.iloc[0])) for _ in range(2))
-    assert first == second and len(list(tmp_path.glob("*.mp4"))) == 1
+    assert first == second and set(first["replies"]) == {"clip-0", "clip-0-flow"}
+    assert len(list(tmp_path.glob("*.mp4"))) == 2  # the frames, and the frames with their flow
     assert (tmp_path / first["bytes"]["poster"]).read_bytes()[:2] == b"\xff\xd8"
     assert not [path for path in tmp_path.glob("*.json") if str(videos["path"].iloc[0]) in path.read_text()]
 

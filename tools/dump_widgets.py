@@ -76,13 +76,16 @@ class Dump:
         reply, buffers = getattr(widget, f"handle_{kind}")(content)
         suffix = "mp4" if kind == "clip" else "jpg"
         files = [self.save(buffer, suffix) for buffer in buffers]
-        return f"{kind}-{content['row']}" if content else kind, {"content": reply, "files": files}
+        flow = "-flow" if content.get("flow") else ""
+        return f"{kind}-{content['row']}{flow}" if content else kind, {"content": reply, "files": files}
 
     def reply_all(self, widget):
         """Ask a widget everything that its view may ask."""
         rows = range(len(widget.videos))
         replies = [self.reply(widget, "clip", row=row) for row in rows]
-        if not isinstance(widget, ClipPlayer):
+        if isinstance(widget, ClipPlayer):
+            replies.append(self.reply(widget, "clip", row=0, flow=True))
+        else:
             replies += [self.reply(widget, "thumbnail", row=row) for row in rows]
         if isinstance(widget, (ClipBrowser, ConfusionExplorer)):
             replies.append(self.reply(widget, "table"))

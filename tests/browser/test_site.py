@@ -138,7 +138,14 @@ def read_tiles(tiles):
 @pytest.mark.parametrize("page", ["00_start_here", "07_how_good_is_it", "08_annotated_videos"])
 def test_players_play(visit, page):
     tab = visit(f"notebooks/{page}")
-    play(tab, find_widget(tab, "ClipPlayer"))
+    player = find_widget(tab, "ClipPlayer")
+    play(tab, player)
+    if page.startswith("08"):
+        player.get_by_label("View").select_option("flow")
+        wait_until(tab, "its flow", lambda: player.evaluate(WIDTHS), lambda widths: widths[0] == 2 * widths[1])
+
+
+WIDTHS = "root => [root.querySelector('video').videoWidth, root.querySelector('video').videoHeight * 4 / 3]"
 
 
 def test_widgets_follow_the_page_s_theme(visit):

@@ -64,9 +64,9 @@ function createAnswer({ replies, frames }) {
     const bytes = await (await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 })).arrayBuffer();
     return { content: { frames: taken }, buffers: [new DataView(bytes)] };
   };
-  return async ({ kind, row, clip }, state) => {
+  return async ({ kind, row, flow, clip }, state) => {
     if (kind === "frames") return cutFrames(state.taken[clip], replies["clip-0"].content.clip.frames);
-    const reply = replies[row === undefined ? kind : `${kind}-${row}`];
+    const reply = replies[row === undefined ? kind : `${kind}-${row}${flow ? "-flow" : ""}`];
     if (!reply) throw new Error(`no reply to ${kind}`);
     return { content: reply.content, buffers: await Promise.all(reply.files.map(fetchBytes)) };
   };
