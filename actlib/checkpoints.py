@@ -28,6 +28,7 @@ from safetensors.numpy import load_file, save
 
 from actlib.cards import FORMAT_VERSION, Card
 from actlib.files import format_size, write_whole
+from actlib.paths import console_script, vgg16_file
 from actlib.schema import parse_json
 from actlib.specs import VGG16
 
@@ -116,18 +117,32 @@ def read_model(path):
     """Read a model's card and weights: (card, name -> array), which fit each other, before anything is built of them.
 
     Args:
-        path: The `.safetensors` file.
+        path: The `.safetensors` file; a head without convolutions is completed by ImageNet's VGG-16.
 
     Raises:
+        FileNotFoundError: There is no such file, or a head without ImageNet's weights.
         ValueError: As `read_card` and `read_weights` do, or the card describes other weights than there are.
     """
     card, weights = read_card(path, "spec", "num_classes"), read_weights(path)
     spec, num_classes = card["spec"], card["num_classes"]
+    if getattr(getattr(spec, "vgg", None), "blocks", None) == VGG16.blocks and "block1_conv1/kernel" not in weights:
+        weights = _read_backbone(path, weights) | weights
     if not hasattr(spec, "vgg") or len(card.get("classes", range(num_classes))) != num_classes:
         described = f"a {spec.type} of {num_classes} classes, others are named"
         raise ValueError(f"Expected the card of a classifier. Received: {described} in {path}. Choose another file.")
     check_weights(list_shapes(spec, num_classes), weights, source=path)
     return card, weights
+
+
+def _read_backbone(path, head):
+    """ImageNet's convolutions, for a head that was trained on what they give."""
+    if not (file := vgg16_file()).is_file():
+        found = f"Expected ImageNet's VGG-16 in {file}, for the head in {path}. Received: no such file."
+        raise FileNotFoundError(f"{found} Type '{console_script()} fetch vgg16'.")
+    weights = read_weights(file)
+    if not np.array_equal(weights["preprocess/mean"], head.get("preprocess/mean")):
+        raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: another, {file}. Fetch Keras'.")
+    return weights
 
 
 def list_shapes(spec, num_classes=None):

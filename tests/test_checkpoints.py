@@ -193,3 +193,21 @@ def test_a_card_says_what_it_lacks_and_whether_it_is_too_new(tmp_path):
 def test_imagenet_weights_have_the_known_size():
     weights = checkpoints.read_weights(Path(os.environ["ACTLIB_REAL_DATA"], "weights", "vgg16_imagenet_notop.npz"))
     assert sum(array.size for name, array in weights.items() if name.startswith("block")) == 14_714_688
+
+
+def test_a_head_alone_is_completed_by_imagenets_vgg16(tmp_path, monkeypatch):
+    spec = specs.PRESETS["vgg16_frames"].model
+    shapes = checkpoints.list_shapes(spec, 2)
+    weights = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    head = {name: array for name, array in weights.items() if not name.startswith("block")}
+    card = {"spec": cards.spec_to_json(spec), "num_classes": 2, "classes": ["Jump", "Sit"]}
+    path = checkpoints.save_checkpoint(tmp_path / "head.safetensors", head, card)
+    monkeypatch.setenv("ACTLIB_WEIGHTS", str(tmp_path / "vgg16.safetensors"))
+    with pytest.raises(FileNotFoundError, match="fetch vgg16"):
+        checkpoints.read_model(path)
+    backbone = {name: array for name, array in weights.items() if name.startswith(("preprocess", "block"))}
+    save_file(backbone, tmp_path / "vgg16.safetensors")
+    assert checkpoints.read_model(path)[1].keys() == shapes.keys()
+    save_file(backbone | {"preprocess/mean": np.zeros(3, np.float32)}, tmp_path / "vgg16.safetensors")
+    with pytest.raises(ValueError, match="another, "):
+        checkpoints.read_model(path)

@@ -1,7 +1,9 @@
 """A checkpoint as a model that scores any clips, in either framework."""
 
 import importlib
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from actlib import cards, paths, specs
 from actlib.evaluation import softmax
 from actlib.experiment import Experiment, choose_run, load_predictor, runs_folder
 from actlib.timeline import WindowConfig, predict_timeline
-from actlib.video import read_flow, sample_uniform, write_video
+from actlib.video import read_clip, read_flow, sample_uniform, write_video
 
+REAL = os.environ.get("ACTLIB_REAL_DATA")
 CLIPS = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64, 3), dtype=np.uint8)  # (N, T, H, W, C)
 
 
@@ -91,3 +94,15 @@ def test_a_model_of_flow_is_given_flow(stream, framework, tmp_path):
     expected = softmax(model(clip[None])[0])
     found = predict_timeline(video, model, window=WindowConfig(window_seconds=0.8))
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not REAL, reason="set ACTLIB_REAL_DATA to a folder with UCF-101/ and ImageNet's weights")
+def test_the_head_that_ships_knows_real_videos(monkeypatch):
+    weights = Path(REAL) / "weights" / "vgg16_imagenet_notop.npz"
+    monkeypatch.setenv("ACTLIB_WEIGHTS", str(weights))
+    model = load_predictor(paths.shipped_runs("ucf101_six") / "torch_frames")
+    told = []
+    for name in model.classes:  # group 1 is a test group of split 1, which it has not seen
+        clip = read_clip(Path(REAL) / "UCF-101" / name / f"v_{name}_g01_c01.avi", [10, 30, 50], size=model.size)
+        told.append(model.classes[model(clip[None])[0].mean(axis=0).argmax()] == name)
+    assert len(told) == 6 and sum(told) >= 5

@@ -134,17 +134,31 @@ def run_tour(out, *, only=None, keep=False):
 
 
 def ship_runs(runs):
-    """Copy the small checkpoints of the sample set to where the project ships them, without this machine's paths.
+    """Ship the small checkpoints of the sample set.
 
     Args:
         runs: folder of the lessons' models, which holds `sample` if they were run on it.
     """
     for run in (Path(runs) / "sample" / f"{name}_{model}" for name in BACKENDS for model in ("frames", "lrcn")):
-        target = shipped_runs("sample") / run.name
         if (run / BEST).exists():
-            card = json.dumps(read_card(run / BEST), default=vars).replace(str(runs), "runs/lessons")
-            save_checkpoint(target / BEST, read_weights(run / BEST), json.loads(card))
-            (target / RESULTS).write_text((run / RESULTS).read_text().replace(str(runs), "runs/lessons"))
+            ship_run(run, shipped_runs("sample") / run.name, hide=str(runs))
+
+
+def ship_run(run, target, *, hide, head=False):
+    """Copy a run's checkpoint and results to where the project ships them.
+
+    Args:
+        run: its folder.
+        target: where they go.
+        hide: the part of a path that is this machine's own.
+        head: leave the convolutions out, which ImageNet's VGG-16 has.
+    """
+    card = json.dumps(read_card(run / BEST), default=vars).replace(hide, "runs/lessons")
+    weights = {
+        name: array for name, array in read_weights(run / BEST).items() if not (head and name.startswith("block"))
+    }
+    save_checkpoint(target / BEST, weights, json.loads(card))
+    (target / RESULTS).write_text((run / RESULTS).read_text().replace(hide, "runs/lessons"))
 
 
 def _write_lesson(notebook, path):
