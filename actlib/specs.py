@@ -216,7 +216,9 @@ _PAPER |= {"num_epochs": 75, "milestones": (25, 50)}  # 30,000 steps of UCF-101
 PAPER_SINGLE, PAPER_SGD = TrainSpec(batch_size=128, **_PAPER), TrainSpec(batch_size=24, accumulation_steps=4, **_PAPER)
 _TUNE = _SGD | {"weight_decay": 5e-4, "num_epochs": 80, "milestones": (30, 60, 80), "batch_size": 200}
 FINETUNE, TSN = TrainSpec(accumulation_steps=2, **_TUNE), TrainSpec(accumulation_steps=5, consensus=True, **_TUNE)
-_KEPT = {"num_frames": 25, "frame_size": (256, 340), "augment": True, "ten_crops": True}
+_CROPS = {"augment": True, "ten_crops": True}
+_KEPT = _CROPS | {"num_frames": 25, "frame_size": (256, 340)}
+_WHOLE = _CROPS | {"num_frames": 32, "frame_size": (240, 320)}  # UCF-101's own size
 SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
 SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=60, patience=None, plateau_patience=None, clip_norm=1.0)
 
@@ -231,10 +233,10 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     Preset("study_streaming", STREAMING_LRCN, ADAM, num_frames=32, clip_frames=16),
     # The study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4.
     Preset("study_torch", TORCH_LRCN, ADAM, num_frames=32, clip_frames=16),
-    # The paper's single-frame network: fc6 of 4096 ReLU, dropout .9, all of it trained, on crops and flips.
-    Preset("paper_frames", PAPER_FRAMES, PAPER_SINGLE, num_frames=32, clip_frames=1, augment=True),
+    # The paper's single-frame network: fc6 of 4096 ReLU, dropout .9, all of it trained, on crops of whole frames.
+    Preset("paper_frames", PAPER_FRAMES, PAPER_SINGLE, clip_frames=1, **_WHOLE),
     # The paper's LRCN-fc6: starts from paper_frames, one LSTM of 256, a loss at each of 16 steps.
-    Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, num_frames=32, clip_frames=16, augment=True),
+    Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, clip_frames=16, **_WHOLE),
     # GluonCV's for all of VGG-16, fc6 and fc7 too: a random frame of a video; or 3 segments that answer together (TSN).
     Preset("vgg16_finetune", FINETUNE_FRAMES, FINETUNE, clip_frames=1, **_KEPT),
     Preset("vgg16_finetune_tsn", FINETUNE_FRAMES, TSN, clip_frames=3, **_KEPT),

@@ -326,7 +326,7 @@ def shrink(name):
     lrcn = specs.LRCNSpec("lrcn", frames, lstm=(5,), readout="steps", num_frames=4)
     training = replace(preset.training, num_epochs=3, milestones=(1, 2), batch_size=4)
     model, clip_frames = (lrcn, 4) if name == "paper_lrcn" else (frames, preset.clip_frames)
-    return replace(preset, model=model, training=training, clip_frames=clip_frames)
+    return replace(preset, model=model, training=training, clip_frames=clip_frames, frame_size=(20, 26))
 
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
@@ -341,12 +341,13 @@ def test_the_papers_models_train_in_the_small(data, framework, tmp_path):
     assert {"block1_conv1/kernel", "hidden1/kernel"} < set(moved)  # no part is frozen
     assert np.abs(starts["hidden1/kernel"] - ends["hidden1/kernel"]).max() < 0.1  # where the frames' network had ended
     results, _ = experiment.evaluate_checkpoint(runs["paper_lrcn"], data)
-    assert results.clip.count == 6 * 9 and results.frame.count == 6 * 9 * 4  # windows of 4 every 2 of 20 frames
+    clips = 6 * 9 * 10  # windows of 4 every 2 of 20 frames, each in ten crops
+    assert (results.clip.count, results.frame.count) == (clips, clips * 4)
 
 
 def shrink_recipe(name, **training):
     """The fine-tuning recipe on kept frames of 20 x 26 and a network that sees 16 x 16 of them."""
-    preset = replace(shrink(name), num_frames=6, frame_size=(20, 26))
+    preset = replace(shrink(name), num_frames=6)
     return replace(preset, training=replace(preset.training, accumulation_steps=2, **training))
 
 
@@ -442,5 +443,8 @@ def test_the_papers_recipe_is_that_of_the_paper():
     training = specs.PRESETS["paper_lrcn"].training
     assert (training.optimizer, training.learning_rate, training.momentum, training.clip_norm) == ("sgd", 1e-3, 0.9, 5)
     assert (training.weight_decay, training.decay_biases, training.rates) == (5e-3, False, (("logits", 10.0),))
+    for name in ("paper_frames", "paper_lrcn"):  # crops of whole frames, ten of them in the test
+        preset = specs.PRESETS[name]
+        assert (preset.frame_size, preset.augment, preset.ten_crops) == ((240, 320), True, True)
     assert (training.schedule, training.step_factor, training.milestones) == ("step", 0.1, (25, 50))
     assert training.batch_size == 24 and training.frozen == () and specs.PRESETS["paper_frames"].clip_frames == 1
