@@ -82,7 +82,7 @@ def test_what_does_not_belong_together_is_refused(other):
         fuse(make_results(draw(0)), other)
 
 
-@pytest.mark.parametrize("weights", [(0, 0), (-1, 2), (2, -1)])
+@pytest.mark.parametrize("weights", [(0, 0), (-1, 2), (2, -1), (1, np.inf), (np.nan, 1), (1, np.nan)])
 def test_weights_are_from_0(weights):
     with pytest.raises(ValueError, match="Expected weights from 0"):
         fuse(make_results(draw(0)), make_results(draw(1)), weights)

@@ -9,7 +9,8 @@ from bright_and_dark import write_data
 
 from actlib import cards, experiment, specs
 from actlib.dataset import augment_clip
-from actlib.experiment import Experiment, load_backend
+from actlib.experiment import Experiment, change_preset, load_backend
+from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.video.flow import mirror_flow, read_flow
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
@@ -35,6 +36,20 @@ def test_every_preset_takes_every_stream(name):
         assert Experiment("data", preset, stream=stream).preset == preset  # as from a card
         assert cards.spec_from_json(cards.spec_to_json(preset)) == preset
     assert Experiment("data", specs.PRESETS[name]).preset == specs.PRESETS[name]
+
+
+@pytest.mark.parametrize("name", FLOW_TRAINING)
+def test_heads_on_flow_learn_by_adam_and_keep_what_was_changed(name):
+    preset = specs.PRESETS[name]
+    flow = Experiment("data", preset, stream="flow").preset.training
+    assert flow == FLOW_TRAINING[name] and flow.optimizer == "adam" and flow.learning_rate <= 1e-3
+    assert Experiment("data", preset).preset.training == preset.training != flow
+    changed = change_preset(preset, ["training.num_epochs=3", "training.learning_rate=0.01"])
+    experiment = Experiment("data", changed, stream="flow")
+    assert experiment.preset.training == replace(flow, num_epochs=3, learning_rate=0.01)
+    assert replace(experiment, seed=1).preset == experiment.preset  # as a card's is read again
+    slim = specs.PRESETS["slim_frames"]
+    assert Experiment("data", slim, stream="flow").preset.training == slim.training
 
 
 def test_an_unknown_stream_is_refused():

@@ -13,6 +13,12 @@ from actlib.schema import Count, check_choice
 from actlib.video import make_sampler
 
 BACKENDS = ("torch", "keras")
+# Features of length 1 differ too little between flow pictures for SGD, with which a head hardly learns.
+_ADAM = {"optimizer": "adam", "weight_decay": 0.0}
+FLOW_TRAINING = {
+    "vgg16_frames": replace(specs.UNIT_FRAMES, learning_rate=1e-3, num_epochs=60, **_ADAM),
+    "vgg16_lrcn": replace(specs.UNIT_LSTM, learning_rate=3e-4, num_epochs=20, **_ADAM),
+}
 PROTOCOLS = {"uniform": ("segments", "strided"), "paper": ("consecutive", "windows")}  # sampling in training, testing
 
 
@@ -43,8 +49,17 @@ class Experiment:
         check_choice("stream", self.stream, (*specs.STREAMS,))
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
-        preset = replace(self.preset, model=specs.use_stream(self.preset.model, self.stream))
-        object.__setattr__(self, "preset", preset)
+        model = specs.use_stream(self.preset.model, self.stream)
+        training = _choose_training(self.preset, self.stream)
+        object.__setattr__(self, "preset", replace(self.preset, model=model, training=training))
+
+
+def _choose_training(preset, stream):
+    """How a preset is trained on a stream; what was changed of its own training stays changed."""
+    if stream == "rgb" or preset.name not in FLOW_TRAINING:
+        return preset.training
+    own = vars(specs.PRESETS[preset.name].training)
+    return replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(preset.training).items() if v != own[k]})
 
 
 def choose_preset(model, folder):
