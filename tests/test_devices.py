@@ -11,6 +11,7 @@ import torch
 from actlib import specs
 from actlib.dataset import ClipBatches
 from actlib.torch import precision, saliency, training, weights
+from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0, 64.0, 64.0), batch_norm=True)
@@ -85,7 +86,7 @@ def test_grad_cam_of_an_lrcn_does_without_cudnn_s_lstm(monkeypatch):
     assert asked == [False] and torch.backends.cudnn.enabled
 
 
-@pytest.mark.parametrize("kind, fast", [("cuda", True), ("cpu", False)])
+@pytest.mark.parametrize("kind, fast", [("cuda", True), ("mps", False), ("cpu", False)])
 def test_fast_kernels_are_a_gpu_s_and_end_with_the_block(monkeypatch, kind, fast):
     monkeypatch.setattr(precision, "device_of", lambda model: torch.device(kind))
     state = lambda: (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)  # noqa: E731
@@ -104,3 +105,39 @@ def test_bf16_only_where_the_gpu_multiplies_it(monkeypatch, supported):
         torch.cuda, "is_bf16_supported", lambda *, including_emulation: asked.append(including_emulation) or supported
     )
     assert precision.feature_precision(None) == ("bfloat16" if supported else "float32") and asked == [False]
+
+
+def test_an_apple_gpu_computes_in_float32(monkeypatch):
+    monkeypatch.setattr(precision, "device_of", lambda model: torch.device("mps"))
+    assert precision.feature_precision(None) == "float32"
+    assert isinstance(precision.compute_in_bf16(None, True), contextlib.nullcontext)
+
+
+def test_the_best_device_is_the_accelerator_that_is_there(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("mps"))
+    assert precision.default_device() == "mps"
+
+
+@pytest.mark.parametrize("on_gpu", [True, False])
+def test_batches_for_a_gpu_lie_in_pinned_memory(monkeypatch, on_gpu):
+    made = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: on_gpu)
+    monkeypatch.setattr("actlib.torch.dataset.DataLoader", lambda *args, **options: made.append(options))
+    make_loader(make_batches("frames"))
+    assert made[0]["pin_memory"] == on_gpu
+
+
+def test_batches_go_to_the_device_without_waiting(reads, monkeypatch):
+    waits, move = [], torch.Tensor.to
+
+    def watch(values, *args, non_blocking=False, **options):
+        if args == (torch.device("meta"),) and values.device.type == "cpu":
+            waits.append(not non_blocking)
+        return move(values, *args, non_blocking=non_blocking, **options)
+
+    model = training.build_model(FRAMES, 3)
+    monkeypatch.setattr(torch.Tensor, "to", watch)
+    training.train(model, make_batches("frames"), None, specs.TrainSpec(num_epochs=1), monitor=SILENT)
+    training.predict(model, make_batches("frames"))
+    assert len(waits) == 3 * 3 + 3 and not any(waits)  # pixels, labels and weights of three batches, then pixels
