@@ -162,7 +162,11 @@ def cases(rng, folder):
             f"every state to widget {number}",
             lambda number=number, states=states: _try_messages(data, number, states, "states"),
         )
-    yield "all names", lambda: judge(lambda: _try_names((*filter(None, NAMES),)), allowed=())
+    for number in range(8):
+        yield (
+            f"all names in figure {number}",
+            lambda n=number: judge(lambda: _try_names((*filter(None, NAMES),), n), allowed=()),
+        )
     for number in range(200):
         names = tuple({str(rng.choice(NAMES)) + str(rng.choice(NAMES)) for _ in range(4)} - {""}) + ("one", "more")
         yield f"names {number}", lambda names=names, n=number: judge(lambda: _try_names(names, n), allowed=())
