@@ -84,7 +84,9 @@ def _refuse(number):
     """Have the system refuse to write, as a disk of that kind does; root may write anywhere, so it is played."""
 
     def refuse(path, *_, **__):
-        raise OSError(number, os.strerror(number), os.fspath(path))
+        raise OSError(
+            number, os.strerror(number), *[os.fspath(path)] * (number in (errno.EROFS, errno.EACCES))
+        )  # as systems do
 
     def refuse_to_write(path, mode="r", *rest, **options):
         return refuse(path) if {*mode} & {*"wax+"} else opened(path, mode, *rest, **options)

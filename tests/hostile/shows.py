@@ -42,9 +42,9 @@ def _try_names(names, which=None):
     results = make_results(names)
     pages = [results._repr_html_(), results.most_confused().to_html()]
     record = json.loads(json.dumps(results.to_json()))
-    record["readout"] = names[0]
-    with contextlib.suppress(ValueError):  # a readout is one of few words
-        pages.append(evaluation.Results.from_json(json.dumps(record), "made")._repr_html_())
+    for change in ({"readout": names[0]}, {"control": names[0]}, {"leakage": [*names]}):
+        with contextlib.suppress(ValueError):  # what is one of few words
+            pages.append(evaluation.Results.from_json(json.dumps(record | change), "made")._repr_html_())
     if found := {*re.findall(r"<\s*(\w+)", " ".join(pages).lower())} & TAGS:
         return f"markup of theirs is shown: {found}"
     frames = np.zeros((len(names), 24, 32, 3), np.uint8)
