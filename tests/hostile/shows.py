@@ -41,8 +41,9 @@ def _try_names(names, which=None):
     """Tables hold no markup of theirs, figures are drawn."""
     results = make_results(names)
     pages = [results._repr_html_(), results.most_confused().to_html()]
-    record = json.loads(json.dumps(results.to_json()))
-    for change in ({"readout": names[0]}, {"control": names[0]}, {"leakage": [*names]}):
+    record = make_results(("one", "more")).to_json()  # as JSON refuses what is no text
+    printable = [name for name in names if name.isprintable()]
+    for change in ({"readout": printable[0]}, {"control": printable[0]}, {"leakage": [*printable]}):
         with contextlib.suppress(ValueError):  # what is one of few words
             pages.append(evaluation.Results.from_json(json.dumps(record | change), "made")._repr_html_())
     if found := {*re.findall(r"<\s*(\w+)", " ".join(pages).lower())} & TAGS:
