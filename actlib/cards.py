@@ -7,12 +7,14 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from actlib import specs
-from actlib.schema import Count, parse_json
+from actlib.schema import Amount, Count, Divisor, parse_json
 
 FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 _KINDS = {name: list[float | None] if name.startswith("val_") else list[float] for name in COLUMNS}
 History = TypedDict("History", _KINDS | {"epoch": list[int]})
+_Numbers = {"float16": tuple[str, str, str], "variances": tuple[Amount, Amount], "threshold": float}
+Known = TypedDict("Known", _Numbers | {"kept": tuple[float, float, float, int]})  # `evaluation.KnownClasses`
 Spec = Annotated[
     specs.VGGSpec | specs.FrameSpec | specs.LRCNSpec | specs.TrainSpec | specs.Preset, Field(discriminator="type")
 ]
@@ -32,6 +34,8 @@ class Card(TypedDict, total=False):
     experiment: dict[str, Any]
     videos: dict[Literal["train", "validation"], dict[str, str]]
     leakage: list[str]
+    temperatures: dict[Literal["step", "video"], Divisor]
+    known: Known
     settings: dict[str, Any]  # from here on what a `run.Run` resumes from
     keys: dict[str, str]
     history: History

@@ -34,8 +34,8 @@ class Run:
 
     def __init__(self, folder, settings):
         self.folder = None if folder is None else Path(folder)
-        is_first = paths.process_place()[0] == 0  # of several processes, the first alone writes
-        self.best_path = self.folder / paths.BEST if folder is not None and is_first else None
+        # Of several processes, the first alone writes.
+        self.best_path = None if folder is None or paths.process_place()[0] else self.folder / paths.BEST
         self.settings = json.loads(json.dumps(settings))
         self.history = {name: [] for name in COLUMNS}
         self.weights, self.optimizer = {}, {}  # of the last finished epoch: name -> array

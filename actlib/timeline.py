@@ -2,7 +2,8 @@
 
 A model is anything that can be called with clips, uint8 (N, T, H, W, 3), and returns logits (N, T, K), one row a step,
 and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("frames" or "lrcn") and `readout`; and
-`flow`, a `FlowSpec`, if it is to be given flow pictures. Or it is a `FusedModel` of several such.
+`flow`, a `FlowSpec`, if it is to be given flow pictures. `temperatures` and `score` are those of `experiment.Predictor`
+and may be missing. Or it is a `FusedModel` of several such.
 """
 
 import heapq
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from actlib.evaluation import pool_clips, share_weights, softmax
+from actlib.evaluation import apply_temperature, pool_clips, share_weights, softmax
 from actlib.video import open_video, stream_flow, stream_frames
 
 MAX_STEPS_A_SECOND = 1000
@@ -28,8 +29,8 @@ class WindowConfig:
 
     window_seconds: float | None = None  # time that T frames span; None: as trained, else the whole video, 8 s at most
     smoothing_seconds: float = 0.0  # time constant of the exponential smoothing; 0 for none
-    temperature: float = 1.0  # logits are divided by it before the softmax, see `actlib.evaluation.calibration`
-    threshold: float = 0.0  # probability below which the prediction is "none of these", likewise
+    temperature: float | None = None  # logits are divided by it before the softmax; None: as the model's card says
+    threshold: float = 0.0  # probability below which the prediction is "none of these", whatever the card says
 
 
 WINDOW = WindowConfig()
@@ -71,6 +72,7 @@ class Step(NamedTuple):
 
     seconds: float
     probabilities: np.ndarray  # float32 (K,)
+    score: float = np.inf  # how much its window is like the known classes, see `experiment.Predictor.score`
 
 
 class Timeline(NamedTuple):
@@ -80,6 +82,7 @@ class Timeline(NamedTuple):
     probabilities: np.ndarray  # float32 (S, K)
     classes: tuple[str, ...]
     pooled: np.ndarray | None = None  # float (K,), of the whole video by the model's read-out; None: mean of the steps
+    score: float = np.inf  # of the whole video, likewise; below 0 it is "none of these"
 
 
 def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
@@ -97,9 +100,10 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
     stream = video if hasattr(video, "fps") else open_video(video)
     kept = [(each, []) for each in getattr(model, "models", [model])]
     steps = [predict_steps(stream, each, window=window, windows=windows) for each, windows in kept]
-    seconds, probabilities = zip(*_fuse_steps(steps, model), strict=True)
-    pooled = [pool_clips(np.stack(logits) / window.temperature, each.readout).mean(axis=0) for each, logits in kept]
-    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), _average(pooled, model))
+    seconds, probabilities, scores = zip(*_fuse_steps(steps, model), strict=True)
+    pooled = (pool_clips(np.stack(logits), each.readout).mean(axis=0) for each, logits in kept)
+    pooled = _average([apply_temperature(next(pooled), _temperature(window, each, "video")) for each, _ in kept], model)
+    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled, float(np.mean(scores)))
 
 
 def predict_steps(stream, model, *, window=WINDOW, windows=None):
@@ -126,12 +130,12 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
     if not fps <= MAX_STEPS_A_SECOND:
         found = f"{model.num_frames} frames in {spanned} s"
         raise ValueError(f"Expected {MAX_STEPS_A_SECOND} frames a second at most. Received: {found}. See WindowConfig.")
-    flow = getattr(model, "flow", None)
-    read = partial(stream_flow, spec=flow) if flow else stream_frames
+    read = partial(stream_flow, spec=flow) if (flow := getattr(model, "flow", None)) else stream_frames
     frames = read(stream, size=model.size, fps=fps)
-    rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows)
-    rows = smooth((softmax(row / window.temperature) for row in rows), window.smoothing_seconds * fps)
-    yield from (Step((index + 0.5) / fps, row) for index, row in enumerate(rows))
+    scores, temperature = deque(), _temperature(window, model, "step")
+    rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows, scores)
+    rows = smooth((softmax(row / temperature) for row in rows), window.smoothing_seconds * fps)
+    yield from (Step((index + 0.5) / fps, row, scores.popleft()) for index, row in enumerate(rows))
 
 
 def smooth(rows, time_constant):
@@ -197,30 +201,34 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
 
 def _fuse_steps(streams, model):
     """Merge the Steps of several models: at each moment at which one has a new one, the average of the last of all."""
-    heads = [next(steps) for steps in streams]
-    latest = [head.probabilities for head in heads]
-    rest = [itertools.chain([head], steps) for head, steps in zip(heads, streams, strict=True)]
+    latest = [next(steps) for steps in streams]
+    rest = [itertools.chain([head], steps) for head, steps in zip(latest, streams, strict=True)]
     numbered = [zip(steps, itertools.repeat(place)) for place, steps in enumerate(rest)]  # noqa: B905
     moment = lambda each: each[0].seconds  # noqa: E731
     for seconds, together in itertools.groupby(heapq.merge(*numbered, key=moment), moment):
         for step, place in together:
-            latest[place] = step.probabilities
-        yield Step(seconds, _average(latest, model))
+            latest[place] = step
+        probabilities, scores = zip(*(step[1:] for step in latest), strict=True)
+        yield Step(seconds, _average(probabilities, model), min(scores))
 
 
 def _average(rows, model):
     return np.average(rows, axis=0, weights=getattr(model, "weights", None)).astype(np.float32)
 
 
-def _predict_rows(frames, model, windows):
-    """Yield the logits (K,) of every step; each window's (T, K) are added to `windows`."""
-    length = model.num_frames
-    expected = (1, length, len(model.classes))
+def _temperature(window, model, level):
+    return window.temperature or getattr(model, "temperatures", {}).get(level, 1.0)
+
+
+def _predict_rows(frames, model, windows, scores):
+    """Yield the logits (K,) of every step; each window's (T, K) are added to `windows`, its score to `scores`."""
+    length, expected = model.num_frames, (1, model.num_frames, len(model.classes))
     for clip, steps in _slide_windows(frames, length, max(1, length // 2) if model.kind == "lrcn" else length):
         logits = np.asarray(model(clip[None]), np.float32)
         if logits.shape != expected:
             raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
         windows.append(logits[0])
+        scores.extend([*getattr(model, "score", lambda _: [np.inf])(clip[None])] * len(logits[0, steps]))
         if model.readout == "mean":
             logits = logits.cumsum(axis=1) / np.arange(1, length + 1, dtype=np.float32)[:, None]
         yield from logits[0, steps]

@@ -33,6 +33,16 @@ def test_what_stays_below_the_threshold_is_none_of_these(tmp_path):
     assert [segment.label for segment in done.predicted] == [NONE_OF_THESE] and done.accuracy is None
 
 
+def test_what_is_unlike_the_known_classes_is_none_of_these(tmp_path):
+    path, model = film_of(tmp_path / "film.mp4", 40, 220), Photometer()
+    model.score = lambda clips: 128 - clips.mean(axis=(1, 2, 3, 4))
+    done = annotate_video(path, model, tmp_path / "a.mp4", window=WindowConfig(window_seconds=1.0))
+    assert done.predicted == [
+        Segment(0, 28, "Dark"),
+        Segment(28, 50, NONE_OF_THESE),
+    ]  # a window begins at its first step
+
+
 def test_joined_clips_and_the_delay_of_the_label(tmp_path):
     for name, level in (("Dark", 40), ("Bright", 220)):
         (tmp_path / name).mkdir()
@@ -62,7 +72,7 @@ def test_fit_frame_keeps_the_shape():
 def test_steps_are_filled_forward_from_their_moment():
     steps = (Step(seconds, np.array([seconds])) for seconds in (0.1, 0.3, 0.5))
     filled = _fill_forward(steps, 10)
-    assert [float(next(filled)[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
+    assert [float(next(filled).probabilities[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
 
 
 def draw_panel(correct, *, predicted="Dark", classes=CLASSES, width=320, index=30):

@@ -1,4 +1,4 @@
-"""Temperature, reliability and "none of these" on probabilities whose truth is known."""
+"""Temperature and reliability on probabilities whose truth is known."""
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,27 @@ def test_all_correct_does_not_sharpen_without_end():
     np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-4)  # Laplace's rule for 40 of 40
 
 
+@pytest.mark.parametrize("readout", ["last", "mean", "steps"])
+def test_steps_and_videos_have_temperatures_of_their_own(readout):
+    """Each is learnt on what it is applied to: clips of a video whose steps are sharper than they are right."""
+    logits, labels = make_logits(sharpness=3.0, count=600)
+    noise = 6 * np.random.default_rng(1).normal(size=(1200, 4, 5))
+    clips, videos = np.repeat(logits, 2, axis=0)[:, None] + noise, np.repeat(np.arange(600), 2)
+    found = calibration.fit_temperatures(clips, videos, labels, readout=readout)
+    whole = evaluation.pool_videos(evaluation.pool_clips(clips, readout), videos)
+    assert found["video"] == pytest.approx(calibration._fit_temperature(whole, labels))
+    shown = clips.cumsum(axis=1) / np.arange(1, 5)[:, None] if readout == "mean" else clips
+    steps = evaluation.softmax(shown.reshape(-1, 5))
+    expected = calibration._fit_temperature(steps, labels.repeat(8), num_videos=600)
+    assert found["step"] == pytest.approx(expected) and found["step"] > 1.2 * found["video"]
+
+
+def test_the_steps_of_a_video_prove_no_more_than_the_video():
+    logits = np.eye(4)[np.arange(40) % 4][:, None] * np.full((40, 9, 1), 2.0)
+    found = calibration.fit_temperatures(logits, np.arange(40), np.arange(40) % 4, readout="last")
+    assert found["step"] == pytest.approx(found["video"], rel=1e-4)
+
+
 def test_reliability_by_hand():
     probabilities = np.array([[0.95, 0.05], [0.91, 0.09], [0.6, 0.4], [0.5, 0.5]])
     table = calibration.reliability_table(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
@@ -54,44 +75,19 @@ def test_reliability_by_hand():
     assert on_edges["videos"].tolist() == [0, 1, 1, 1]  # a bin has its upper edge
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.9, 0.95, 1.0])
-def test_threshold_keeps_its_share_of_correct_predictions_and_refuses_strangers(keep):
-    logits, labels = make_logits(count=500)
-    probabilities = evaluation.softmax(logits)
-    threshold = calibration._choose_threshold(probabilities, labels, keep)
-    correct = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
-    assert keep <= (correct >= threshold).mean() <= keep + 0.02
-    strangers = evaluation.softmax(0.1 * logits)  # a model that knows nothing of them
-    assert (strangers.max(axis=1) >= threshold).mean() <= 0.2
-
-
-def test_no_correct_prediction_gives_no_threshold():
-    assert calibration._choose_threshold(np.array([[0.9, 0.1]]), [1], 0.95) == 0.0
-
-
 @pytest.mark.parametrize("sharpness", [0.4, 3.0])
-def test_calibrate_fits_temperature_and_a_threshold_of_calibrated_probabilities(sharpness):
+def test_calibrate_fits_a_temperature_to_videos(sharpness):
     logits, labels = make_logits(sharpness=sharpness, count=800)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(800)], "label": labels, "group": np.arange(800) // 4})
     results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"), num_bootstrap=10)
-    found = calibration.calibrate(results, keep=0.9)
-    assert found.temperature == pytest.approx(sharpness, rel=0.1) and found.num_videos == 800
+    found = calibration.calibrate(results)
+    assert found.temperature == pytest.approx(sharpness, rel=0.1)
     expected = [
         calibration._expected_calibration_error(each, labels)
         for each in (results.probabilities, evaluation.softmax(logits / found.temperature))
     ]
     assert [found.error_before, found.error_after] == pytest.approx(expected, abs=1e-4)
     assert found.error_after < found.error_before / 2
-    correct = results.predictions["correct"].to_numpy()
-    assert 0.9 <= (found.apply(results.probabilities).max(axis=1)[correct] >= found.threshold).mean() <= 0.91
-    kept = [found.predict(row, tuple("abcde")) != calibration.NONE_OF_THESE for row in results.probabilities[correct]]
-    assert 0.9 <= np.mean(kept) <= 0.91
-
-
-def test_a_prediction_is_withheld_by_its_calibrated_probability():
-    found = calibration.Calibration(2.0, threshold=0.75, error_before=0.2, error_after=0.1, num_videos=60)
-    assert found.predict(np.array([0.1, 0.89]), ("Jump", "Run")) == calibration.NONE_OF_THESE  # 0.749, calibrated
-    assert found.predict(np.array([0.1, 0.91]), ("Jump", "Run")) == "Run"
 
 
 @pytest.mark.parametrize(

@@ -448,3 +448,23 @@ def test_the_papers_recipe_is_that_of_the_paper():
         assert (preset.frame_size, preset.augment, preset.ten_crops) == ((240, 320), True, True)
     assert (training.schedule, training.step_factor, training.milestones) == ("step", 0.1, (25, 50))
     assert training.batch_size == 24 and training.frozen == () and specs.PRESETS["paper_frames"].clip_frames == 1
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_videos(choices, tmp_path, framework):
+    build = experiment.load_backend(framework).training.build_model
+    weights = experiment.load_backend(framework).weights.get_weights(build(SLIM.model, 2))
+    checkpoints.save_checkpoint(tmp_path / "imagenet.safetensors", weights, {})
+    preset = replace(choices.preset, training=replace(choices.preset.training, frozen=("convolutions",)))
+    frozen = replace(choices, preset=preset, weights=str(tmp_path / "imagenet.safetensors"), framework=framework)
+    for number, chosen in enumerate((frozen, choices, replace(frozen, weights=str(tmp_path / "0")))):
+        experiment.run_training(chosen, tmp_path / str(number))
+        card = checkpoints.read_card(tmp_path / str(number) / "best.safetensors")
+        assert {*card["temperatures"]} == {"step", "video"} and ("known" in card) == (chosen is not choices)
+    model = experiment.load_predictor(tmp_path / "0", framework=framework)
+    scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+    assert (
+        experiment.load_predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min()
+        == np.inf
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from photometer import CLASSES, Photometer, film_of
 
-from actlib.evaluation import pool_clips, softmax
+from actlib.evaluation import apply_temperature, pool_clips, softmax
 from actlib.specs import READOUTS
 from actlib.timeline import (
     FusedModel,
@@ -74,7 +74,8 @@ def test_the_whole_video_is_pooled_by_the_models_readout(tmp_path, readout):
     pooled = predict_timeline(path, model, window=window).pooled
     logits = np.concatenate([model(clip) for clip in list(model.clips)])
     assert logits.shape == (2, 4, 3)
-    assert pooled == pytest.approx(pool_clips(logits / 2, readout).mean(axis=0), abs=1e-6)
+    expected = apply_temperature(pool_clips(logits, readout).mean(axis=0), 2.0)
+    assert pooled == pytest.approx(expected, abs=1e-6)
 
 
 def test_two_models_answer_together(tmp_path):
@@ -116,6 +117,28 @@ def test_logits_are_divided_by_the_temperature(tmp_path):
     path, model = film_of(tmp_path / "film.mp4", 90), Photometer()  # between dark and grey
     rows = predict_timeline(path, model, window=WindowConfig(temperature=50.0)).probabilities
     assert rows == pytest.approx(softmax(model(model.clips[0])[0] / 50), abs=1e-6)
+
+
+def test_steps_and_the_whole_have_the_temperatures_of_the_models_card(tmp_path):
+    path, model = film_of(tmp_path / "film.mp4", 90), Photometer("lrcn", readout="mean", sharpness=0.05)
+    plain = predict_timeline(path, model, window=WindowConfig(temperature=1.0))
+    model.temperatures = {"step": 3.0, "video": 0.5}
+    found = predict_timeline(path, model)
+    assert found.probabilities == pytest.approx(apply_temperature(plain.probabilities, 3.0), abs=1e-6)
+    assert found.pooled == pytest.approx(apply_temperature(plain.pooled, 0.5), abs=1e-6)
+    assert predict_timeline(path, model, window=WindowConfig(temperature=1.0)).pooled == pytest.approx(plain.pooled)
+
+
+def test_each_window_has_its_score_and_the_whole_their_mean(tmp_path):
+    path, model = film_of(tmp_path / "film.mp4", 40, 220), Photometer()
+    assert predict_timeline(path, model).score == np.inf
+    model.score = lambda clips: clips.mean(axis=(1, 2, 3, 4)) - 128
+    steps = list(predict_steps(open_video(path), model, window=WindowConfig(window_seconds=1.0)))
+    assert [step.score for step in steps] == pytest.approx(4 * [-88] + 4 * [92], abs=3)
+    assert predict_timeline(path, model, window=WindowConfig(window_seconds=1.0)).score == pytest.approx(0, abs=2)
+    other = Photometer()
+    fused = predict_timeline(path, FusedModel((other, model)), window=WindowConfig(window_seconds=1.0))
+    assert fused.score == pytest.approx(0, abs=2)  # a video is known if it is to every model
 
 
 def test_smoothing_is_exponential(tmp_path):

@@ -119,20 +119,21 @@ def _draw_frames(stream, model, *, truth, window, labels):
     panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
     frames = stream_frames(stream, size=(height, width))
     filled = _fill_forward(predict_steps(stream, model, window=window), stream.fps)
-    for index, (frame, probabilities) in enumerate(zip(frames, filled, strict=False)):
+    for index, (frame, (_, probabilities, score)) in enumerate(zip(frames, filled, strict=False)):
         best = int(probabilities.argmax())
-        labels.append(model.classes[best] if probabilities[best] >= window.threshold else NONE_OF_THESE)
+        known = score >= 0 and probabilities[best] >= window.threshold
+        labels.append(model.classes[best] if known else NONE_OF_THESE)
         picture = ImageOps.pad(Image.fromarray(frame), (canvas, height), color=NIGHT)
         yield np.concatenate([picture, panel.draw(index, probabilities, labels[-1])])
 
 
 def _fill_forward(steps, fps):
-    """Probabilities (K,) of each frame, without end: those of the last step; of the first before it."""
+    """The Step that each frame shows, without end: the last one; the first before it."""
     current = upcoming = next(steps)
     for frame in itertools.count():
         while upcoming and upcoming.seconds <= (frame + 0.5) / fps + 1e-9:
             current, upcoming = upcoming, next(steps, None)
-        yield current.probabilities
+        yield current
 
 
 def _check_truth(true_label, classes, stream):

@@ -1,4 +1,4 @@
-"""Calibration: temperature scaling, reliability, and a threshold below which the prediction is "none of these"."""
+"""Calibration: temperature scaling, and reliability."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
-from actlib.evaluation.metrics import softmax
+from actlib.evaluation.metrics import pool_clips, pool_videos, softmax
 from actlib.evaluation.results import Results
-
-NONE_OF_THESE = "none of these"
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -51,14 +49,29 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
     return means.assign(videos=np.bincount(bins, minlength=num_bins))
 
 
-def _fit_temperature(probabilities, labels):
-    """Find the temperature with the lowest negative log-likelihood on validation videos."""
+def fit_temperatures(logits, clip_videos, labels, *, readout) -> dict[str, float]:
+    """Fit a temperature for each level at which probabilities are shown: "step" in films, "video" in verdicts.
+
+    Args:
+        logits: float (N, T, K), of the clips of validation videos.
+        clip_videos: int (N,), the video that each clip is of: 0..V-1.
+        labels: int (V,), of the videos.
+        readout: how the steps of a clip are pooled, see ``pool_clips``; with "mean", a step is the mean so far.
+    """
+    videos = pool_videos(pool_clips(logits, readout), clip_videos)
+    steps = np.cumsum(logits, axis=1) / np.arange(1, logits.shape[1] + 1)[:, None] if readout == "mean" else logits
+    steps, step_labels = softmax(steps).reshape(-1, logits.shape[2]), np.repeat(labels[clip_videos], logits.shape[1])
+    return {"step": _fit_temperature(steps, step_labels, len(labels)), "video": _fit_temperature(videos, labels)}
+
+
+def _fit_temperature(probabilities, labels, num_videos=None):
+    """Find the temperature with the lowest negative log-likelihood on validation videos, or on all of their steps."""
     # With every video correct, an ever lower one would be ever better; so each label gets the probability
     # (n + 1) / (n + 2), and the others share the rest: Guo et al., arXiv 1706.04599, section 4.2; Platt, 1999, 2.2.
-    num_videos, num_classes = probabilities.shape
-    rest = 1 / (num_videos + 2)
+    num_rows, num_classes = probabilities.shape
+    rest = 1 / ((num_videos or num_rows) + 2)  # the steps of a video are alike
     target = np.full(probabilities.shape, rest / max(1, num_classes - 1))
-    target[np.arange(num_videos), labels] = 1 - rest
+    target[np.arange(num_rows), labels] = 1 - rest
 
     def negative_log_likelihood(log_temperature):
         return -(target * np.log(np.maximum(apply_temperature(probabilities, np.exp(log_temperature)), 1e-300))).sum()
@@ -73,41 +86,27 @@ def _expected_calibration_error(probabilities, labels, **options):
     return float((gap * table["videos"]).sum() / table["videos"].sum())
 
 
-def _choose_threshold(probabilities, labels, keep):
-    """Choose the highest threshold that keeps this share of the correct predictions; 0 where there are none."""
-    confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) == labels]
-    return float(np.quantile(confidence, 1 - keep, method="lower")) if len(confidence) else 0.0
-
-
 @dataclass(frozen=True)
 class Calibration:
-    """Temperature and threshold of one model, fitted on validation videos."""
+    """The temperature of one model's answers about videos, fitted on validation videos."""
 
     temperature: float
-    threshold: float  # of the calibrated probability; below it the prediction is "none of these"
     error_before: float  # expected calibration error, 0..1, on the validation videos
     error_after: float  # likewise, calibrated
-    num_videos: int  # that it was fitted on
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Calibrate a model's probabilities, float (..., K)."""
         return apply_temperature(probabilities, self.temperature)
 
-    def predict(self, probabilities: np.ndarray, classes: tuple[str, ...]) -> str:
-        """Name the class of one video, or "none of these", from a model's (uncalibrated) probabilities, float (K,)."""
-        calibrated = self.apply(probabilities)
-        return classes[int(calibrated.argmax())] if calibrated.max() >= self.threshold else NONE_OF_THESE
 
-
-def calibrate(validation: Results, *, keep: float = 0.95) -> Calibration:
-    """Fit temperature and threshold to a model's predictions on validation videos.
+def calibrate(validation: Results) -> Calibration:
+    """Fit a temperature to a model's predictions on validation videos.
 
     Args:
         validation: results on the validation subset, never on the test subset.
-        keep: share of the correct predictions that must stay above the threshold.
     """
     probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
     temperature = _fit_temperature(probabilities, labels)
     calibrated = apply_temperature(probabilities, temperature)
     errors = [_expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
-    return Calibration(temperature, _choose_threshold(calibrated, labels, keep), *errors, len(labels))
+    return Calibration(temperature, *errors)

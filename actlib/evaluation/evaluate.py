@@ -32,29 +32,25 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
     table = tabulate_predictions(videos, pool_videos(clips, clip_videos), classes=classes)
     span = bool(videos.attrs.get("groups_span_classes", False))
     groups, labels = number_groups(videos, groups_span_classes=span), table["label"].to_numpy()
-    frame, clip, video = (
-        bootstrap_groups(predicted == labels[rows], groups[rows], labels[rows], num_bootstrap=num_bootstrap)
-        for predicted, rows in (
-            (logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])),
-            (clips.argmax(axis=1), clip_videos),
-            (table["predicted"].to_numpy(), np.arange(len(videos))),
-        )
-    )
-    return Results(tuple(classes), frame, clip, video, table, readout, span)
+    predicted = logits.argmax(axis=2).ravel(), clips.argmax(axis=1), table["predicted"].to_numpy()
+    rows = np.repeat(clip_videos, logits.shape[1]), clip_videos, np.arange(len(videos))
+    levels = [
+        bootstrap_groups(found == labels[of], groups[of], labels[of], num_bootstrap=num_bootstrap)
+        for found, of in zip(predicted, rows, strict=True)
+    ]
+    return Results(tuple(classes), *levels, table, readout, span)
 
 
 def _check_logits(logits, clip_videos, videos, classes):
     """Raise ValueError where evaluate's arguments do not belong together."""
     labels = videos["label"]
     if logits.ndim != 3 or logits.shape[2] != len(classes) or 0 in logits.shape:
-        expected = f"logits (N, T, {len(classes)} classes)"
-        problem = f"{expected}. Received: {logits.shape}. Make (N, K) logits[:, None]."
+        problem = f"logits (N, T, {len(classes)} classes). Received: {logits.shape}. Make (N, K) logits[:, None]."
     elif len(clip_videos) != len(logits) or set(clip_videos.tolist()) != set(range(len(videos))):
         numbers = f"{len(clip_videos)} numbers of {len(np.unique(clip_videos))} videos, up to {clip_videos.max()}"
         problem = f"{len(logits)} clips of all {len(videos)} videos. Received: {numbers}. Use batches.videos()."
     elif not labels.between(0, len(classes) - 1).all():
-        received = f"{labels.min()}..{labels.max()}"
-        problem = f"labels in 0..{len(classes) - 1}. Received: {received}. Give the classes of the training."
+        problem = f"labels in 0..{len(classes) - 1}. Received: {labels.min()}..{labels.max()}. Give training's classes."
     elif len(bad := clip_videos[~np.isfinite(logits).all(axis=(1, 2))]):
         received = f"NaN or infinity in {len(bad)} of {len(logits)} clips, the first of {videos['name'].iloc[bad[0]]}"
         problem = f"finite logits. Received: {received}. The training may have diverged: lower its learning rate."

@@ -83,9 +83,7 @@ class Results:
     @cached_property
     def confusion(self) -> np.ndarray:
         """int64 (K, K): rows are true classes, columns predicted ones, entries numbers of videos."""
-        return confusion_matrix(
-            self.predictions["label"], self.predictions["predicted"], labels=range(len(self.classes))
-        )
+        return confusion_matrix(*self.predictions[["label", "predicted"]].to_numpy().T, labels=range(len(self.classes)))
 
     @cached_property
     def per_class(self) -> pd.DataFrame:
@@ -105,14 +103,11 @@ class Results:
 
     def _summarize(self) -> tuple[pd.DataFrame, str]:
         """Each level's accuracy and interval as text, and what they rest on."""
-        rows = {}
-        for level in LEVELS:
-            if found := getattr(self, level):
-                interval = f"{100 * found.low:.1f}–{100 * found.high:.1f} %"
-                rows[level] = f"{100 * found.value:.1f} %", interval, f"{found.count:,} {level}s"
-        table = pd.DataFrame.from_dict(rows, "index", columns=("accuracy", "95 % interval", "number")).rename_axis(
-            "level"
-        )
+        levels = {level: found for level in LEVELS if (found := getattr(self, level))}
+        rows = [
+            [*str(each).replace(")", " %").split(" ("), f"{each.count:,} {level}s"] for level, each in levels.items()
+        ]
+        table = pd.DataFrame(rows, pd.Index(levels, name="level"), ("accuracy", "95 % interval", "number"))
         note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
         note += f"; control: {self.control}" * bool(self.control)
         note += f"; LEAKAGE: seen in training: {', '.join(self.leakage)}" * bool(self.leakage)
@@ -164,6 +159,5 @@ class Results:
             raise ValueError(f"Expected a row a video. Received: others in {source}. Evaluate again.")
         predicted = columns.pop("predicted")
         table = tabulate_predictions(pd.DataFrame(columns), probabilities, predicted=predicted, classes=classes)
-        levels = [record[f"{level}_accuracy"] for level in LEVELS]
         options = {name: record[name] for name in _Options if name in record}
-        return cls(classes, *levels, table, record["readout"], **options)
+        return cls(classes, *(record[f"{level}_accuracy"] for level in LEVELS), table, record["readout"], **options)

@@ -2,6 +2,7 @@
 
 settings     other values in a preset's fields
 preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
+calibrating  a trained model -> temperatures, and what tells videos of no known class
 predictor    a checkpoint -> weights to start from, a model, or one that predicts any clips
 running      a model and batches at hand -> a trained model, results; the whole way in one call
 """
@@ -19,6 +20,7 @@ from actlib.experiment.preparing import (
     make_batches,
     prepare_table,
     prepare_videos,
+    read_experiment,
     runs_folder,
 )
 from actlib.experiment.running import (
@@ -27,7 +29,6 @@ from actlib.experiment.running import (
     evaluate_model,
     extract,
     fuse_checkpoints,
-    read_experiment,
     run_training,
     train_model,
     write_results,

@@ -1,7 +1,7 @@
 """Checkpoints: weights to start from, models again, and models that predict any clips of anybody's videos."""
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from actlib import checkpoints, paths
 from actlib.dataset import ClipBatches
-from actlib.experiment.preparing import BACKENDS, load_backend, prepare_table, runs_folder
+from actlib.evaluation import KnownClasses
+from actlib.experiment.preparing import BACKENDS, build_describer, load_backend, prepare_table, runs_folder
 from actlib.specs import LRCNSpec
 from actlib.video import make_sampler
 
@@ -122,6 +123,8 @@ class Predictor:
     num_frames: int  # T of its clips
     window_seconds: float | None = None  # time that T frames spanned in training, see `actlib.timeline`
     mixed_precision: bool = True  # convolve as for stored features, in bfloat16 where the machine gains from it
+    temperatures: dict = field(default_factory=dict)  # by level: "step", "video", see `evaluation.calibration`
+    known: Any = None  # `evaluation.KnownClasses`, and a model of the features that they are asked with
 
     @property
     def size(self):
@@ -152,6 +155,21 @@ class Predictor:
         batches = ClipBatches(clips, np.zeros(num_clips), sampler, batch_size=num_clips, kind=kind)
         return training.predict(self.model, batches)
 
+    def score(self, clips):
+        """Score how much clips are like the nearest class that was learnt; below 0, they are "none of these".
+
+        Args:
+            clips: As for a call, but of any T.
+
+        Returns:
+            float (N,): scores of ``evaluation.KnownClasses`` less their threshold; infinity where the card has none.
+        """
+        if self.known is None:
+            return np.full(len(clips), np.inf)
+        known, model = self.known
+        features = load_backend(model).training.extract_features(model, np.asarray(clips))  # (N, T, D)
+        return known.score(features) - known.threshold
+
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     """Load a checkpoint as a ``Predictor``, a model that predicts any clips.
@@ -162,5 +180,9 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
         mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
     """
     model, card = load_model(checkpoint, framework=framework)
-    window = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
-    return Predictor(model, tuple(card["classes"]), mixed_precision=mixed_precision, **window)
+    options = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
+    options |= {"temperatures": card.get("temperatures", {}), "mixed_precision": mixed_precision}
+    if "known" in card:
+        known = KnownClasses.from_json(card["known"], model.spec.vgg.feature_shape[2])
+        options["known"] = known, build_describer(model)
+    return Predictor(model, tuple(card["classes"]), **options)

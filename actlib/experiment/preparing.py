@@ -1,6 +1,7 @@
 """The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
 
 import importlib
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from actlib import checkpoints, dataset, paths, sample, specs
-from actlib.schema import Count, check_choice
+from actlib.schema import Count, check_choice, parse_json
 from actlib.video import make_sampler
 
 BACKENDS = ("torch", "keras")
@@ -60,6 +61,19 @@ def _choose_training(preset, stream):
         return preset.training
     own = vars(specs.PRESETS[preset.name].training)
     return replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(preset.training).items() if v != own[k]})
+
+
+def read_experiment(card, data, *, framework=None):
+    """Make the ``Experiment`` behind a card.
+
+    Args:
+        card: Of ``load_model``.
+        data: The data folder, which may be another now.
+        framework: Which computes now; None for the one that trained.
+    """
+    choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
+    text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
+    return parse_json(text, Experiment, "the card's choices")
 
 
 def choose_preset(model, folder):
@@ -175,6 +189,18 @@ def cache_features(frames, model):
     key = "-".join([*names, checkpoints.weights_key(convolutions), backend.precision.feature_precision(model)])
     extract = partial(backend.training.extract_features, model)
     return dataset.FeatureCache(frames, extract, key=key, num_features=vgg.num_features)
+
+
+def build_describer(model):
+    """Build a model of the same convolutions whose features are each channel's mean: `evaluation.KnownClasses`' input.
+
+    Args:
+        model: A model of either framework.
+    """
+    backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
+    weights = backend.weights.get_weights(model)
+    weights = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
+    return backend.training.build_model(specs.FrameSpec("means", vgg, hidden=()), model.num_classes, weights=weights)
 
 
 def cache_inputs(table, model, experiment):

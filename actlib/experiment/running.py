@@ -8,12 +8,12 @@ from pathlib import Path
 
 from actlib import cards, checkpoints, evaluation, paths, sample
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
+from actlib.experiment.calibrating import calibrate_checkpoint
 from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
-from actlib.experiment.preparing import Experiment, cache_inputs, load_backend, make_batches, prepare_table
+from actlib.experiment.preparing import cache_inputs, load_backend, make_batches, prepare_table, read_experiment
 from actlib.files import write_whole
 from actlib.machine import package_versions, peak_memory
 from actlib.schedule import best_epoch, epochs_since_best
-from actlib.schema import parse_json
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
@@ -32,7 +32,10 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
     options = {"run": run, "seed": experiment.seed, "monitor": monitor}
     batches, training = (train_batches, validation_batches), experiment.preset.training
     training = replace(training, patience=None if validation_batches is None else training.patience)
-    return load_backend(model).training.train(model, *batches, training, **options)
+    history = load_backend(model).training.train(model, *batches, training, **options)
+    if run and not getattr(monitor, "stop", False):
+        calibrate_checkpoint(model, validation_batches, experiment, table=table, run=run)
+    return history
 
 
 def run_training(experiment, run, *, monitor=None):
@@ -168,20 +171,18 @@ def _evaluate_validation(run, data):
     return _evaluate_rows(model, table[table.subset == "validation"], experiment)
 
 
-_ELSEWHERE = ("data", "preset", "classes")  # choices that have their own place in a card
-
-
 def _describe_choices(experiment, table):
     """Describe what a run is made of, for a card and for results.json; ``read_experiment`` reads it."""
     training = table[table["subset"] == "train"]
     frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
     folder = "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name
+    elsewhere = ("data", "preset", "classes")  # in a card, or not there at all
     data = {"folder": folder, "split": experiment.split, "split_hash": split_hash(table), "num_videos": len(table)}
     return {
         "classes": list(table.attrs["classes"]),
         "preset": cards.spec_to_json(experiment.preset),
         "window_seconds": round(float((frames / training["fps"]).mean()), 3),  # that the T frames of a clip span
-        "experiment": {name: value for name, value in vars(experiment).items() if name not in _ELSEWHERE},
+        "experiment": {name: value for name, value in vars(experiment).items() if name not in elsewhere},
         "data": data,
     }
 
@@ -206,19 +207,6 @@ def _merge(first, second):
     """What ``list_groups`` would make of two tables together."""
     parts = {name: {*first.get(name, "").split(), *second.get(name, "").split()} for name in first | second}
     return {name: " ".join(sorted(parts[name])) for name in sorted(parts)}
-
-
-def read_experiment(card, data, *, framework=None):
-    """Make the ``Experiment`` behind a card.
-
-    Args:
-        card: Of ``load_model``.
-        data: The data folder, which may be another now.
-        framework: Which computes now; None for the one that trained.
-    """
-    choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
-    text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
-    return parse_json(text, Experiment, "the card's choices")
 
 
 def describe_run(experiment, table, *, seconds=None):

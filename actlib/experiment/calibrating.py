@@ -1,0 +1,60 @@
+"""What a checkpoint's card says of its answers: temperatures, and how much like a known class a video has to be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from actlib import checkpoints, dataset, evaluation, paths
+from actlib.evaluation.intervals import number_groups
+from actlib.experiment.predictor import find_checkpoint
+from actlib.experiment.preparing import build_describer, cache_features, load_backend
+
+NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
+
+
+def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
+    """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
+
+    These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation; and "known", an
+    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where the convolutions are
+    ImageNet's and have seen none of them.
+
+    Args:
+        model: The model.
+        validation: Of ``make_batches``, or None.
+        experiment: The ``Experiment``.
+        table: All videos of the experiment.
+        run: The run's folder.
+    """
+    path = Path(run) / paths.BEST
+    card = checkpoints.read_card(path)
+    found = {name: card[name] for name in ("temperatures", "known") if name in card}
+    if not found and paths.process_place()[0] == 0:
+        if validation:
+            logits = load_backend(model).training.predict(model, validation)
+            truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
+            found["temperatures"] = evaluation.fit_temperatures(logits, *truth, readout=readout)
+        if _is_unseen(experiment):
+            found["known"] = _fit_known(model, table)
+        checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | found)
+    model.card = model.card | found
+
+
+def _fit_known(model, table):
+    rows, vgg = table[table.subset != "test"].reset_index(drop=True), model.spec.vgg
+    frames = dataset.FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size, flow=vgg.flow)
+    cache = cache_features(frames, build_describer(model)).fill()
+    filled = np.flatnonzero(cache.lengths)
+    features = np.stack([cache[place][np.arange(NUM_FRAMES) * cache.lengths[place] // NUM_FRAMES] for place in filled])
+    labels = rows.label.to_numpy()[filled]
+    groups = number_groups(rows.iloc[filled], groups_span_classes=bool(table.attrs.get("groups_span_classes")))
+    threshold, kept = evaluation.choose_threshold(evaluation.fit_known, features, labels, groups)
+    return replace(evaluation.fit_known(features, labels), threshold=threshold, kept=kept).to_json()
+
+
+def _is_unseen(experiment):
+    """Whether the convolutions are frozen and come from no training on videos."""
+    path = None if experiment.weights in ("imagenet", "none") else find_checkpoint(experiment.weights)
+    card = checkpoints.read_card(path) if path and path.suffix == ".safetensors" else {}
+    return "convolutions" in experiment.preset.training.frozen and ("known" in card or "videos" not in card)

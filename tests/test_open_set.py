@@ -1,0 +1,92 @@
+"""Known classes against others: scores of classes drawn as Gaussians, thresholds that keep what they say, cards."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import mahalanobis
+from sklearn.metrics import roc_auc_score
+
+from actlib.evaluation import KnownClasses, bootstrap_groups, choose_threshold, fit_known, open_set
+
+CENTRES = np.random.default_rng(0).gamma(2.0, size=(8, 12))
+
+
+def draw(classes, *, groups=10, videos=3, seed=0):
+    """Videos of some classes, in groups that are alike: features (n, 4, 12) from 0, labels and groups."""
+    rng, labels = np.random.default_rng(seed), np.repeat(classes, groups * videos)
+    numbers = np.repeat(np.arange(len(classes) * groups), videos)
+    alike = rng.normal(0, 0.25, (numbers.max() + 1, 12))[numbers] + rng.normal(0, 0.2, (len(labels), 12))
+    frames = CENTRES[labels][:, None] + alike[:, None] + rng.normal(0, 0.1, (len(labels), 4, 12))
+    return np.maximum(frames, 0), labels, numbers
+
+
+def test_a_class_that_was_left_out_is_told_from_the_others():
+    areas = []
+    for left in range(6):
+        train, labels, _ = draw([each for each in range(6) if each != left])
+        known, strangers = draw([each for each in range(6) if each != left], seed=1)[0], draw([left], seed=2)[0]
+        scores = fit_known(train, labels).score(np.concatenate([known, strangers]))
+        areas.append(roc_auc_score(np.repeat([1, 0], [len(known), len(strangers)]), scores))
+    assert np.mean(areas) > 0.95
+
+
+def test_the_score_is_the_relative_mahalanobis_distance():
+    """By SciPy: the squared distance to all frames, less that to the nearest class; covariances shrunk to a sphere."""
+    train, labels, _ = draw([0, 1, 2])
+    frames = open_set._normalize(train)
+    means = [frames[labels == number].mean(axis=(0, 1)) for number in range(3)]
+    within, total = (frames - np.array(means)[labels][:, None]).reshape(-1, 12), frames.reshape(-1, 12)
+    covariances = within.T @ within / len(within), np.cov(total.T, ddof=0)
+    shrunk = [0.3 * each + 0.7 * np.eye(12) * np.trace(each) / 12 for each in covariances]
+    inner, outer = map(np.linalg.inv, shrunk)
+    video = draw([1], seed=5)[0][:1]
+    expected = np.mean([mahalanobis(each, total.mean(axis=0), outer) ** 2 for each in open_set._normalize(video)[0]])
+    expected -= min(
+        np.mean([mahalanobis(each, mean, inner) ** 2 for each in open_set._normalize(video)[0]]) for mean in means
+    )
+    assert fit_known(train, labels).score(video)[0] == pytest.approx(expected, abs=0.02)
+
+
+def test_scaling_a_frame_changes_nothing():
+    train, labels, _ = draw([0, 1, 2])
+    frames = draw([0, 4], seed=3)[0]
+    scales = np.random.default_rng(0).uniform(0.1, 10, (*frames.shape[:2], 1))
+    expected = fit_known(train, labels).score(frames)
+    np.testing.assert_allclose(fit_known(3 * train, labels).score(scales * frames), expected, rtol=0.01)
+
+
+def test_the_threshold_keeps_its_share_of_videos_of_groups_that_were_not_learnt():
+    kept, covered = [], 0
+    for seed in range(12):
+        train, labels, groups = draw([0, 1, 2, 3], seed=seed)
+        threshold, share = choose_threshold(fit_known, train, labels, groups)
+        new, new_labels, new_groups = draw([0, 1, 2, 3], seed=100 + seed)
+        known = fit_known(train, labels).score(new) >= threshold
+        kept.append(known.mean())
+        interval = bootstrap_groups(known, new_groups, new_labels)
+        covered += interval.low <= 0.95 <= interval.high
+        assert share.low < 0.95 <= share.value < share.high
+    assert 0.92 <= np.mean(kept) <= 0.98 and covered >= 10
+
+
+def test_siblings_are_left_out_together():
+    """Of groups of identical videos, whoever sees a sibling finds each too much alike."""
+    train, labels, groups = draw([0, 1, 2], videos=1, groups=6)
+    train, labels, groups = (np.repeat(each, 4, axis=0) for each in (train, labels, groups))
+    together, apart = (choose_threshold(fit_known, train, labels, each)[0] for each in (groups, np.arange(len(labels))))
+    assert together < apart
+
+
+def test_a_card_gives_the_same_answers_and_a_damaged_one_is_refused():
+    train, labels, groups = draw([0, 1, 2])
+    known, (threshold, kept) = fit_known(train, labels), choose_threshold(fit_known, train, labels, groups)
+    known = KnownClasses(known.means, known.directions, known.variances, threshold, kept)
+    record = json.loads(json.dumps(known.to_json()))
+    again = KnownClasses.from_json(record, 12)
+    videos = draw([0, 5], seed=4)[0]
+    np.testing.assert_array_equal(again.score(videos), known.score(videos))
+    assert (again.threshold, again.kept) == (threshold, kept)
+    for wrong in (record | {"float16": ["AAAA"] * 3}, record | {"float16": ["A"] * 3}, record):
+        with pytest.raises(ValueError):  # three bytes are no numbers, a letter is no byte, 12 features are not 11
+            KnownClasses.from_json(wrong, 11)
