@@ -30,7 +30,7 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     path = Path(run) / paths.BEST
     card = checkpoints.read_card(path)
     found = {name: card[name] for name in ("temperatures", "known") if name in card}
-    if not found and paths.process_place()[0] == 0:
+    if not found:
         if validation:
             logits = load_backend(model).training.predict(model, validation)
             truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")

@@ -33,7 +33,7 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
     batches, training = (train_batches, validation_batches), experiment.preset.training
     training = replace(training, patience=None if validation_batches is None else training.patience)
     history = load_backend(model).training.train(model, *batches, training, **options)
-    if run and not getattr(monitor, "stop", False):
+    if run and paths.process_place()[0] == 0 and not getattr(monitor, "stop", False):
         calibrate_checkpoint(model, validation_batches, experiment, table=table, run=run)
     return history
 
