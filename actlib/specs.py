@@ -208,7 +208,7 @@ def use_stream(model, stream):
 
 
 ADAM, STUDY_HEAD = TrainSpec(), TrainSpec(learning_rate=1e-3, frozen=("convolutions", "hidden"))
-UNIT_FRAMES = TrainSpec(optimizer="sgd", learning_rate=0.3, num_epochs=40)  # why SGD: docs/results.md
+UNIT_FRAMES = TrainSpec(optimizer="sgd", learning_rate=0.1, num_epochs=60)  # why SGD: docs/results.md
 UNIT_LSTM = TrainSpec(optimizer="sgd", learning_rate=0.03, num_epochs=15, weight_decay=5e-3)
 _SGD = dict(optimizer="sgd", learning_rate=1e-3, schedule="step", patience=None, frozen=(), mixed_precision=True)
 _PAPER = _SGD | {"rates": (("logits", 10.0),), "clip_norm": 5.0, "weight_decay": 5e-3, "decay_biases": False}
