@@ -7,10 +7,13 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 os.environ["TQDM_DISABLE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait do not spin
 os.environ.pop("ACTLIB_DATA", None)
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault
+settings.load_profile("patient")
 
 SECONDS = 60  # in which a test ends that may otherwise wait for ever, for a pipe say
 
