@@ -237,3 +237,15 @@ def test_controls_and_leakage_are_kept_and_told():
     for text in (repr(again), again._repr_html_()):
         assert "control: reversed" in text and "LEAKAGE: seen in training: Run g03, Sit g01" in text
     assert "LEAKAGE" not in repr(make_results([1]))
+
+
+def test_top_five_where_there_are_more_than_ten_classes():
+    """Every video's five most probable classes are the first five of twelve, and each class has one video."""
+    classes, labels = tuple(f"c{number:02d}" for number in range(12)), np.arange(12)
+    videos = pd.DataFrame({"name": classes, "label": labels, "group": labels})
+    logits = np.tile(-np.arange(12.0), (12, 1, 1))
+    found = evaluation.evaluate(logits, labels, videos, classes=classes)
+    assert (found.top5.value, found.top5.count) == (pytest.approx(5 / 12), 12)
+    assert found.to_json()["top5_accuracy"]["value"] == found.top5.value and "video, top 5" in repr(found)
+    few = make_results([1, 0])
+    assert few.top5 is None is few.to_json()["top5_accuracy"] and "top 5" not in repr(few)

@@ -12,7 +12,7 @@ from pydantic import Field
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from typing_extensions import TypedDict
 
-from actlib.evaluation.intervals import number_groups
+from actlib.evaluation.intervals import bootstrap_groups, number_groups
 from actlib.evaluation.metrics import Accuracy
 from actlib.schema import parse_json
 from actlib.specs import CONTROLS, Share
@@ -81,6 +81,15 @@ class Results:
         return np.stack(list(self.predictions["probabilities"]))
 
     @cached_property
+    def top5(self) -> Accuracy | None:
+        """Share of videos whose class is among the five most probable; None where there are ten classes or fewer."""
+        if len(self.classes) <= 10:
+            return None
+        labels = self.predictions["label"].to_numpy()
+        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :5]  # (V, 5)
+        return bootstrap_groups((best == labels[:, None]).any(axis=1), self.groups, labels)
+
+    @cached_property
     def confusion(self) -> np.ndarray:
         """int64 (K, K): rows are true classes, columns predicted ones, entries numbers of videos."""
         return confusion_matrix(*self.predictions[["label", "predicted"]].to_numpy().T, labels=range(len(self.classes)))
@@ -104,8 +113,10 @@ class Results:
     def _summarize(self) -> tuple[pd.DataFrame, str]:
         """Each level's accuracy and interval as text, and what they rest on."""
         levels = {level: found for level in LEVELS if (found := getattr(self, level))}
+        levels |= {"video, top 5": self.top5} if self.top5 else {}
         rows = [
-            [*str(each).replace(")", " %").split(" ("), f"{each.count:,} {level}s"] for level, each in levels.items()
+            [*str(each).replace(")", " %").split(" ("), f"{each.count:,} {level.split(',')[0]}s"]
+            for level, each in levels.items()
         ]
         table = pd.DataFrame(rows, pd.Index(levels, name="level"), ("accuracy", "95 % interval", "number"))
         note = f"{len(self.classes)} classes; intervals over {self.num_groups} groups; read-out: {self.readout}"
@@ -128,6 +139,7 @@ class Results:
         probabilities = np.round(self.probabilities.astype(np.float64), 5).tolist()
         return {
             **{f"{level}_accuracy": (found := getattr(self, level)) and asdict(found) for level in LEVELS},
+            "top5_accuracy": self.top5 and asdict(self.top5),
             "num_groups": self.num_groups,
             "groups_span_classes": self.groups_span_classes,
             "control": self.control,
