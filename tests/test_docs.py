@@ -70,9 +70,8 @@ def test_diagrams_are_those_that_the_code_draws(tmp_path, monkeypatch):
 
 def test_every_page_and_message_starts_the_command_line_with_the_same_word():
     """`paths.console_script` gives it to messages; torchrun has to be given a module."""
-    texts = {
-        path: path.read_text() for folder in ("actlib", ".github") for path in (ROOT / folder).rglob("*.[py][ym]*")
-    }
+    files = [*(ROOT / "actlib").rglob("*.py"), *(ROOT / ".github").rglob("*.y*ml")]
+    texts = {path: path.read_text() for path in files}
     texts |= {page: page.read_text() for page in PAGES if page.name != "CHANGELOG.md"}  # which only names commands
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         texts[path] = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
