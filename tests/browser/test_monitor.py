@@ -1,6 +1,7 @@
 """TrainingMonitor in JupyterLab: curves while the cell runs, Stop that ends it, a player that plays meanwhile."""
 
 import json
+import shutil
 
 import pytest
 from screens import read_frame, wait_until
@@ -91,11 +92,15 @@ def test_looks(open_notebook):
 
 
 @pytest.mark.parametrize("framework, settings", [("torch", {}), ("keras", {}), ("torch", DEAF)])
-def test_stop_ends_a_training_with_a_checkpoint(open_notebook, framework, settings):
+def test_stop_ends_a_training_with_a_checkpoint(open_notebook, lab, framework, settings):
+    """Where Stop has to interrupt the kernel, the cell ends as after any interrupt, so that no later cell runs."""
+    run = lab["root"] / f"run-{framework}"
+    shutil.rmtree(run, ignore_errors=True)
     notebook = open_notebook([SETUP, TRAIN.format(framework=framework)], settings=settings)
     notebook.run_all(wait=False)
     monitor = notebook.widget("monitor").first
     monitor.wait_for()
     monitor.locator("path.validation.dots").first.wait_for(state="attached")
     stop(notebook, monitor)
-    assert "best.safetensors" in wait_for_output(notebook, "ended after")
+    text = wait_for_output(notebook, "KeyboardInterrupt" if settings else "ended after")
+    assert "Training stopped after" in text and (run / "best.safetensors").exists()
