@@ -27,6 +27,7 @@ def test_rules_take_frames(open_notebook, videos):
     page, tiles = notebook.page, explorer.locator(".tile")
     assert tiles.count() == 16
     assert [tile.get_attribute("data-frame") for tile in tiles.all()[:3]] == ["1", "5", "9"]
+    tiles.nth(2).evaluate("tile => tile.scrollIntoView({block: 'center'})")  # not below the status bar
     tiles.nth(2).click()
     wait_until(page, "frame 9", lambda: read_frame(explorer), 9)
     assert read_count(explorer) == 9
