@@ -216,9 +216,8 @@ _PAPER |= {"num_epochs": 75, "milestones": (25, 50)}  # 30,000 steps of UCF-101
 PAPER_SINGLE, PAPER_SGD = TrainSpec(batch_size=128, **_PAPER), TrainSpec(batch_size=24, accumulation_steps=4, **_PAPER)
 _TUNE = _SGD | {"weight_decay": 5e-4, "num_epochs": 80, "milestones": (30, 60, 80), "batch_size": 200}
 FINETUNE, TSN = TrainSpec(accumulation_steps=2, **_TUNE), TrainSpec(accumulation_steps=5, consensus=True, **_TUNE)
-_CROPS = {"augment": True, "ten_crops": True}
-_KEPT = _CROPS | {"num_frames": 25, "frame_size": (256, 340)}
-_WHOLE = _CROPS | {"num_frames": 32, "frame_size": (240, 320)}  # UCF-101's own size
+_WHOLE = {"num_frames": 32, "frame_size": (240, 320), "augment": True, "ten_crops": True}  # UCF-101's own size
+_KEPT = _WHOLE | {"num_frames": 25, "frame_size": (256, 340)}
 SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
 SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=60, patience=None, plateau_patience=None, clip_norm=1.0)
 

@@ -48,6 +48,8 @@ def test_heads_on_flow_learn_by_adam_and_keep_what_was_changed(name):
     experiment = Experiment("data", changed, stream="flow")
     assert experiment.preset.training == replace(flow, num_epochs=3, learning_rate=0.01)
     assert replace(experiment, seed=1).preset == experiment.preset  # as a card's is read again
+    refitted = replace(experiment.preset, training=replace(flow, num_epochs=preset.training.num_epochs))
+    assert replace(experiment, preset=refitted).preset == refitted  # by chance for as many epochs as frames' preset has
     slim = specs.PRESETS["slim_frames"]
     assert Experiment("data", slim, stream="flow").preset.training == slim.training
 

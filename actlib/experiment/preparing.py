@@ -56,8 +56,8 @@ class Experiment:
 
 
 def _choose_training(preset, stream):
-    """How a preset is trained on a stream; what was changed of its own training stays changed."""
-    if stream == "rgb" or preset.name not in FLOW_TRAINING:
+    """How a preset is trained on a stream; what was changed of its own training, or is of a flow preset, stays."""
+    if stream == "rgb" or preset.model.vgg.flow or preset.name not in FLOW_TRAINING:
         return preset.training
     own = vars(specs.PRESETS[preset.name].training)
     return replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(preset.training).items() if v != own[k]})
