@@ -22,7 +22,7 @@ class Page:
     more: bytes = b""  # comes after what was asked for, and is announced in Content-Length alone
     length: bool = True  # False: HTTP/1.0's way, the end of the connection is the end of the file
     chunked: bool = False
-    endless: bool = False  # chunked, over and over
+    endless: bool = False  # chunked, over and over (a hundred times: a fault must not fill the disk)
     holds: int | None = None  # bytes after which an answer waits for the server's `going_on`
     passing: int = 0  # answers that come before that one
     silent: bool = False  # never a byte
@@ -128,15 +128,14 @@ def send_body(request, server, page, body):
     page.passing -= 1
     holds = page.holds is not None and page.passing < 0
     parts = [body[: page.holds], body[page.holds :]] if holds else [body + page.more]
-    while True:
+    for _ in range(100 if page.endless else 1):
         for number, part in enumerate(parts):
             if number:
                 server.going_on.wait()
             request.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if page.chunked and part else part)
             request.wfile.flush()
-        if not page.endless:
-            return
-        server.log.append((request.path, "more", len(body)))
+        if page.endless:
+            server.log.append((request.path, "more", len(body)))
 
 
 class Clock:
