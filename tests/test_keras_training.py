@@ -17,7 +17,7 @@ from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, sen
 
 from actlib import checkpoints, specs
 from actlib.dataset import ClipBatches
-from actlib.keras import dataset, optimizers, training, weights
+from actlib.keras import dataset, trainer, training, weights
 from actlib.run import hold_folder
 from actlib.torch import training as torch_training
 from actlib.torch import weights as torch_weights
@@ -279,7 +279,7 @@ def test_an_unknown_part_is_refused():
 
 def test_the_paper_s_weight_decay_is_part_of_the_gradient():
     spec, variable = specs.TrainSpec(optimizer="sgd", learning_rate=0.1, weight_decay=0.5), keras.Variable([2.0])
-    optimizer = optimizers.make_optimizer(SimpleNamespace(trainable_variables=[variable]), spec)
+    optimizer = trainer._make_optimizer(SimpleNamespace(trainable_variables=[variable]), spec)
     for expected in (2 - 0.1 * (1 + 0.5 * 2), 1.8 - 0.1 * (1 + 0.5 * 1.8) - 0.9 * 0.2):  # momentum .9
         optimizer.apply([keras.ops.ones(1)], [variable])
         np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-6)

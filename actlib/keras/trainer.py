@@ -1,4 +1,4 @@
-"""The training loop: Keras' own fit, with losses and metrics that are the same in both frameworks."""
+"""The training loop: Keras' own fit; losses, metrics and optimizers as in the other framework."""
 
 import keras
 import numpy as np
@@ -8,7 +8,6 @@ from actlib import schedule
 from actlib.keras import weights
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
-from actlib.keras.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.keras.precision import compute_in_bf16
 from actlib.training import Training
 
@@ -23,8 +22,10 @@ class Trainer(Training):
         part = self.model.head if self.batches.kind == "features" else self.model
         self.trained = _Trained(part, self.training)
         self._check_strategy()
-        self.trained.compile(make_optimizer(part, self.training), jit_compile=False)  # takes longer than it gains here
-        set_state(self.trained.optimizer, self.run.optimizer)
+        self.trained.compile(_make_optimizer(part, self.training), jit_compile=False)  # takes longer than it gains here
+        for name, array in self.run.optimizer.items():
+            variable = self.trained.optimizer.variables[int(name)]
+            variable.assign(array.astype(variable.dtype))
         parts, validation = self.split_batches()
         data = ClipDataset(parts, epoch=self.num_epochs)
         self.validation_data = validation and ClipDataset(validation, fixed=True)
@@ -44,7 +45,7 @@ class Trainer(Training):
 
     def _begin(self, epoch, logs):
         rate, seed = self.begin_epoch()
-        set_rate(self.trained.optimizer, rate)
+        self.trained.optimizer.learning_rate = rate
         generators = [layer.seed_generator for layer in self.model.head.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
             generator.state.assign(np.array([seed, number], "uint32"))  # of dropout
@@ -59,7 +60,8 @@ class Trainer(Training):
         if self.validation_data is not None:
             self.trained.evaluate(self.validation_data, verbose=0)
             validation = self.trained.average()
-        self.end_epoch(train, validation, get_state(self.trained.optimizer))
+        variables = enumerate(self.trained.optimizer.variables)
+        self.end_epoch(train, validation, {str(place): ops.convert_to_numpy(each) for place, each in variables})
         self.trained.stop_training = self.run.finished
 
 
@@ -107,3 +109,50 @@ class _Trained(keras.Model):
         sums = self.read_sums()
         sum_over_processes([sums])
         return schedule.mean_of_sums(ops.convert_to_numpy(sums))
+
+
+def _make_optimizer(model, training):
+    """Keras' optimizer for the weights that are free, with a rate and a weight decay for each layer."""
+    options = {"learning_rate": training.learning_rate, "global_clipnorm": training.clip_norm}
+    options["gradient_accumulation_steps"] = training.accumulation_steps if training.accumulation_steps > 1 else None
+    if training.optimizer == "sgd":
+        optimizer = _SGD(name="sgd", momentum=training.momentum, **options)
+    else:
+        optimizer = _Adam(name=training.optimizer, **options)
+    optimizer.training = training
+    optimizer.factors = [schedule.rate_factor(training, variable.path) for variable in model.trainable_variables]
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+class _ByLayer:
+    """Mixed into an optimizer: the gradients of all processes, a rate and a weight decay for each layer."""
+
+    def apply(self, grads, trainable_variables=None):
+        sum_over_processes(grads)
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        place = self._get_variable_index(variable)
+        decay = self.training.weight_decay * (self.training.decay_biases or len(variable.shape) > 1)
+        self.change(gradient, variable, learning_rate * self.factors[place], decay, place)
+
+
+class _SGD(_ByLayer, keras.optimizers.SGD):
+    """SGD as in PyTorch, where Keras' momentum would keep an earlier learning rate and be bypassed by weight decay."""
+
+    def change(self, gradient, variable, rate, decay, place):
+        step = gradient + decay * variable
+        if self.momentum:
+            step = self.momentum * self.momentums[place] + step
+            self.assign(self.momentums[place], step)
+        self.assign_sub(variable, rate * step)
+
+
+class _Adam(_ByLayer, keras.optimizers.Adam):
+    """Adam, and AdamW, whose weight decay is apart from the gradient."""
+
+    def change(self, gradient, variable, rate, decay, place):
+        if self.training.optimizer == "adamw":
+            self.assign_sub(variable, rate * decay * variable)
+        keras.optimizers.Adam.update_step(self, gradient, variable, rate)

@@ -1,4 +1,6 @@
-"""The training loop: a step, an epoch, validation, with losses and metrics that are the same in both frameworks."""
+"""The training loop: a step, an epoch, validation; losses, metrics and optimizers as in the other framework."""
+
+from collections import defaultdict
 
 import torch
 from torch import nn
@@ -8,7 +10,6 @@ from actlib import schedule
 from actlib.torch import weights
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
-from actlib.torch.optimizers import get_state, make_optimizer, set_rate, set_state
 from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
 from actlib.training import Training
 
@@ -20,14 +21,15 @@ class Trainer(Training):
 
     def fit(self):
         """Train for the epochs that are left."""
-        self.optimizer = make_optimizer(self.model, self.training)
-        set_state(self.optimizer, self.run.optimizer)
+        self.optimizer = _make_optimizer(self.model, self.training)
+        _set_state(self.optimizer, self.run.optimizer)
         parts, validation = self.split_batches()
         while not self.run.finished:
             rate, seed = self.begin_epoch()
-            set_rate(self.optimizer, rate)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
             means = self.train_epoch(make_loader(parts, epoch=self.num_epochs), seed)
-            self.end_epoch(means, self.evaluate(validation), get_state(self.optimizer))
+            self.end_epoch(means, self.evaluate(validation), _get_state(self.optimizer))
 
     def train_epoch(self, parts, seed):
         """Take a step down the gradient for each batch; return the mean loss and the accuracy on the way."""
@@ -94,3 +96,34 @@ class Trainer(Training):
         """Return (mean loss, accuracy) over all processes."""
         sum_over_processes([self.sums])
         return schedule.mean_of_sums(to_numpy(self.sums))
+
+
+def _make_optimizer(model, training):
+    """PyTorch's optimizer for the weights that are free, with a rate and a weight decay for each layer."""
+    groups = defaultdict(list)  # (factor of the rate, weight decay) -> parameters
+    decay = 0.0 if training.optimizer == "adam" else training.weight_decay
+    for path, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = training.decay_biases or parameter.ndim > 1
+            groups[schedule.rate_factor(training, path), decay * decays].append(parameter)
+    groups = [dict(params=group, factor=factor, weight_decay=decay) for (factor, decay), group in groups.items()]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(groups, training.learning_rate, momentum=training.momentum)
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, training.learning_rate, eps=1e-7)  # Keras' eps
+
+
+def _get_state(optimizer):
+    """Copy what an optimizer remembers, such as its moments: name -> array."""
+    state = optimizer.state_dict()["state"]
+    slots = ((f"{place}/{slot}", value) for place in state for slot, value in state[place].items())
+    return {name: value.cpu().numpy().copy() for name, value in slots if value is not None}
+
+
+def _set_state(optimizer, arrays):
+    """Give a new optimizer for the same weights back what `_get_state` copied."""
+    state = defaultdict(dict)
+    for name, array in arrays.items():
+        place, slot = name.split("/")
+        state[int(place)][slot] = torch.tensor(array)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
