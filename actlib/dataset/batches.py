@@ -83,14 +83,17 @@ class ClipBatches:
         places = range(len(self.clips(number)))[index * self.batch_size : (index + 1) * self.batch_size][rows]
         chosen = [self.clips(number)[place] for place in places]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
-        clips = [self.source[video][frames] for video, frames in chosen]
-        if self.augment:
-            augment = augment_clip if self.augment is True else self.augment
-            rngs = (np.random.default_rng((self.seed, number, 3, place)) for place in places)  # whoever reads the clip
-            clips = [augment(clip, rng=rng) for clip, rng in zip(clips, rngs, strict=True)]
-        if self.crops:  # of a clip they follow one another
-            clips = [self.crops[place % len(self.crops)](clip) for place, clip in zip(places, clips, strict=True)]
-        return np.stack(clips), labels
+        clips = None  # (N, T, ...)
+        for row, (place, (video, frames)) in enumerate(zip(places, chosen, strict=True)):
+            clip = self.source[video][frames]
+            if self.augment:
+                rng = np.random.default_rng((self.seed, number, 3, place))  # whoever reads the clip
+                clip = (augment_clip if self.augment is True else self.augment)(clip, rng=rng)
+            if self.crops:  # of a clip they follow one another
+                clip = self.crops[place % len(self.crops)](clip)
+            clips = np.empty((len(chosen), *clip.shape), clip.dtype) if clips is None else clips
+            clips[row] = clip  # each is copied once
+        return clips, labels
 
     def clips(self, number=0):
         """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""
