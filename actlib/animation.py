@@ -97,11 +97,7 @@ def _encode_to_fit(film, path: Path, *, fps: float, max_bytes: int, reserved) ->
 
 
 def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, reserved=()) -> np.ndarray:
-    """Choose colors (n, 3) that serve a whole film, from those that it has (U, 3) and the pixels of each (U,).
-
-    A color counts by the square root of its pixels, or skies would take what small things need. One in eight colors
-    goes to what is farthest from all others, however rare: a red dot that appears late stays red.
-    """
+    """Choose colors (n, 3) for a film with these (U, 3), each in so many pixels (U,); one in eight is a rare one."""
     num_rare = num_colors // 8
     damped = colors.repeat(np.ceil(np.sqrt(counts)).astype(int), axis=0)
     damped = Image.fromarray(damped[None, :: 1 + len(damped) // 60_000])  # they are in order: each keeps its share

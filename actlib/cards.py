@@ -45,9 +45,6 @@ class Card(TypedDict, total=False):
 def spec_to_json(spec) -> dict:
     """Return the fields of a spec as JSON holds them, with "type", its class; specs inside it likewise.
 
-    Args:
-        spec: a dataclass of `specs`.
-
     Example:
         >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
         'vgg_slim'
@@ -56,10 +53,5 @@ def spec_to_json(spec) -> dict:
 
 
 def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict.
-
-    Args:
-        data: the dict.
-        path: its file, which a ValueError names.
-    """
+    """Make the spec that `spec_to_json` turned into a dict; a ValueError names the path that it is from."""
     return parse_json(json.dumps(data), Spec, path)

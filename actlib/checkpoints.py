@@ -88,11 +88,7 @@ def save_checkpoint(path, weights, card) -> Path:
 
 
 def read_card(path, *names) -> dict:
-    """Read the card of a `.safetensors` file, empty if it has none; its specs are specs again.
-
-    Args:
-        path: The file.
-        names: What the card has to have.
+    """Read the card of a `.safetensors` file, {} if it has none; its specs are specs again.
 
     Raises:
         ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
@@ -116,8 +112,7 @@ def read_card(path, *names) -> dict:
 def read_model(path):
     """Read a model's card and weights: (card, name -> array), which fit each other, before anything is built of them.
 
-    Args:
-        path: The `.safetensors` file; a head without convolutions is completed by ImageNet's VGG-16.
+    A head without convolutions is completed by ImageNet's VGG-16.
 
     Raises:
         FileNotFoundError: There is no such file, or a head without ImageNet's weights.
@@ -146,12 +141,7 @@ def _read_backbone(path, head):
 
 
 def list_shapes(spec, num_classes=None):
-    """List the weights of a network: neutral name -> shape.
-
-    Args:
-        spec: A `FrameSpec`, an `LRCNSpec`, or a `VGGSpec` for convolutions alone.
-        num_classes: K.
-    """
+    """List the weights of a network, neutral name -> shape, for K classes; of a `VGGSpec` the convolutions alone."""
     vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
     inputs = vgg.num_channels
     shapes = {"preprocess/mean": (inputs,), "preprocess/std": (inputs,)}
@@ -174,14 +164,7 @@ def list_shapes(spec, num_classes=None):
 
 
 def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
-    """Raise ValueError unless weights are those of a model, and numbers that can be computed with.
-
-    Args:
-        shapes: Neutral name -> shape, of the model.
-        weights: Neutral name -> array.
-        partial: Some of them are enough.
-        source: Where they are from, for the message.
-    """
+    """Raise ValueError unless weights are those of a model (name -> shape), or some, and can be computed with."""
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
     differing = [name for name in weights if name in shapes and np.shape(weights[name]) != tuple(shapes[name])]
     other = [f"{name} of shape {tuple(shapes[name])} here {np.shape(weights[name])}" for name in differing]
@@ -197,11 +180,7 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
 
 
 def weights_key(weights) -> str:
-    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them.
-
-    Args:
-        weights: Name -> array.
-    """
+    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = np.asarray(weights[name], dtype=np.float32, order="C")

@@ -29,12 +29,6 @@ def partial_file(path):
     """Give a path beside `path` to write a file or folder to, which gets its name only when the block ends well.
 
     What killed processes left half written in that folder is removed when a process first writes there.
-
-    Args:
-        path: of what is written.
-
-    Raises:
-        OSError: the disk is full or the folder cannot be written; the message names the file and what to do.
     """
     path = Path(path)
     partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
@@ -53,12 +47,7 @@ def partial_file(path):
 
 @contextmanager
 def explain_errors(path, *drafts):
-    """Have the system's errors about a full disk, or a path that cannot be written, name it and say what to do.
-
-    Args:
-        path: pathlib's.
-        drafts: paths of it under other names.
-    """
+    """Have the system's errors about a path or its drafts (full disk, closed folder) name it and say what to do."""
     try:
         yield
     except OSError as error:
@@ -71,53 +60,32 @@ def explain_errors(path, *drafts):
 
 
 def remove(path) -> None:
-    """Remove a file or folder, if it is there and can be removed.
-
-    Args:
-        path: pathlib's.
-    """
+    """Remove a file or folder, if it is there and can be removed."""
     with suppress(OSError):  # it has its name already, another process was faster, or the folder is read-only
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def count_free_bytes(folder) -> int:
-    """Count the free bytes on the disk of a folder.
-
-    Args:
-        folder: it need not exist yet.
-    """
+    """Count the free bytes on the disk of a folder, which need not exist yet."""
     return shutil.disk_usage(next(path for path in (Path(folder).resolve() / "x").parents if path.exists())).free
 
 
 @contextmanager
 def open_whole(path):
-    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one.
-
-    Args:
-        path: of the file.
-    """
+    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one."""
     with partial_file(path) as partial, open(partial, "wb") as file:
         yield file
 
 
 def write_whole(path, content) -> Path:
-    """Write a file as a whole or not at all, and return its path.
-
-    Args:
-        path: of the file.
-        content: bytes or memoryview.
-    """
+    """Write bytes as a file, as a whole or not at all, and return its path."""
     with open_whole(path) as file:
         file.write(content)
     return Path(path)
 
 
 def remove_partials(folder) -> None:
-    """Remove from a folder what killed processes left half written: on this machine at once, else after an hour.
-
-    Args:
-        folder: where files were written; it need not be there.
-    """
+    """Remove from a folder what killed processes left half written: on this machine at once, else after an hour."""
     for partial in Path(folder).glob("*.partial"):
         owner = OWNER.search(partial.name)
         with suppress(OSError):
@@ -129,11 +97,7 @@ _remove_partials_once = functools.cache(remove_partials)
 
 
 def shorten_name(name) -> str:
-    """Cut the name of a file so that some 50 bytes can be added to it.
-
-    Args:
-        name: text; systems take up to 255 bytes, of which a letter may have four.
-    """
+    """Cut the name of a file, of which systems take up to 255 bytes, so that some 50 bytes can be added to it."""
     return name.encode(errors="ignore")[:200].decode(errors="ignore")
 
 
@@ -141,14 +105,8 @@ def shorten_name(name) -> str:
 def lock(path, *, timeout=-1.0):
     """Hold what no other process or thread may hold at the same time; a killed process gives it up at once.
 
-    Where locks cannot be had (some network disks, read-only folders) a warning says so, and work goes on without.
-
-    Args:
-        path: what is worked on, which need not be there yet; the lock is `<path>.lock` beside it.
-        timeout: seconds to wait for it; -1 for as long as it takes, 0 not at all.
-
-    Raises:
-        TimeoutError: another one still holds it.
+    The lock is `<path>.lock`, which is waited for without end, or up to a timeout in seconds: then TimeoutError. Where
+    locks cannot be had (some network disks, read-only folders) a warning says so, and work goes on without.
     """
     with ExitStack() as stack:
         try:
@@ -163,14 +121,7 @@ def lock(path, *, timeout=-1.0):
 
 
 def require_file(path) -> os.stat_result:
-    """Return the status of a regular file; nothing else may be opened, as pipes and devices never end.
-
-    Args:
-        path: a file or a link to one.
-
-    Raises:
-        OSError: it is not there, or is something else.
-    """
+    """Return the status of a regular file; OSError for anything else, as pipes and devices never end."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "no regular file, but a directory, pipe, socket or device", str(path))
@@ -178,11 +129,7 @@ def require_file(path) -> os.stat_result:
 
 
 def content_hash(path) -> str:
-    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own.
-
-    Args:
-        path: a regular file, see `require_file`.
-    """
+    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own."""
     require_file(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -190,9 +137,6 @@ def content_hash(path) -> str:
 
 def format_size(num_bytes) -> str:
     """Write a number of bytes for people, in powers of 1000.
-
-    Args:
-        num_bytes: int.
 
     Example:
         >>> format_size(58_889_256), format_size(6_960_400_115), format_size(12)

@@ -89,11 +89,7 @@ class AnnotateOptions:
 
 
 def take_options(options):
-    """Let a command take the fields of one record, where a function would have too many arguments.
-
-    Args:
-        options: a dataclass of this module.
-    """
+    """Let a command take the fields of one record, where a function would have too many arguments."""
 
     def take(command):
         command.__signature__ = inspect.signature(options)

@@ -27,11 +27,7 @@ SETTINGS = {
 
 
 def read_setting(name) -> str | None:
-    """Return the value of a variable of the environment, or None where it is not set or empty.
-
-    Args:
-        name: one of SETTINGS.
-    """
+    """Return the value of one of SETTINGS in the environment, or None where it is not set or empty."""
     return os.environ.get(name) or None
 
 
@@ -69,11 +65,7 @@ def console_script() -> str:
 
 
 def shipped_runs(data) -> Path:
-    """Return the folder of the runs that come with the project.
-
-    Args:
-        data: name of the data that they were trained on.
-    """
+    """Return the folder of the runs that come with the project, trained on the data of this name."""
     return home_folder() / "pretrained" / data
 
 
@@ -88,11 +80,7 @@ def process_place() -> tuple[int, int]:
 
 
 def read_torchrun(name) -> int:
-    """Return a number that torchrun tells each of its processes; 0 without it.
-
-    Args:
-        name: such as LOCAL_RANK.
-    """
+    """Return a number that torchrun tells each of its processes, such as LOCAL_RANK; 0 without it."""
     return int(os.environ.get(name, 0))
 
 

@@ -116,14 +116,7 @@ class Run:
 
 @contextmanager
 def hold_folder(folder):
-    """Keep other trainings out of a run's folder inside a `with`.
-
-    Args:
-        folder: The folder; None keeps nothing out.
-
-    Raises:
-        RuntimeError: Another training works in it.
-    """
+    """Keep other trainings out of a run's folder, if there is one, inside a `with`; RuntimeError where one is in it."""
     with ExitStack() as stack:
         if folder is not None and paths.process_place()[0] == 0:
             holder = Path(folder, "training.txt")

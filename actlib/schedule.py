@@ -7,11 +7,7 @@ import numpy as np
 
 
 def learning_rate(training, history) -> float:
-    """Return the learning rate of the epoch that follows those of a history.
-
-    Args:
-        training: A `TrainSpec`.
-        history: Lists of losses: "loss", and "val_loss", of None without validation.
+    """Return the learning rate of the epoch that follows those of a history, of which the losses count.
 
     Example:
         >>> from actlib.specs import TrainSpec
@@ -34,11 +30,7 @@ def learning_rate(training, history) -> float:
 
 
 def rate_factor(training, path) -> float:
-    """Return what a layer's learning rate is multiplied by, see `TrainSpec.rates`.
-
-    Args:
-        training: A `TrainSpec`.
-        path: Where a weight is, in either framework: "head.hidden.hidden1.weight", "head/hidden1/kernel".
+    """Return what the learning rate of a layer is multiplied by, by a weight's path; see `TrainSpec.rates`.
 
     Example:
         >>> from actlib.specs import TrainSpec
@@ -50,11 +42,7 @@ def rate_factor(training, path) -> float:
 
 
 def best_epoch(history):
-    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None.
-
-    Args:
-        history: Name of `run.COLUMNS` -> list, one value an epoch.
-    """
+    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None."""
     losses = history["val_loss"]
     if None in losses or not losses:
         return len(losses) - 1 if losses else None
@@ -62,31 +50,18 @@ def best_epoch(history):
 
 
 def epochs_since_best(history):
-    """Count the epochs after the best one.
-
-    Args:
-        history: Name of `run.COLUMNS` -> list, one value an epoch; at least one.
-    """
+    """Count the epochs of a history after its best one."""
     return len(history["val_loss"]) - 1 - best_epoch(history)
 
 
 def is_over(training, history):
-    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience.
-
-    Args:
-        training: A `TrainSpec`.
-        history: As in `best_epoch`.
-    """
+    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience."""
     tired = training.patience is not None and epochs_since_best(history) >= training.patience
     return tired or len(history["epoch"]) >= training.num_epochs
 
 
 def mean_of_sums(sums):
-    """Return (mean loss, accuracy).
-
-    Args:
-        sums: Float (3,): sum of losses, correct predictions, clips.
-    """
+    """Return (mean loss, accuracy) of sums, float (3,): of losses, of correct predictions, of clips."""
     return float(sums[0] / sums[2]), float(sums[1] / sums[2])
 
 

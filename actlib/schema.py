@@ -15,11 +15,7 @@ Color, Divisor = Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Fi
 
 
 def record(cls):
-    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own.
-
-    Args:
-        cls: with annotated fields.
-    """
+    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own."""
     cls.__annotations__["type"], cls.__pydantic_config__ = Literal[cls.__name__], {"extra": "forbid"}
     cls.type = field(default=cls.__name__, kw_only=True, repr=False)
     return dataclass(frozen=True)(cls)
@@ -30,15 +26,7 @@ def parse_json(
 ):
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
-    Args:
-        text: the JSON.
-        kind: a type with the ranges of its numbers, as pydantic takes them.
-        source: where the text is from, for the message.
-        expected: likewise, what it should have been.
-        advice: likewise, what to do.
-
-    Raises:
-        ValueError: it is no JSON, or not of this type; names what differs, and the source.
+    A ValueError says what was expected, what differs from it and in which source, and what to do.
     """
     try:
         return _adapt(kind).validate_json(text, strict=True)
@@ -52,10 +40,6 @@ _adapt = functools.cache(TypeAdapter)
 
 
 def check_choice(name, value, choices):
-    """Raise ValueError unless a value is one of its choices.
-
-    Args:
-        name, value, choices: what it is called in the message, what was received, and a tuple.
-    """
+    """Raise ValueError, which calls a value by its name, unless it is one of its choices."""
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

@@ -107,20 +107,12 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
 
 
 def predict_steps(stream, model, *, window=WINDOW, windows=None):
-    """Yield the Steps of a video as it plays; memory does not grow with its length.
+    """Yield the Steps of a video, of `open_video`, as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training. The first window gives its T steps; an LRCN's next windows
     begin half a window later each and give their later half, so that a step never sees frames that come after it. With
-    the read-out "mean", a step's logits are the mean of its window's so far.
-
-    Args:
-        stream: what `open_video` gave.
-        model: see this module.
-        window: WindowConfig.
-        windows: a list to which each window's logits, float (T, K), are added, or None.
-
-    Raises:
-        ValueError: the model's logits have another shape.
+    the read-out "mean", a step's logits are the mean of its window's so far. Each window's logits, float (T, K), are
+    added to the list `windows`, if there is one.
     """
     if models := getattr(model, "models", ()):
         yield from _fuse_steps([predict_steps(stream, each, window=window) for each in models], model)

@@ -69,10 +69,9 @@ class Training:
         return self.rate, _epoch_seed(self.seed, self.num_epochs)
 
     def count_batch(self, read_sums):
-        """Tell the monitor of a batch, with a loss that is read only now and then; stop where it says so.
+        """Tell the monitor of a batch, with a loss that is read only now and then.
 
-        Args:
-            read_sums: Gives (sum of losses, correct predictions, clips) of the epoch so far, in this process.
+        `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far, in this process.
 
         Raises:
             FloatingPointError: The loss is not finite.
@@ -94,10 +93,7 @@ class Training:
     def end_epoch(self, train, validation, optimizer):
         """Save an epoch: its weights if they are the best so far, and all that is needed to resume.
 
-        Args:
-            train: (mean loss, accuracy) on the way.
-            validation: Likewise on the validation batches; (None, None) without any.
-            optimizer: Name -> array, what the optimizer remembers.
+        Both of (mean loss, accuracy), None without validation; then what the optimizer remembers, name -> array.
         """
         values = (self.num_epochs + 1, *train, *validation, self.rate, time.perf_counter() - self.started)
         row, weights = dict(zip(COLUMNS, values, strict=True)), self._trainable_weights()
@@ -141,12 +137,6 @@ class Training:
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
     """Initialize the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits.
 
-    Args:
-        spec: A `FrameSpec` or an `LRCNSpec`.
-        num_classes: K.
-        weights: Neutral name -> array: ImageNet's or another model's; or None.
-        seed: An int from 0.
-
     Raises:
         ValueError: None of the weights are such a model's.
     """
@@ -178,12 +168,7 @@ def _select_transferable(shapes, weights, vgg):
 
 
 def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
-    """Initialize weights, the same in both frameworks: Keras' defaults, He's for convolutions.
-
-    Args:
-        shapes: Neutral name -> shape.
-        seed: An int from 0.
-    """
+    """Initialize weights (name -> shape), the same in both frameworks: Keras' defaults, He's for convolutions."""
     return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
 
 
@@ -204,12 +189,7 @@ def _init(name, shape, seed):
 
 
 def trainable_weights(weights, frozen):
-    """Return the weights that training changes, which it never does with preprocessing.
-
-    Args:
-        weights: Neutral name -> array, or whatever else.
-        frozen: Names among `specs.FROZEN_PARTS`.
-    """
+    """Return the weights that training changes: none of frozen parts (`specs.FROZEN_PARTS`) or preprocessing."""
     prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
 

@@ -23,11 +23,8 @@ RANK_MEMORY = 25  # frames over which "of late" reaches
 class Panel:
     """Draws the panel of one frame after the other; it remembers what the timeline needs, whatever the length.
 
-    Args:
-        width: pixels.
-        num_frames: frames that are expected; the timeline is as long.
-        truth: list of `timeline.Segment` that say what is really going on, or None where nobody knows.
-        note: small text on a line of its own at the end, such as how the probabilities were smoothed.
+    The timeline is as long as `num_frames`. `truth` is a list of `timeline.Segment`, or None where nobody knows,
+    `note` a small text on a line of its own at the end.
     """
 
     def __init__(self, width, *, classes, num_frames, fps, truth=None, note=""):

@@ -117,11 +117,7 @@ class ArrayCache:
 
 
 def open_array(path):
-    """Return a read-only memory map of an array, or None where it is missing, damaged or closed to us.
-
-    Args:
-        path: .npy file.
-    """
+    """Return a read-only memory map of a .npy file, or None where it is missing, damaged or closed to us."""
     try:
         files.require_file(path)
         return np.load(path, mmap_mode="r")

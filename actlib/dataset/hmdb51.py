@@ -7,11 +7,7 @@ from actlib.dataset.ucf101 import Split
 
 
 def read_split(folder, *, split=1) -> Split:
-    """Read an official split, as `ucf101.read_split` does.
-
-    Args:
-        folder: what holds `<class>_test_split1.txt`, or a folder of splits, or lies beside one.
-        split: 1, 2 or 3.
+    """Read an official split, as `ucf101.read_split` does, whose `<class>_test_split1.txt` lie in or beside a folder.
 
     Source: Kuehne et al., HMDB, ICCV 2011: 70 training and 30 test clips a class, none of one video on both sides.
     """
@@ -27,11 +23,7 @@ def read_split(folder, *, split=1) -> Split:
 
 
 def find_source(name) -> str:
-    """Find what a video was cut from: no source stands on both sides of an official split.
-
-    Args:
-        name: Class/file.
-    """
+    """Find what a video (Class/file) was cut from: no source stands on both sides of an official split."""
     class_name, _, file = name.partition("/")
     source = re.match(rf"(.*)_{re.escape(class_name)}_", file)
     return f"{class_name} {source[1] if source else file}"

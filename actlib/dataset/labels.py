@@ -63,9 +63,7 @@ def read_labels(path) -> pd.DataFrame:
 def write_labels(videos, path) -> Path:
     """Write what `assign_subsets` returned as CSV, which `list_videos` reads as the same groups and subsets.
 
-    Args:
-        videos: the table.
-        path: the file; videos below its folder are named from there, others by their whole path.
+    Videos below the file's folder are named from there, others by their whole path.
     """
     folder, files = Path(path).resolve().parent, [Path(file) for file in videos["path"]]
     names = [(file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix() for file in files]
@@ -74,11 +72,7 @@ def write_labels(videos, path) -> Path:
 
 
 def name_groups(videos) -> pd.Series:
-    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`).
-
-    Args:
-        videos: table with columns `class_name` and `group`; its `attrs` may say `groups_span_classes`.
-    """
+    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`)."""
     if "group_name" in videos:
         return videos["group_name"]
     numbers = videos["group"].map("g{:02d}".format).astype(str)  # also where there are no videos

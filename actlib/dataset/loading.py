@@ -4,11 +4,7 @@ import numpy as np
 
 
 def count_bytes(batches) -> int:
-    """Count the bytes that all clips of an epoch take as one array.
-
-    Args:
-        batches: A `ClipBatches`.
-    """
+    """Count the bytes that all clips of an epoch take as one array."""
     clips, _ = batches.batch(0, 0)  # (N, T, ...)
     return len(batches.videos(0)) * clips[0].nbytes
 
@@ -37,10 +33,7 @@ def load_arrays(batches, *, limit_bytes=2e9):
 def read_batch(batches, epoch, index, *, repeat=False):
     """Read a batch to train on: (x, labels), and what else the batches give.
 
-    Args:
-        batches: A `ClipBatches`, or another object with such a `batch`.
-        epoch, index: As for `ClipBatches.batch`.
-        repeat: Repeat each label for the T frames of its clip: labels (N, T).
+    With `repeat`, labels are (N, T), one for each frame of a clip.
     """
     x, labels, *others = batches.batch(epoch, index)  # (N, T, ...), (N,)
     return x, np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels, *others

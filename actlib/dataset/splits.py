@@ -131,11 +131,7 @@ def _choose_validation(table, num_groups, seed):
 
 
 def list_groups(videos) -> dict[str, str]:
-    """List the groups of videos: name, as of `name_groups`, -> content hashes with spaces between, for a card.
-
-    Args:
-        videos: as for `name_groups`.
-    """
+    """List the groups of videos: name, as of `name_groups`, -> content hashes with spaces between, for a card."""
     names = name_groups(videos)
     hashes = videos["hash"] if "hash" in videos else names.map(lambda name: "")
     return hashes.groupby(names).agg(lambda group: " ".join(sorted(group))).to_dict()
@@ -180,10 +176,6 @@ def _find_alike(train, test):
 
 
 def split_hash(videos) -> str:
-    """Name a split by which videos stand in which subset, with 12 hexadecimal digits.
-
-    Args:
-        videos: table with columns `name` and `subset`, in any order.
-    """
+    """Name a split by which videos stand in which subset, whatever their order, with 12 hexadecimal digits."""
     lines = sorted(f"{name} {subset}\n" for name, subset in zip(videos["name"], videos["subset"], strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]

@@ -18,14 +18,7 @@ class Split(NamedTuple):
 
 
 def report_broken(messages, num_videos, *, skip_broken=False, advice="list_videos(..., skip_broken=True)"):
-    """Raise a VideoError that lists what is wrong with broken videos, or only warn of them.
-
-    Args:
-        messages: one for each broken video.
-        num_videos: of all, broken or not.
-        skip_broken: warn rather than raise.
-        advice: code that leaves them out.
-    """
+    """Raise a VideoError that lists what is wrong with broken videos and how to leave them out, or warn of them."""
     message = f"{len(messages)} of {num_videos} videos cannot be used:\n  " + "\n  ".join(messages)
     if messages and not skip_broken:
         raise VideoError(f"{message}\nReplace or remove them, or leave them out: {advice}.")

@@ -50,13 +50,9 @@ class Member(NamedTuple):
 def open_archive(source):
     """Yield {bare name in lower case: Member} in the order they lie in; explain what its library raises in the block.
 
-    Args:
-        source: a folder, a ZIP, TAR (also compressed) or RAR file, told by content, or a RemoteFile that is a ZIP on a
-            server that can send parts; of that only the files that are read come over the line.
-
-    Raises:
-        ArchiveError: it is none of these, damaged or locked.
-        DownloadError: it is not there, or no tool unpacks it.
+    The source is a folder, a ZIP, TAR (also compressed) or RAR file, told by content, or a RemoteFile, a ZIP of
+    which only the files that are read come over the line. An ArchiveError where it is damaged or locked; a
+    DownloadError where it is not there, or no tool unpacks it.
     """
     where = source.url if isinstance(source, RemoteFile) else source
     try:
@@ -144,15 +140,8 @@ class _RangeFetcher:
 def unpack(members, folder, places, *, largest) -> int:
     """Write files of an archive, and return how many; those that are there already, whole, are left alone.
 
-    Args:
-        members: what `open_archive` yields.
-        folder: where they go; the caller holds its lock.
-        places: {bare name in lower case: path below the folder}.
-        largest: bytes that one file may have.
-
-    Raises:
-        ArchiveError: a file is damaged or too large, or a place lies outside the folder.
-        DownloadError: there is no room.
+    `places` is {bare name in lower case: path below the folder}, of which the caller holds the lock; `largest` is in
+    bytes. An ArchiveError where a file is damaged or too large, or a place lies outside of the folder.
     """
     todo = {}
     for name, member in ((name, member) for name, member in members.items() if name in places):

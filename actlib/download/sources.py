@@ -23,11 +23,7 @@ CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's 
 
 
 def lock_or_wait(path):
-    """Return the lock of a path, a context manager, and say so when there is somebody to wait for.
-
-    Args:
-        path: what is fetched.
-    """
+    """Return the lock of what is fetched, a context manager, and say so when there is somebody to wait for."""
     try:
         with lock(path, timeout=0):
             pass
@@ -40,12 +36,8 @@ def lock_or_wait(path):
 def local_file(source, folder, *, most, keep=False):
     """Yield a source's path on disk; a download that proves useless is removed, so that the next try fetches it again.
 
-    Args:
-        source: a file or folder, or the URL of a file.
-        folder: where a download goes.
-        most: bytes of a download to accept at most.
-        keep: whether a download stays, as an archive of which more will be wanted; of a ZIP on a server that can send
-            parts nothing is fetched, and its RemoteFile is what is yielded.
+    A download of `most` bytes at most goes into the folder, and stays there if it is to be kept, as an archive of
+    which more will be wanted; of a ZIP on a server that can send parts nothing is fetched: its RemoteFile is yielded.
     """
     if not is_url(source):
         yield Path(source)
@@ -66,9 +58,5 @@ def local_file(source, folder, *, most, keep=False):
 
 
 def is_url(source) -> bool:
-    """Tell an http or https address from a path.
-
-    Args:
-        source: either of them.
-    """
+    """Tell an http or https address from a path."""
     return str(source).startswith(("http://", "https://"))

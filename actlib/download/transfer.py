@@ -47,11 +47,7 @@ class RemoteFile(NamedTuple):
 
 
 def ask_server(url) -> RemoteFile:
-    """Ask for the size of a file, and whether parts of it can be had; raise DownloadError where it cannot be had.
-
-    Args:
-        url: http or https address.
-    """
+    """Ask for the size of a file, and whether parts of it can be had; DownloadError where it cannot be had."""
 
     def ask():
         with _request(url, 0, 0) as (_, answer):
@@ -64,13 +60,7 @@ def ask_server(url) -> RemoteFile:
 
 
 def read_part(remote, first, last) -> bytes:
-    """Read a part of a file; raise DownloadError as `ask_server` does.
-
-    Args:
-        remote: RemoteFile, of which parts can be had.
-        first: number of the part's first byte, from 0.
-        last: of its last one.
-    """
+    """Read bytes `first` to `last`, from 0, of a file of which parts can be had; DownloadError as `ask_server`."""
 
     def read():
         with _request(remote.url, first, last, version=remote.version) as (start, answer):
@@ -121,12 +111,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
 
 
 def check_disk(folder, needed) -> int:
-    """Return the free bytes on the disk of a folder; raise DownloadError if too few.
-
-    Args:
-        folder: it need not be there yet.
-        needed: bytes.
-    """
+    """Return the free bytes on the disk of a folder; DownloadError if fewer than are needed."""
     free = count_free_bytes(folder)
     if needed > free:
         found = f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}."

@@ -47,12 +47,7 @@ class Check:
 
 
 def list_official(folder, classes=None) -> list[str]:
-    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in a folder's official lists.
-
-    Args:
-        folder: with the official lists in it.
-        classes: exact names, or None for all.
-    """
+    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`), of some or all classes, in a folder's official lists."""
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]
 
@@ -118,9 +113,7 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_h
 def fetch_lists(folder, *, source=None) -> Path:
     """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
-    Args:
-        folder: of UCF-101.
-        source: file, folder or URL to take them from; None means the official address.
+    The source is a file, a folder or a URL; None means the official address.
     """
     place = Path(folder) / "ucfTrainTestlist"
     with sources.lock_or_wait(place):

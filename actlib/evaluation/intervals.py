@@ -50,14 +50,10 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
 def interval_of_difference(gained, groups, labels=None) -> Accuracy:
     """Measure the difference of two models' accuracies on the same videos, and its 95 % interval over groups.
 
-    The interval is Student's t for the groups' differences, within classes as in ``bootstrap_groups``. So that it has a
-    width where all groups agree, the variance counts two groups more, one gained and one lost, each by as much as the
-    groups that differ do (and by all of its videos, where few or none do).
-
-    Args:
-        gained: int (n,), 1 where only the first is correct, -1 where only the second is, else 0.
-        groups: (n,) any values, equal for videos of the same group.
-        labels: int (n,), the true class of each; None takes all groups together.
+    Of `gained`, int (n,), 1 is where only the first is correct, -1 where only the second is. The interval is
+    Student's t for the groups' differences, within classes as in ``bootstrap_groups``. So that it has a width where all
+    groups agree, the variance counts two groups more, one gained and one lost, each by as much as the groups that
+    differ do (and by all of its videos, where few or none do).
 
     Source: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012, one more video on either side.
     """
@@ -75,12 +71,7 @@ def interval_of_difference(gained, groups, labels=None) -> Accuracy:
 
 
 def number_groups(videos: pd.DataFrame, *, groups_span_classes: bool) -> np.ndarray:
-    """Number the groups that V videos are of, from 0: int (V,).
-
-    Args:
-        videos: table with the columns label and group.
-        groups_span_classes: whether a group is one in all classes, or one in each.
-    """
+    """Number the groups that V videos are of, from 0: int (V,); a group is one in all classes, or one in each."""
     return videos.groupby(["group"] if groups_span_classes else ["label", "group"]).ngroup().to_numpy()
 
 

@@ -43,15 +43,7 @@ class KnownClasses:
 
     @classmethod
     def from_json(cls, record, num_features) -> "KnownClasses":
-        """Rebuild what ``to_json`` gave.
-
-        Args:
-            record: the dict, as `checkpoints.read_card` gives it.
-            num_features: D, of the model.
-
-        Raises:
-            ValueError: the arrays are of another model, or damaged.
-        """
+        """Rebuild what ``to_json`` gave, for D features; ValueError where the arrays are damaged or for others."""
         arrays = [np.frombuffer(base64.b64decode(each), "<f2").reshape(-1, num_features) for each in record["float16"]]
         return cls(arrays[0], arrays[1:], record["variances"], record["threshold"], Accuracy(*record["kept"]))
 

@@ -29,14 +29,7 @@ _Record = TypedDict("_Record", _Levels | _Needed | {name: NotRequired[kind] for 
 
 
 def tabulate_predictions(videos, probabilities, *, classes, predicted=None) -> pd.DataFrame:
-    """Put every video's prediction and probabilities in one row.
-
-    Args:
-        videos: table with columns name, label, group.
-        probabilities: float (V, K).
-        predicted: int (V,); None: the most probable class.
-        classes: K names.
-    """
+    """Put every video's prediction, by default the most probable class, and probabilities (V, K) in one row."""
     names = np.array(classes, object)
     predicted = np.argmax(probabilities, axis=1) if predicted is None else np.asarray(predicted, np.int64)
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
@@ -155,12 +148,7 @@ class Results:
     def from_json(cls, record, source="a record") -> "Results":
         """Rebuild results from what ``to_json`` gave, a dict or JSON text, which may come from anywhere.
 
-        Args:
-            record: keys that others added are ignored.
-            source: where it is from, for the message.
-
-        Raises:
-            ValueError: it is damaged, or does not fit together; names the source.
+        Keys that others added are ignored; a ValueError names the source of what is damaged, or does not fit together.
         """
         text = json.dumps(record, ensure_ascii=False).encode(errors="replace") if isinstance(record, dict) else record
         record = parse_json(text, _Record, source)

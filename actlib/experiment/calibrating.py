@@ -19,13 +19,6 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation; and "known", an
     ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where the convolutions are
     ImageNet's and have seen none of them.
-
-    Args:
-        model: The model.
-        validation: Of ``make_batches``, or None.
-        experiment: The ``Experiment``.
-        table: All videos of the experiment.
-        run: The run's folder.
     """
     path = Path(run) / paths.BEST
     card = checkpoints.read_card(path)

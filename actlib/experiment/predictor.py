@@ -16,14 +16,7 @@ from actlib.video import make_sampler
 
 
 def find_checkpoint(checkpoint):
-    """Return the path of a checkpoint.
-
-    Args:
-        checkpoint: A file, or a run's folder for its best one.
-
-    Raises:
-        FileNotFoundError: There is none; says what to run first.
-    """
+    """Return the path of a checkpoint, a file or a run's best one; a FileNotFoundError says what to run first."""
     path = Path(checkpoint)
     path = path / paths.BEST if path.is_dir() or not path.suffix else path
     if not path.exists():
@@ -68,9 +61,6 @@ def load_initial_weights(weights):
 
 def prepare_model(experiment):
     """Build the model that an experiment trains, with the weights it starts from.
-
-    Args:
-        experiment: The ``Experiment``.
 
     Returns:
         (table, model, experiment): its videos, and the experiment in which parts without weights are not frozen.

@@ -77,11 +77,7 @@ def read_experiment(card, data, *, framework=None):
 
 
 def choose_preset(model, folder):
-    """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
-
-    Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
+    """Return the preset that trains "frames" or "lrcn" well: slim for the sample set, VGG-16 for real clips.
 
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
@@ -91,32 +87,17 @@ def choose_preset(model, folder):
 
 
 def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
-
-    Args:
-        folder: The data folder.
-    """
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
     return "none" if sample.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
-
-    Args:
-        folder: The data folder.
-    """
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
     return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
 
 
 def load_backend(framework):
-    """Import one framework's half of the library.
-
-    Args:
-        framework: "torch" or "keras", or a model of one of them.
-
-    Returns:
-        ``actlib.torch`` or ``actlib.keras``, with its modules ``training``, ``weights`` and ``precision``.
-    """
+    """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
     if not isinstance(framework, str):
         framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     check_choice("framework", framework, BACKENDS)
@@ -145,11 +126,7 @@ def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **op
 
 
 def prepare_table(experiment):
-    """List the videos of an experiment, see ``prepare_videos``.
-
-    Args:
-        experiment: The ``Experiment``.
-    """
+    """List the videos of an experiment, see ``prepare_videos``."""
     names = ("split", "classes", "split_seed", "validation_groups", "limit", "group_pattern")
     return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
 
@@ -192,11 +169,7 @@ def cache_features(frames, model):
 
 
 def build_describer(model):
-    """Build a model of the same convolutions whose features are each channel's mean: `evaluation.KnownClasses`' input.
-
-    Args:
-        model: A model of either framework.
-    """
+    """Build a model of the same convolutions, whose features are each channel's mean, for `KnownClasses`."""
     backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
     weights = backend.weights.get_weights(model)
     weights = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}

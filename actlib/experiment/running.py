@@ -227,7 +227,7 @@ def describe_run(experiment, table, *, seconds=None):
 
 
 def write_results(run, results, metadata):
-    """Write results and what they depend on as JSON, and return the path.
+    """Write results and what they depend on as JSON into a folder, and return the path.
 
     Args:
         run: The folder: results.json goes there, or results_shuffled.json and the like for a control.

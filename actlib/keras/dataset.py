@@ -51,11 +51,7 @@ class ClipDataset(keras.utils.PyDataset):
 
 @contextlib.contextmanager
 def raise_read_errors(*datasets):
-    """Raise what reading the data raised, where TensorFlow would give only its text.
-
-    Args:
-        *datasets: Each a `ClipDataset` that is read inside, or None.
-    """
+    """Raise what reading these `ClipDataset`s (or None) raised, where TensorFlow would give only its text."""
     try:
         yield
     except Exception as error:

@@ -20,21 +20,13 @@ def join_processes() -> None:
 
 
 def sum_over_processes(values) -> None:
-    """Replace the numbers in tensors by their sums over all processes.
-
-    Args:
-        values: Tensors of any shapes, on one device.
-    """
+    """Replace the numbers in tensors, all on one device, by their sums over all processes."""
     if paths.process_place()[1] > 1:
         distributed.sum_over_processes(values)
 
 
 def average_statistics(model) -> None:
-    """Give all processes the mean of their moving statistics of batch normalization.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-    """
+    """Give all processes the mean of a model's moving statistics of batch normalization."""
     moving = [weight for layer in model.convolutions.layers for weight in layer.weights if "moving_" in weight.name]
     if moving and (number := paths.process_place()[1]) > 1:
         sum_over_processes([weight.value for weight in moving])

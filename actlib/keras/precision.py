@@ -24,14 +24,7 @@ def describe_device() -> dict:
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes where a model is: "bfloat16" if that is faster there.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-
-    Returns:
-        "bfloat16" or "float32".
-    """
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
     fast = machine.has_fast_bf16() if default_device() == "cpu" else machine.gpu_has_bf16()
     return "bfloat16" if fast else "float32"
 
@@ -57,11 +50,7 @@ def compute_in_bf16(model, enabled):
 
 
 def bf16_copy(convolutions):
-    """Copy convolutions into ones that compute in bfloat16.
-
-    Args:
-        convolutions: A `VGG`.
-    """
+    """Copy convolutions into ones that compute in bfloat16."""
     twin = _make_bf16_twin(convolutions.spec)
     for ours, theirs in zip(twin.weights, convolutions.weights, strict=True):
         ours.assign(ops.copy(theirs))  # a copy: JAX gives an array's memory away when it is done with it
@@ -69,16 +58,7 @@ def bf16_copy(convolutions):
 
 
 def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):
-    """Convolve frames, some at a time, so that memory stays small.
-
-    Args:
-        convolutions: A `VGG`.
-        frames: uint8 (..., H, W, C).
-        batch_size: Frames at a time.
-
-    Returns:
-        float32 (..., D).
-    """
+    """Convolve frames, uint8 (..., H, W, C) -> float32 (..., D), some at a time, so that memory stays small."""
     flat, num_features = frames.reshape(-1, *frames.shape[-3:]), convolutions.spec.num_features  # (n, H, W, C)
     parts = [flat[start : start + batch_size] for start in range(0, len(flat), batch_size)]
     rows = [np.zeros((0, num_features), np.float32), *map(convolutions.predict_on_batch, parts)]

@@ -10,14 +10,7 @@ from actlib import cards
 
 
 class Preprocess(layers.Layer):
-    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights.
-
-    Args:
-        spec: A `VGGSpec`.
-
-    Raises:
-        ValueError: Called with frames that are not (..., size, size, C).
-    """
+    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights."""
 
     def __init__(self, spec):
         super().__init__(name="preprocess", dtype="float32")  # exact, also where the rest computes in bfloat16
@@ -69,10 +62,6 @@ class FrameHead(keras.Model):
     """The head of a frame classifier: hidden ReLU layers with dropout, then logits.
 
     Called with features (..., D); gives float32 logits (..., K).
-
-    Args:
-        spec: A `FrameSpec`.
-        num_classes: K.
     """
 
     def __init__(self, spec, num_classes):
@@ -89,13 +78,7 @@ class FrameHead(keras.Model):
 
 
 class Classifier(keras.Model):
-    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints.
-
-    Args:
-        spec: A `FrameSpec` or an `LRCNSpec`.
-        num_classes: K.
-        head: Turns features (..., D) into logits.
-    """
+    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints."""
 
     def __init__(self, spec, num_classes, head):
         super().__init__(name=spec.name)
@@ -134,14 +117,7 @@ class FrameClassifier(Classifier):
 
 
 def hidden_layers(spec):
-    """Make the hidden layers of a head: hidden1, dropout1, hidden2, ..., for features (..., D).
-
-    Args:
-        spec: A `FrameSpec`.
-
-    Returns:
-        The layers, to be called one after another.
-    """
+    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ..."""
     stack = []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
@@ -150,12 +126,7 @@ def hidden_layers(spec):
 
 
 def build_layers(stack, shape):
-    """Make the weights of layers that follow one another, and tell `summary` their shapes.
-
-    Args:
-        stack: The layers.
-        shape: Of one input of the first.
-    """
+    """Make the weights of layers that follow one another, and tell `summary` their shapes."""
     x = keras.Input(shape)
     for layer in stack:
         x = layer(x)

@@ -12,13 +12,7 @@ PERCENT = "{x:.0%}"  # how axes write 0..1
 
 
 def class_panels(names, *, alt: str, title: str, reverse: bool = False):
-    """Make a figure with one row a class; many go into columns, with one legend above.
-
-    Args:
-        names: of the classes, from top to bottom.
-        alt: of the figure.
-        title: of the figure.
-        reverse: whether the legend's order is turned round, as bars in a stack want it.
+    """Make a figure with one row a class; many go into columns, with one legend above, if need be in reverse.
 
     Yields:
         (axis, some names), to be drawn before the next is asked for.
@@ -40,13 +34,7 @@ def class_panels(names, *, alt: str, title: str, reverse: bool = False):
 
 
 def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
-    """Put frames side by side in rows, smaller ones centred on white in the largest size: uint8 (height, width, 3).
-
-    Args:
-        frames: a sequence of uint8 (H, W, 3).
-        columns: frames a row.
-        gap: white pixels between them.
-    """
+    """Put frames (H, W, 3) side by side in rows, smaller ones centred on white in the largest size, with white gaps."""
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
@@ -58,15 +46,7 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
 
 
 def fit_titles(titles, width: float) -> tuple[list[str], float]:
-    """Fit titles above neighbours: in smaller type, and where that is not enough, cut.
-
-    Args:
-        titles: texts of one or several lines.
-        width: points that a line has.
-
-    Returns:
-        The texts, and the size of their type: 5.5 to 7.5 points.
-    """
+    """Fit titles into lines of so many points: in smaller type, then cut; return them, and the size of the type."""
     font, texts = load_font(100), [title.split("\n") for title in titles]
     widest = max(font.getlength(line) for lines in texts for line in lines) / 100  # in points, per point of type
     size = min(7.5, max(5.5, width / max(1, widest)))

@@ -36,9 +36,7 @@ def show_flow(frame, flow, *, step: int = 10, longer: float = 4.0) -> Figure:
 def color_flow(flow, fastest=None) -> np.ndarray:
     """Color every pixel by where it goes: hue for the direction, the faster the stronger; float (H, W, 3) in 0..1.
 
-    Args:
-        flow: float (H, W, 2), pixels to the right and down.
-        fastest: pixels from which on the color is full; None: those of the fastest here.
+    `fastest` is how many pixels have full color; None: those of the fastest here.
     """
     speed = np.hypot(*np.moveaxis(flow, -1, 0))
     hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1  # 0: to the right, 1/4: down

@@ -47,21 +47,13 @@ styled = matplotlib.style.context(STYLE, after_reset=True)
 
 @functools.cache
 def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans for Pillow; it comes with matplotlib and has the signs for correct and wrong.
-
-    Args:
-        size: pixels.
-        bold: the bold cut.
-    """
+    """Load DejaVu Sans for Pillow at a size in pixels; it comes with matplotlib, and has the signs of verdicts."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
 
 
 def escape_name(name: str) -> str:
     r"""Write what cannot be printed of a name that comes out of a file, a line break say, as Python would.
-
-    Args:
-        name: any text.
 
     Example:
         >>> print(escape_name("Jump\nHigh"))
@@ -72,12 +64,7 @@ def escape_name(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def fit_text(text: str, font, width: float) -> str:
-    """Shorten a text with an ellipsis until it is at most so many pixels wide; empty where no two letters fit.
-
-    Args:
-        text: one line; what cannot be printed is escaped.
-        font: of Pillow, as `load_font` gives it.
-        width: pixels.
+    """Shorten a line of text with an ellipsis until it is at most so many pixels wide; empty where no two letters fit.
 
     Example:
         >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)

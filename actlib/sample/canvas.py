@@ -90,46 +90,24 @@ class Canvas:
 
 
 def palette(text):
-    """Return the colors of some hex codes.
-
-    Args:
-        text: such as "e83c3c fac428", one color a word.
-    """
+    """Return the colors of some hex codes with spaces between, such as "e83c3c fac428"."""
     return tuple(tuple(bytes.fromhex(code)) for code in text.split())
 
 
 def shade(color, amount):
-    """Return a darker or lighter color.
-
-    Args:
-        color: its first three numbers count.
-        amount: 0 or more; below 1: darker.
-    """
+    """Return a color, its first three numbers, so many times as light; below 1 it is darker."""
     return tuple(min(255, round(value * amount)) for value in color[:3])
 
 
 def blend(start, end, share):
-    """Return what lies between two points or colors.
-
-    Args:
-        start: any tuple of numbers.
-        end: another of as many.
-        share: 0 gives `start`, 1 gives `end`.
-    """
+    """Return what lies between two points or colors, any tuples of numbers: share 0 gives the first, 1 the second."""
     return tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))
 
 
 def bend(start, end, lengths, *, side):
-    """Find the elbow or knee of a limb of two bones that reaches from `start` towards `end`.
+    """Find the elbow or knee of a limb of two bones, metres long, that reaches from `start` towards `end`.
 
-    Args:
-        start: shoulder or hip.
-        end: what the hand or foot shall reach.
-        lengths: metres of the two bones.
-        side: 1 or -1: the joint lies left or right of the line from start to end.
-
-    Returns:
-        The joint, and the end, which falls short where the bones do not reach.
+    Return the joint, left (side 1) or right (-1) of the line, and the end, which falls short where bones do not reach.
     """
     upper, lower = lengths
     distance = hypot(end[0] - start[0], end[1] - start[1])

@@ -21,26 +21,16 @@ Look = namedtuple("Look", "skin hair haircut shirt trousers shoes long_sleeves s
 
 
 def choose_look(rng) -> Look:
-    """Choose somebody's look at random.
-
-    Args:
-        rng: a NumPy random generator.
-    """
+    """Choose somebody's look at random."""
     options = (SKINS, HAIRS, HAIRCUTS, SHIRTS, TROUSERS, SHOES)
     chosen = [option[rng.integers(len(option))] for option in options]
     return Look(*chosen, bool(rng.random() < 0.4), bool(rng.random() < 0.35), float(rng.uniform(0.92, 1.15)))
 
 
 def draw_side(canvas, look, *, hip, lean, hands, feet):
-    """Draw a person who faces right.
+    """Draw a person who faces right and leans forward by so many degrees.
 
-    Args:
-        canvas: a `Canvas`.
-        look: a `Look`.
-        hip: (x, y), metres to the right of the picture's middle and above the ground.
-        lean: degrees forward.
-        hands: (x, y) of the near and of the far hand.
-        feet: (x, y) of the ankles, likewise.
+    Of hip, hands and ankles, (x, y) in metres as for `draw_front`, the near ones come first.
     """
     up = (sin(radians(lean)), cos(radians(lean)))
     shoulder = (hip[0] + TORSO * up[0], hip[1] + TORSO * up[1])

@@ -13,13 +13,7 @@ LEFT, RIGHT = -3.8, 3.8  # metres; beyond both edges of every picture
 
 
 def draw_scene(place, camera, *, rng):
-    """Draw the backdrop of a `Canvas`: an RGB image of Pillow.
-
-    Args:
-        place: one of SCENES.
-        camera: a `Camera`.
-        rng: a NumPy random generator, which chooses the colors.
-    """
+    """Draw the backdrop of a `Canvas`, one of SCENES in colors that `rng` chooses: an RGB image of Pillow."""
     canvas = Canvas(Image.new("RGB", SIZE), camera)
     SCENES[place](canvas, rng)
     return Image.blend(canvas.image, Image.new("RGB", SIZE, HAZE), 0.12)  # far and pale, so that people stand out

@@ -5,12 +5,9 @@ from torch.utils.data import DataLoader, Dataset
 
 
 def make_loader(batches, *, epoch=0, **options):
-    """Make a `DataLoader` of the batches of an epoch: (x, labels), and what else they give.
+    """Make a `DataLoader` of the batches of an epoch, from 0: (x, labels), and what else they give.
 
-    Args:
-        batches: A `ClipBatches`.
-        epoch: Which one, from 0.
-        **options: Those of `torch.utils.data.DataLoader`, such as num_workers.
+    Options are those of `torch.utils.data.DataLoader`, such as num_workers.
     """
     return DataLoader(
         _Batches(batches),

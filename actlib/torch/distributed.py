@@ -23,11 +23,7 @@ def join_processes() -> None:
 
 
 def sum_over_processes(values) -> None:
-    """Replace the numbers in tensors by their sums over all processes.
-
-    Args:
-        values: Tensors of any shapes, on one device.
-    """
+    """Replace the numbers in tensors, all on one device, by their sums over all processes."""
     if paths.process_place()[1] > 1:
         together = torch.cat([value.flatten() for value in values])
         distributed.all_reduce(together)
@@ -36,11 +32,7 @@ def sum_over_processes(values) -> None:
 
 
 def average_statistics(model) -> None:
-    """Give all processes the mean of their moving statistics of batch normalization.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-    """
+    """Give all processes the mean of a model's moving statistics of batch normalization."""
     moving = [values for name, values in model.named_buffers() if ".running_" in name]
     if moving and (number := paths.process_place()[1]) > 1:
         sum_over_processes(moving)

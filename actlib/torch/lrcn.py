@@ -10,14 +10,7 @@ class LRCNHead(nn.Module):
     """The head of an LRCN: hidden layers on every frame, LSTMs over the frames, logits.
 
     Called with features (N, T, D) and a readout (None: the spec's): "last" and "mean" give logits (N, K), "steps"
-    gives (N, T, K).
-
-    Args:
-        spec: An `LRCNSpec`.
-        num_classes: K.
-
-    Raises:
-        ValueError: Called with features that have no T axis, or with an unknown readout.
+    gives (N, T, K). Other shapes and readouts are a ValueError.
     """
 
     def __init__(self, spec, num_classes):

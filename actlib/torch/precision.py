@@ -26,23 +26,12 @@ def describe_device() -> dict:
 
 
 def device_of(model):
-    """Return the device that holds a model's parameters: the one that its inputs have to be on.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`, or a part of one.
-    """
+    """Return the device that holds a model's parameters: the one that its inputs have to be on."""
     return next(model.parameters()).device
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes where a model is: "bfloat16" if that is faster there.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-
-    Returns:
-        "bfloat16" or "float32".
-    """
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
     device = device_of(model)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -54,11 +43,7 @@ def feature_precision(model) -> str:
 
 @contextlib.contextmanager
 def at_rest(model):
-    """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`, or a part of one.
-    """
+    """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         with torch.no_grad():
@@ -80,21 +65,13 @@ def compute_in_bf16(model, enabled):
 
 
 def to_numpy(values) -> np.ndarray:
-    """Copy values from where they were computed: the one place where the processor waits for a GPU.
-
-    Args:
-        values: A tensor.
-    """
+    """Copy a tensor from where it was computed: the one place where the processor waits for a GPU."""
     return values.detach().cpu().numpy()
 
 
 @contextlib.contextmanager
 def fast_kernels(model):
-    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`, or a part of one.
-    """
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     if device_of(model).type == "cuda":
         torch.set_float32_matmul_precision("high")
@@ -107,27 +84,14 @@ def fast_kernels(model):
 
 
 def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):
-    """Convolve frames, some at a time, so that memory stays small.
-
-    Args:
-        convolutions: A `VGG`.
-        frames: uint8 (..., H, W, C).
-        batch_size: Frames at a time.
-
-    Returns:
-        float32 (..., D).
-    """
+    """Convolve frames, uint8 (..., H, W, C) -> float32 (..., D), some at a time, so that memory stays small."""
     convolve = partial(_convolve_by_block, convolutions) if frames.device.type == "cpu" else convolutions
     rows = torch.cat([convolve(part) for part in frames.flatten(0, -4).split(batch_size)])  # (n, D)
     return rows.reshape(*frames.shape[:-3], rows.shape[-1])
 
 
 def _convolve_by_block(convolutions, frames):
-    """What `VGG.forward` does, faster on a CPU.
-
-    The maps of the first blocks are large: few frames at a time keep them in the processor's cache. The kernels of the
-    last blocks are large: many frames share the work of preparing them.
-    """
+    """What `VGG.forward` does, faster on a CPU: few frames at a time while maps are large, many once kernels are."""
     x = convolutions.preprocess(frames).permute(0, 3, 1, 2)  # (n, C, H, W)
     block = []
     for layer in convolutions.layers:

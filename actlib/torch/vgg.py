@@ -11,14 +11,7 @@ from torch.nn import functional as F
 
 
 class Preprocess(nn.Module):
-    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights.
-
-    Args:
-        spec: A `VGGSpec`.
-
-    Raises:
-        ValueError: Called with frames that are not (..., size, size, C).
-    """
+    """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights."""
 
     def __init__(self, spec):
         super().__init__()
@@ -73,10 +66,6 @@ class FrameHead(nn.Module):
     """The head of a frame classifier: hidden ReLU layers with dropout, then logits.
 
     Called with features (..., D); gives float32 logits (..., K).
-
-    Args:
-        spec: A `FrameSpec`.
-        num_classes: K.
     """
 
     def __init__(self, spec, num_classes):
@@ -89,13 +78,7 @@ class FrameHead(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints.
-
-    Args:
-        spec: A `FrameSpec` or an `LRCNSpec`.
-        num_classes: K.
-        head: Turns features (..., D) into logits.
-    """
+    """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints."""
 
     def __init__(self, spec, num_classes, head):
         super().__init__()
@@ -122,14 +105,7 @@ class FrameClassifier(Classifier):
 
 
 def hidden_layers(spec):
-    """Make the hidden layers of a head: hidden1, dropout1, hidden2, ..., for features (..., D).
-
-    Args:
-        spec: A `FrameSpec`.
-
-    Returns:
-        The layers, to be called one after another.
-    """
+    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ..."""
     layers, widths = OrderedDict(), (spec.vgg.num_features, *spec.hidden)
     for number, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         layers[f"hidden{number}"] = nn.Linear(num_inputs, num_outputs)

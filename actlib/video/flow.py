@@ -49,13 +49,7 @@ def stream_flow(video, *, size=None, fps=None, spec=FLOW):
     """Give the flow picture of each frame that `stream_frames` would give; memory does not grow with the length.
 
     Flow is that of neighbours in the video's own steady stream, whatever `fps` is: at its own rate, what `read_flow`
-    gives.
-
-    Args:
-        video: what `open_video` gave.
-        size: as for `read_flow`.
-        fps: pictures a second, if not the video's own rate.
-        spec: a `FlowSpec`.
+    gives for the same `size`.
 
     Yields:
         uint8 (H, W, C).
@@ -68,12 +62,7 @@ def stream_flow(video, *, size=None, fps=None, spec=FLOW):
 
 
 def encode_frames(frames, spec=FLOW):
-    """Yield the flow picture, uint8 (H, W, C), of each frame of a row.
-
-    Args:
-        frames: iterable of uint8 (H, W, 3).
-        spec: a `FlowSpec`.
-    """
+    """Yield the flow picture, uint8 (H, W, C), of each of some frames, uint8 (H, W, 3), in a row."""
     return map(_make_encoder(spec), _slide_pairs(frames, spec.length))
 
 

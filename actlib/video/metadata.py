@@ -65,13 +65,7 @@ def probe_video(path) -> VideoInfo:
 def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
     """Probe and hash many videos, reading only those that are new to the index or have changed (in size or time).
 
-    Args:
-        files: paths.
-        index_file: JSON in which the answers are kept; written as it grows.
-        progress: show a bar.
-
-    Returns:
-        {path: FileInfo} of the good files, and a message for each broken one.
+    Return {path: FileInfo} of the good files, and a message for each broken one. The index is written as it grows.
     """
     index = _read_index(index_file)
     infos = {path: info for path in files if (info := index.get(str(path))) and info[:2] == _state(path)}

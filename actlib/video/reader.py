@@ -31,11 +31,7 @@ class VideoError(ValueError):
 
 @contextmanager
 def open_stream(path):
-    """Open a local file and give PyAV's (container, video stream); FFmpeg's errors within become a VideoError.
-
-    Args:
-        path: a regular file in one of CONTAINERS, frames of up to MAX_PIXELS.
-    """
+    """Open a local file as PyAV's (container, video stream); FFmpeg's errors within become a VideoError."""
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, "max_pixels": str(MAX_PIXELS)}
     try:
         require_file(path)
@@ -60,12 +56,7 @@ def open_stream(path):
 
 
 def demux(container, stream):
-    """Read the packets of a file; a VideoError where a stream begins that was not there at first.
-
-    Args:
-        container: PyAV's.
-        stream: whose packets; None for all.
-    """
+    """Read the packets of a file or one stream; VideoError where a stream begins that was not there at first."""
     try:
         yield from container.demux(*filter(None, [stream]))
     except IndexError as error:  # PyAV's
@@ -73,11 +64,7 @@ def demux(container, stream):
 
 
 def read_packets(container, stream):
-    """Read the packets of a video stream, of which the last is empty; notice at the end if the header promised more.
-
-    Args:
-        container, stream: of `open_stream`, nothing read from them yet.
-    """
+    """Read the packets of a video stream, of which the last is empty; notice at the end if the header promised more."""
     timed = not stream.frames and container.format.name.split(",")[0] in TIMED
     promised = container.duration / av.time_base if timed and container.duration else 0.0
     gap, count, seconds, is_cut = 1 / float(stream.average_rate or 25), 0, 0.0, False
@@ -101,14 +88,7 @@ def read_packets(container, stream):
 
 
 def decode_frames(container, stream):
-    """Decode all frames in a row, by index too, as what damage does to a frame depends on all that came before it.
-
-    Args:
-        container, stream: as for `read_packets`.
-
-    Raises:
-        VideoError: there are none, the first is damaged, or the file ends early.
-    """
+    """Decode all frames in a row, by index too, as what damage does to a frame depends on all that came before it."""
     number = -1
     decoded = (frame for packet in read_packets(container, stream) for frame in packet.decode())
     for number, frame in enumerate(decoded):
@@ -121,12 +101,7 @@ def decode_frames(container, stream):
 
 
 def missing_frames(path, expected, received):
-    """Make the VideoError of a file that has fewer frames than expected.
-
-    Args:
-        path: of the file.
-        expected, received: numbers of frames.
-    """
+    """Make the VideoError of a file that has fewer frames than expected."""
     advice = "Ask for fewer frames, copy or export the file again, or leave it out."
     return VideoError(f"Expected at least {expected} frames. Received: {received} in {path}. {advice}")
 
@@ -152,22 +127,14 @@ class FrameConverter:
 
 
 def shown_size(frame, stream):
-    """Return (height, width) of a frame as it is to be seen: with square pixels, upright.
-
-    Args:
-        frame, stream: PyAV's.
-    """
+    """Return (height, width) of a frame as it is to be seen: with square pixels, upright."""
     aspect = float(stream.sample_aspect_ratio or 1)  # of a pixel
     width = max(1, round(frame.width * aspect)) if 0.25 <= aspect <= 4 and abs(aspect - 1) > 0.05 else frame.width
     return (width, frame.height) if quarter_turns(frame) % 2 else (frame.height, width)
 
 
 def quarter_turns(frame):
-    """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3.
-
-    Args:
-        frame: PyAV's.
-    """
+    """Return how many quarter turns counter-clockwise bring a stored frame upright, 0 to 3."""
     return round(frame.rotation / 90) % 4
 
 
@@ -206,15 +173,12 @@ def read_clip(path, indices, *, size=None):
 
 
 def read_frames(path, numbers=None, *, size=None):
-    """Decode frames one at a time: a long video takes no more memory than a short one.
+    """Yield frames, as `read_clip` gives them, one at a time: a long video takes no more memory than a short one.
 
     Args:
         path: video file.
         numbers: int (n,), from 0, ascending; None for all frames.
         size: as for `read_clip`.
-
-    Yields:
-        uint8 (H, W, 3), RGB, upright.
     """
     with open_stream(path) as (container, stream):
         convert, decoded = FrameConverter(stream, size), decode_frames(container, stream)

@@ -116,14 +116,10 @@ def stream_frames(video, *, size=None, fps=None):
 
 
 def resample_fps(frames, fps):
-    """Pair each frame with the number of steady slots that show it (0: left out).
+    """Pair each of (frame, seconds, duration) with the number of steady slots that show it (0: left out).
 
     Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`. Frames come
     one late, because each is on screen until the next one.
-
-    Args:
-        frames: iterable of (frame, seconds, duration).
-        fps: slots a second.
     """
     slot = 0
     for (frame, start, duration), following in itertools.pairwise(itertools.chain(frames, [None])):

@@ -87,13 +87,7 @@ class NotebookWidget(anywidget.AnyWidget):
 
 
 def encode(image, kind, **options) -> bytes:
-    """Turn a picture into the bytes of a file.
-
-    Args:
-        image: of Pillow, or uint8 (H, W, 3).
-        kind: "PNG" or "JPEG".
-        options: those of Pillow's `save`.
-    """
+    """Turn a picture, of Pillow or uint8 (H, W, 3), into the bytes of a file, a "PNG" or "JPEG"."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(file := io.BytesIO(), kind, **options)
     return file.getvalue()
@@ -101,31 +95,19 @@ def encode(image, kind, **options) -> bytes:
 
 @styled
 def write_lines(*lines) -> Figure:
-    """Write lines of text as a figure, for readers without a kernel.
-
-    Args:
-        *lines: texts; long ones are wrapped.
-    """
+    """Write lines of text, which are wrapped where they are long, as a figure, for readers without a kernel."""
     figure = Figure(0.2 + 0.17 * sum(1 + len(line) // 100 for line in lines), alt="; ".join(lines))
     figure.text(0.01, 0.95, "\n".join(map(escape_name, lines)), wrap=True, va="top", fontsize=8.5)
     return figure
 
 
 def join_files(*names):
-    """Join front-end files into one module or style sheet.
-
-    Args:
-        *names: of files beside this one, each after those it needs.
-    """
+    """Join front-end files beside this one, each after those it needs, into one module or style sheet."""
     return "\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in names)
 
 
 def to_plain(value):
-    """Turn NumPy's numbers into Python's, and what JSON does not know (NaN, infinity) into None.
-
-    Args:
-        value: a number, a text or None.
-    """
+    """Turn NumPy's numbers into Python's, and what JSON does not know (NaN, infinity) into None."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

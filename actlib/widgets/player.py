@@ -82,11 +82,7 @@ class ClipPlayer(ClipWidget):
 
 
 def tabulate_video(video):
-    """Make a table of one video; return it, and why the video cannot be played, or None.
-
-    Args:
-        video: a row of `list_videos`, or a path.
-    """
+    """Make a table of one video, a row or a path; return it, and why the video cannot be played, or None."""
     row = {"path": str(video)} if isinstance(video, str | os.PathLike) else dict(video)
     path, problem = Path(row["path"]), None
     try:

@@ -58,11 +58,7 @@ def _choose_lines(probabilities, *, predicted, label=None):
 def make_verdict(model, timeline, *, fps, true_name=None) -> dict:
     """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
 
-    Args:
-        model: its name.
-        timeline: Timeline; one without steps has no lines.
-        fps: frames a second of the video.
-        true_name: its class; where that is none of the classes, `correct` is None.
+    A timeline without steps has no lines; where `true_name` is none of its classes, `correct` is None.
     """
     classes, probabilities = list(timeline.classes), np.round(np.asarray(timeline.probabilities, np.float64), 4)
     pooled = probabilities.mean(axis=0) if timeline.pooled is None else timeline.pooled
