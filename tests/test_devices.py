@@ -37,7 +37,7 @@ def reads(monkeypatch):
         return np.ones(shapes[-1], np.float32)
 
     monkeypatch.setattr(weights, "default_device", lambda: "meta")
-    monkeypatch.setattr("actlib.torch.trainer.get_state", lambda optimizer: {})
+    monkeypatch.setattr("actlib.torch.trainer._get_state", lambda optimizer: {})
     monkeypatch.setattr(weights, "get_weights", fake_weights)
     for name in ("training", "trainer", "saliency"):
         monkeypatch.setattr(f"actlib.torch.{name}.to_numpy", read)
