@@ -161,7 +161,7 @@ class Preset:
     training: TrainSpec
     num_frames: Length  # evenly spaced frames kept of each video (F); clips are drawn from these, in each epoch others
     clip_frames: Length  # T of a training clip
-    augment: bool = False  # crop and flip training clips, all frames of a clip alike; for pixels only
+    augment: bool | Literal["crop"] = False  # crop and flip clips to train on; True: at several scales; for pixels only
     frame_size: tuple[Length, Length] | None = None  # height and width of kept frames, to crop from; None: the model's
     ten_crops: bool = False  # test on corners and centre of kept frames, and these mirrored; else on the centre
 
@@ -216,8 +216,8 @@ _PAPER |= {"num_epochs": 75, "milestones": (25, 50)}  # 30,000 steps of UCF-101
 PAPER_SINGLE, PAPER_SGD = TrainSpec(batch_size=128, **_PAPER), TrainSpec(batch_size=24, accumulation_steps=4, **_PAPER)
 _TUNE = _SGD | {"weight_decay": 5e-4, "num_epochs": 80, "milestones": (30, 60, 80), "batch_size": 200}
 FINETUNE, TSN = TrainSpec(accumulation_steps=2, **_TUNE), TrainSpec(accumulation_steps=5, consensus=True, **_TUNE)
-_WHOLE = {"num_frames": 32, "frame_size": (240, 320), "augment": True, "ten_crops": True}  # UCF-101's own size
-_KEPT = _WHOLE | {"num_frames": 25, "frame_size": (256, 340)}
+_WHOLE = {"num_frames": 32, "frame_size": (240, 320), "augment": "crop", "ten_crops": True}  # UCF-101's own size
+_KEPT = _WHOLE | {"num_frames": 25, "frame_size": (256, 340), "augment": True}
 SLIM_WHOLE = TrainSpec(learning_rate=1e-3, num_epochs=12, batch_size=4, frozen=())
 SLIM_HEAD = TrainSpec(learning_rate=1e-3, num_epochs=60, patience=None, plateau_patience=None, clip_norm=1.0)
 

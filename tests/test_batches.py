@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlib.dataset import ClipBatches, augment_clip, list_crops
+from actlib.dataset import ClipBatches, augment_clip, crop_clip, list_crops
 from actlib.specs import FlowSpec
 from actlib.video import make_sampler
 
@@ -186,6 +186,19 @@ def test_crops_come_from_corners_and_the_centre_and_mirror_half_of_the_time():
         seen.add((round(top / max(1, 60 - height), 1) if height < 55 else None, left < 4, right > 75))
     assert {vertical for vertical, *_ in seen} >= {0.0, 0.5, 1.0} and 150 < mirrored < 250
     assert {position[1:] for position in seen} == {(True, False), (False, True), (False, False)}
+
+
+@pytest.mark.parametrize("flow", [None, FlowSpec()])
+def test_a_plain_crop_is_taken_anywhere_and_mirrored_half_of_the_time(flow):
+    rng = np.random.default_rng(0)
+    clip, seen = rng.integers(0, 256, (2, 7, 9, 3), np.uint8), []
+    for _ in range(300):
+        crop = crop_clip(clip, rng=rng, size=6, flow=flow)
+        for top, left in np.ndindex(2, 4):
+            straight = clip[:, top : top + 6, left : left + 6]
+            mirrored = list_crops(6, flow=flow)[5](straight)
+            seen += [(top, left, way) for way, one in enumerate((straight, mirrored)) if np.array_equal(crop, one)]
+    assert len(seen) == 300 and set(seen) == set(np.ndindex(2, 4, 2)) and 120 < sum(way for *_, way in seen) < 180
 
 
 @pytest.mark.parametrize("flow", [None, FlowSpec()])

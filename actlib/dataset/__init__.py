@@ -11,7 +11,7 @@ batches        seeded batches of clips
 loading        all clips in one array, or batch by batch
 """
 
-from actlib.dataset.augmentation import augment_clip, list_crops
+from actlib.dataset.augmentation import augment_clip, crop_clip, list_crops
 from actlib.dataset.batches import ClipBatches
 from actlib.dataset.cache import FeatureCache, FrameCache
 from actlib.dataset.duplicates import find_near_duplicates

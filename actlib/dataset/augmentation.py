@@ -40,6 +40,20 @@ def augment_clip(clip, *, rng, size=None, flow=None):
     return augmented if rng.random() >= 0.5 else _mirror(augmented, flow)
 
 
+def crop_clip(clip, *, rng, size, flow=None):
+    """Crop a clip anywhere, without scaling it, and mirror it half of the time: all frames alike.
+
+    Args:
+        clip, rng, flow: as for `augment_clip`.
+        size: height and width of the crop in pixels; frames are at least as large.
+
+    Source: Donahue et al., LRCN, arXiv 1411.4389, section 4.1.
+    """
+    top, left = rng.integers(0, [side - size + 1 for side in clip.shape[1:3]])
+    crop = clip[:, top : top + size, left : left + size]
+    return crop if rng.random() >= 0.5 else _mirror(crop, flow)
+
+
 def list_crops(size, *, ten=True, flow=None):
     """List ways to see a clip in testing: functions, (T, H, W, C) -> (T, size, size, C).
 

@@ -205,6 +205,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
     vgg, frames = preset.model.vgg, cache.kind == "frames"
     clip_frames = 1 if preset.training.consensus and not train else preset.clip_frames  # each frame is a segment
     stride = max(1, clip_frames // 2) if name == "windows" else None
+    augment = dataset.crop_clip if preset.augment == "crop" else dataset.augment_clip
     crops = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)
     return dataset.ClipBatches(
         cache,
@@ -213,7 +214,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
         batch_size=preset.training.batch_size,
         shuffle=train,
         seed=experiment.seed,
-        augment=train and preset.augment and frames and partial(dataset.augment_clip, size=vgg.size, flow=vgg.flow),
+        augment=train and preset.augment and frames and partial(augment, size=vgg.size, flow=vgg.flow),
         control=control,
         crops=crops if frames and not train else (),
     )
