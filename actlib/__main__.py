@@ -1,4 +1,4 @@
-"""The same work for long runs: actlib extract | train | evaluate | fuse | annotate | fetch | doctor."""
+"""The same work for long runs: actlib cut | extract | train | evaluate | fuse | annotate | fetch | doctor."""
 
 import importlib
 import shlex
@@ -35,6 +35,16 @@ class Commands(TyperGroup):
 
 quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
+
+
+@app.command("cut")
+def _cut(
+    table: Annotated[Path, typer.Argument(help="CSV: path,label,start,end[,group][,subset], in seconds.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the clips and their table, clips.csv.")],
+):
+    """Cut labelled parts out of recordings into clips to train on."""
+    clips = _load("dataset").cut_clips(table, out)
+    typer.echo(f"Next: {paths.console_script()} train {shlex.join(['--data', str(clips), '--out', 'runs/mine'])}")
 
 
 @app.command("train")

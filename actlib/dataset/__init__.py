@@ -2,6 +2,7 @@
 
 ucf101         names of videos, official splits; hmdb51 likewise
 labels         tables of labels, read and written
+cutting        labelled parts of recordings, cut into clips
 duplicates     videos that look alike
 listing        list_videos, of any of these
 splits         training, validation and test; leakage
@@ -14,6 +15,7 @@ loading        all clips in one array, or batch by batch
 from actlib.dataset.augmentation import augment_clip, crop_clip, list_crops
 from actlib.dataset.batches import ClipBatches
 from actlib.dataset.cache import FeatureCache, FrameCache
+from actlib.dataset.cutting import cut_clips
 from actlib.dataset.duplicates import find_near_duplicates
 from actlib.dataset.labels import name_groups, read_labels, write_labels
 from actlib.dataset.listing import list_videos
