@@ -13,13 +13,13 @@ The core, what a reader reads::
     dataset/        list of videos, splits, caches of frames and features, batches
     cards.py        what a checkpoint says of itself
     checkpoints.py  weights in safetensors, with a card in JSON
-    saliency.py     the arithmetic that both frameworks share
     machine.py      what a training runs on: processor, GPU, memory, versions of packages
     schedule.py     the learning rate of each epoch and layer, the best epoch, the end
     run.py          what a training leaves in its folder: state, history, curves; and its progress
     training.py     a training as far as both frameworks share it, initial weights included
     keras/          vgg, lrcn, weights, distributed, training, saliency
     torch/          the same files, names and arguments
+    saliency.py     where a model of either looked, and when it decided
     evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours
 
 The show, what draws, fetches and plays::

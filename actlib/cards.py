@@ -28,7 +28,7 @@ class Card(TypedDict, total=False):
     spec: Spec
     num_classes: Count
     classes: list[str]
-    framework: Literal["torch", "keras"]
+    framework: Literal[specs.BACKENDS]
     preset: specs.Preset
     window_seconds: Annotated[float, Field(gt=0, le=1e6)] | None
     experiment: dict[str, Any]

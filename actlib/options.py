@@ -9,7 +9,7 @@ import typer
 
 from actlib import specs
 
-Framework, Protocol, PresetName = Literal["torch", "keras"], Literal["uniform", "paper"], Literal[*specs.PRESETS]
+Framework, Protocol, PresetName = Literal[*specs.BACKENDS], Literal["uniform", "paper"], Literal[*specs.PRESETS]
 Control, Stream = Literal[*specs.CONTROLS], Literal[*specs.STREAMS]
 Data = Annotated[Path | None, typer.Option(help="Folder or CSV of videos; else ACTLIB_DATA, else the sample set.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many videos of a class in each subset.")]

@@ -1,64 +1,108 @@
-"""Where and when a model looked: the arithmetic, in NumPy, that both frameworks' `saliency` share."""
+"""Saliency: where a model looked, when it decided, what it remembers, what its first layer likes.
+
+The model is of either framework, whose `saliency` computes where the model is; the arithmetic is here, in NumPy. Each
+raises a ValueError for frames of another size, a label that is not there, and a network without what is asked for.
+"""
 
 import numpy as np
 from PIL import Image
 
+from actlib.training import load_backend
 
-def heat_maps(activations, gradients, *, size, together) -> np.ndarray:
-    """Weigh the maps of a convolution by what they mean for one logit, and add up what speaks for it (Grad-CAM).
+
+def grad_cam(model, frames, *, label=None) -> np.ndarray:
+    """Show where in each frame the evidence for a class lies (Grad-CAM on the last convolution).
 
     Args:
-        activations, gradients: float (n, h, w, c), a convolution's maps for n frames; those of the logit by them.
-        size: Side of the enlarged maps in pixels.
-        together: True: the warmest spot of all frames is 1, so frames can be compared; False: of each frame.
+        model: A `FrameClassifier`, which sees each frame alone, or an `LRCN`, for which the frames are one clip.
+        frames: uint8 (n, H, W, 3), RGB.
+        label: The class asked about, or one for each frame, or None for those that the model predicts.
 
     Returns:
-        float32 (n, size, size), in 0..1; all 0 where nothing speaks for the class.
+        float32 (n, H, W) in 0..1: 1 is the strongest evidence of a frame, with an `LRCN` of the whole clip; all 0 where
+        nothing speaks for the class.
 
-    Source: Selvaraju et al., arXiv 1610.02391, equations 1 and 2.
+    Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
-    weights = gradients.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, c)
-    maps = np.maximum((weights * activations).sum(axis=-1), 0).astype(np.float32)  # (n, h, w)
+    frames, backend = _check_frames(model, frames), load_backend(model).saliency
+    maps, gradients = backend.differentiate(model, frames, lambda logits: _choose_labels(logits, label))
+    return _heat_maps(maps, gradients, size=frames.shape[1], together=hasattr(model.spec, "lstm"))
+
+
+def frame_contributions(model, clip, *, label=None) -> np.ndarray:
+    """Measure what each frame of a clip adds to the logit of a class: how far it falls when the frame tells nothing.
+
+    "Nothing" are the mean features of the clip in that frame's place.
+
+    Args:
+        model: An `LRCN`, or a `FrameClassifier` whose logits are averaged over the frames.
+        clip: uint8 (T, H, W, 3), RGB.
+        label: The class asked about, or None for the one that the model predicts.
+
+    Returns:
+        float32 (T,); negative where the frame speaks against the class.
+    """
+    clip, backend = _check_frames(model, clip), load_backend(model).saliency
+    features = backend.compute_features(model, clip)  # (T, D)
+    variants = np.repeat(features[None], 1 + len(features), axis=0)  # (1 + T, T, D): the clip, then without each frame
+    steps = np.arange(len(features))
+    variants[1 + steps, steps] = features.mean(axis=0)
+    logits = backend.compute_logits(model, variants)  # (1 + T, K)
+    (label,) = _choose_labels(logits[:1], label)
+    return (logits[0, label] - logits[1:, label]).astype(np.float32)
+
+
+def lstm_states(model, clip) -> np.ndarray:
+    """Follow the last LSTM's output through a clip.
+
+    Args:
+        model: An `LRCN`.
+        clip: uint8 (T, H, W, 3), RGB.
+
+    Returns:
+        float32 (T, units), each in -1..1.
+    """
+    if not hasattr(model.spec, "lstm"):
+        raise ValueError("Expected an LRCN. Received: a FrameClassifier, which remembers nothing. Load an LRCN.")
+    clip, backend = _check_frames(model, clip), load_backend(model).saliency
+    return backend.compute_states(model, backend.compute_features(model, clip))
+
+
+def first_filters(model) -> np.ndarray:
+    """Copy the first layer's filters, float32 (k, 3, 3, 3): filter, row, column, color (RGB).
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+    """
+    weights = load_backend(model).weights.get_weights(model)
+    return np.ascontiguousarray(weights["block1_conv1/kernel"].transpose(3, 0, 1, 2))
+
+
+def first_layer_maps(model, frames) -> np.ndarray:
+    """Compute what the first layer passes on: convolution, batch normalization where there is one, and ReLU.
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+        frames: uint8 (n, H, W, 3), RGB.
+
+    Returns:
+        float32 (n, H, W, k), one map a filter, from 0 up.
+    """
+    return load_backend(model).saliency.apply_first_layer(model, _check_frames(model, frames))
+
+
+def _heat_maps(activations, gradients, *, size, together):
+    """Weigh maps (n, h, w, c) by what they mean for one logit, and add up what speaks for it: (n, size, size)."""
+    weights = gradients.mean(axis=(1, 2), keepdims=True)  # (n, 1, 1, c): equation 1
+    maps = np.maximum((weights * activations).sum(axis=-1), 0).astype(np.float32)  # (n, h, w): equation 2
     enlarged = [Image.fromarray(each).resize((size, size), Image.Resampling.BILINEAR) for each in maps]
     maps = np.stack([np.asarray(image) for image in enlarged])  # (n, size, size)
     warmest = maps.max() if together else maps.max(axis=(1, 2), keepdims=True)
     return maps / np.maximum(warmest, np.finfo(np.float32).tiny)
 
 
-def leave_out_each(features) -> np.ndarray:
-    """Make variants of a clip in which one frame after the other tells nothing: it holds the clip's mean features.
-
-    Args:
-        features: float (T, D).
-
-    Returns:
-        float (1 + T, T, D): the clip itself, then the variants.
-    """
-    features = np.asarray(features)
-    variants = np.repeat(features[None], 1 + len(features), axis=0)  # (1 + T, T, D)
-    steps = np.arange(len(features))
-    variants[1 + steps, steps] = features.mean(axis=0)
-    return variants
-
-
-def measure_drops(logits, label) -> np.ndarray:
-    """Measure by how much the logit of a class falls without each frame: float32 (T,), negative where it rises.
-
-    Args:
-        logits: float (1 + T, K), of what `leave_out_each` made.
-        label: Which class; None for the one that the whole clip gets.
-    """
-    (label,) = choose_labels(logits[:1], label)
-    return (logits[0, label] - logits[1:, label]).astype(np.float32)
-
-
-def choose_labels(logits, label) -> np.ndarray:
-    """Choose the class that each row of logits is asked about, int64 (n,): the given one, or the row's prediction.
-
-    Args:
-        logits: float (n, K).
-        label: int in 0..K-1, n of them, or None.
-    """
+def _choose_labels(logits, label):
+    """The class that each row of logits (n, K) is asked about, int64 (n,): the given one, or the row's prediction."""
     count, num_classes = logits.shape
     labels = np.broadcast_to(logits.argmax(axis=1) if label is None else label, (count,)).astype(np.int64)
     if ((labels < 0) | (labels >= num_classes)).any():
@@ -66,15 +110,10 @@ def choose_labels(logits, label) -> np.ndarray:
     return labels
 
 
-def check_clip(frames, spec) -> np.ndarray:
-    """Return frames as an array, or raise ValueError if they have another shape, or there are none.
-
-    Args:
-        frames: uint8 (n, H, W, 3).
-        spec: The `VGGSpec` of the model that is asked.
-    """
+def _check_frames(model, frames):
+    """Frames (n, H, W, C) as an array, at least one, of the size that the model takes."""
     frames = np.asarray(frames)
-    spec.check_frames(frames.shape)
+    model.spec.vgg.check_frames(frames.shape)
     if frames.ndim != 4 or not len(frames):
         raise ValueError(f"Expected frames (n, H, W, 3), at least one. Received: {frames.shape}. Give it one clip.")
     return frames

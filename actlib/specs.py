@@ -11,6 +11,7 @@ from actlib.schema import Amount, Color, Count, Divisor, Few, Layers, Length, Na
 # The classes of the original study: the first three look alike, the last four do not.
 SEVEN_CLASSES = ("ApplyEyeMakeup", "ApplyLipstick", "BrushingTeeth", "Basketball", "Diving", "Nunchucks", "Punch")
 
+BACKENDS = ("torch", "keras")  # the frameworks
 READOUTS, POOLING, FROZEN_PARTS = ("last", "mean", "steps"), ("flatten", "mean", "max"), ("convolutions", "hidden")
 LAYERS = ("block", "hidden", "lstm", "logits")  # how their names begin: block5_conv3, hidden1, lstm1, logits
 OPTIMIZERS, SCHEDULES = ("adam", "adamw", "sgd"), ("plateau", "step", "cosine")

@@ -1,5 +1,6 @@
 """A training as far as both frameworks share it: what a model starts from, and what each epoch leaves behind."""
 
+import importlib
 import time
 import zlib
 from contextlib import closing
@@ -7,14 +8,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlib import paths, schedule
+from actlib import paths, schedule, specs
 from actlib.cards import COLUMNS, spec_to_json
 from actlib.checkpoints import list_shapes, weights_key
 from actlib.dataset.loading import BatchParts
 from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
+from actlib.schema import check_choice
 
 READ_EVERY = 10  # batches: reading a loss makes a GPU wait
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
+
+
+def load_backend(framework):
+    """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
+    framework = framework if isinstance(framework, str) else framework_of(framework)
+    check_choice("framework", framework, specs.BACKENDS)
+    for name in ("training", "saliency"):  # and what they import, the others
+        importlib.import_module(f"actlib.{framework}.{name}")
+    return importlib.import_module(f"actlib.{framework}")
+
+
+def framework_of(model) -> str:
+    """Name the framework that a model is of."""
+    return type(model).__module__.split(".")[1]  # actlib.torch.lrcn, ...
 
 
 class Training:
@@ -128,7 +144,7 @@ class Training:
         model, training, weights = self.model, self.training, self.weights_module.get_weights(self.model)
         trainable = trainable_weights(weights, training.frozen)
         key = weights_key({name: weights[name] for name in weights if name not in trainable})
-        settings = {"framework": type(model).__module__.split(".")[1], "num_classes": model.num_classes}
+        settings = {"framework": framework_of(model), "num_classes": model.num_classes}
         settings |= {"seed": self.seed, "model": spec_to_json(model.spec), "training": spec_to_json(training)}
         settings |= {"frozen weights": key, "batches": _describe_batches(self.batches)}
         return settings | {"validation": _describe_batches(self.validation)}

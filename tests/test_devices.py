@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from actlib import specs
+from actlib import saliency, specs
 from actlib.dataset import ClipBatches
-from actlib.torch import precision, saliency, training, weights
+from actlib.torch import precision, training, weights
 from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from actlib import specs
+from actlib import saliency, specs
 from actlib.dataset import ClipBatches
-from actlib.torch import precision, saliency, trainer, training, weights
+from actlib.torch import precision, trainer, training, weights
 from actlib.video import make_sampler
 
 pytestmark = [
@@ -165,12 +165,12 @@ KERAS = """
 import json, sys
 sys.path.insert(0, "tests")
 import numpy as np, test_gpu as t
-from actlib.keras import precision, saliency, training, weights
+from actlib.keras import precision, training, weights
 from actlib.torch import training as twin
 model, batches = training.build_model(t.LRCN, 3, seed=1), t.make_batches()
 other = twin.build_model(t.LRCN, 3, seed=1, device="cpu")
 clip = t.make_videos()[0][0][:4]
-maps = [half.grad_cam(m, clip, label=1) for half, m in ((saliency, model), (t.saliency, other))]
+maps = [t.saliency.grad_cam(each, clip, label=1) for each in (model, other)]
 t.assert_near(*maps, share=0.05)
 t.assert_near(training.predict(model, batches), twin.predict(other, batches), share=0.05)
 pairs = (training, model), (twin, other)

@@ -34,8 +34,10 @@ def load_backend(framework):
     """The modules of one framework's half."""
     if framework == "keras":
         pytest.importorskip("keras")
-    names = ("saliency", "training", "weights")
-    return SimpleNamespace(**{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names})
+    names = ("training", "weights")
+    return SimpleNamespace(
+        saliency=saliency, **{name: importlib.import_module(f"actlib.{framework}.{name}") for name in names}
+    )
 
 
 BACKENDS = pytest.mark.parametrize("framework", ["torch", "keras"])
@@ -215,14 +217,14 @@ def test_what_cannot_be_looked_at_is_refused(framework):
 def test_heat_maps_follow_the_paper():
     rng = np.random.default_rng(0)
     activations, gradients = rng.normal(size=(2, 2, 4, 4, 3))  # 2 frames each
-    heat = saliency.heat_maps(activations, gradients, size=4, together=True)
+    heat = saliency._heat_maps(activations, gradients, size=4, together=True)
     expected = np.zeros((2, 4, 4))
     for frame in range(2):
         for channel in range(3):
             expected[frame] += gradients[frame, ..., channel].mean() * activations[frame, ..., channel]
     expected = np.maximum(expected, 0)
     assert np.allclose(heat, expected / expected.max(), atol=1e-6)
-    apart = saliency.heat_maps(activations, gradients, size=9, together=False)
+    apart = saliency._heat_maps(activations, gradients, size=9, together=False)
     assert apart.shape == (2, 9, 9)
     assert apart.max(axis=(1, 2)).tolist() == [1, 1]
 
@@ -231,7 +233,8 @@ OTHER_BACKEND = """
 import numpy as np, sys
 sys.path.insert(0, sys.argv[2])
 from test_saliency import SPECS, random_clip
-from actlib.keras import saliency, training
+from actlib import saliency
+from actlib.keras import training
 from keras import ops
 for name in ("normalised", "pooled", "mean"):
     model = training.build_model(SPECS[name], 7)

@@ -1,6 +1,5 @@
 """Streams: models, checkpoints, caches and batches for optical flow in place of frames, the same in both frameworks."""
 
-import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from actlib import cards, experiment, specs
 from actlib.dataset import augment_clip
 from actlib.experiment import Experiment, change_preset, load_backend
 from actlib.experiment.preparing import FLOW_TRAINING
+from actlib.saliency import grad_cam
 from actlib.video.flow import mirror_flow, read_flow
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
@@ -102,14 +102,9 @@ def checkpoints_of(model):
 @pytest.mark.parametrize("stream", ["flow", "stack5"])
 def test_grad_cam_looks_at_flow(stream):
     clip = np.random.default_rng(0).integers(0, 256, (2, 16, 16, CHANNELS[stream]), np.uint8)
-    maps = [saliency_of(build(framework, stream, seed=3), clip) for framework in ("torch", "keras")]
+    maps = [grad_cam(build(framework, stream, seed=3), clip, label=1) for framework in ("torch", "keras")]
     np.testing.assert_allclose(*maps, atol=1e-3)
     assert maps[0].shape == (2, 16, 16) and maps[0].max() == 1
-
-
-def saliency_of(model, clip):
-    name = load_backend(model).__name__
-    return importlib.import_module(f"{name}.saliency").grad_cam(model, clip, label=1)
 
 
 def test_flow_is_mirrored_with_its_direction():

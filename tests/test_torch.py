@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from actlib import checkpoints, specs
+from actlib import checkpoints, saliency, specs
 from actlib.dataset import ClipBatches
-from actlib.torch import saliency
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device, device_of
 from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict

@@ -9,14 +9,12 @@ running      a model and batches at hand -> a trained model, results; the whole 
 
 from actlib.experiment.predictor import choose_run, load_initial_weights, load_model, load_predictor
 from actlib.experiment.preparing import (
-    BACKENDS,
     Experiment,
     cache_features,
     cache_frames,
     cache_inputs,
     choose_preset,
     choose_weights,
-    load_backend,
     make_batches,
     prepare_table,
     prepare_videos,
@@ -34,3 +32,5 @@ from actlib.experiment.running import (
     write_results,
 )
 from actlib.experiment.settings import change_preset
+from actlib.specs import BACKENDS
+from actlib.training import load_backend

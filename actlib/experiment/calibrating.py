@@ -8,7 +8,8 @@ import numpy as np
 from actlib import checkpoints, dataset, evaluation, paths
 from actlib.evaluation.intervals import number_groups
 from actlib.experiment.predictor import find_checkpoint
-from actlib.experiment.preparing import build_describer, cache_features, load_backend
+from actlib.experiment.preparing import build_describer, cache_features
+from actlib.training import load_backend
 
 NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
 

@@ -10,8 +10,9 @@ import numpy as np
 from actlib import checkpoints, paths
 from actlib.dataset import ClipBatches
 from actlib.evaluation import KnownClasses
-from actlib.experiment.preparing import BACKENDS, build_describer, load_backend, prepare_table, runs_folder
-from actlib.specs import LRCNSpec
+from actlib.experiment.preparing import build_describer, prepare_table, runs_folder
+from actlib.specs import BACKENDS, LRCNSpec
+from actlib.training import load_backend
 from actlib.video import make_sampler
 
 

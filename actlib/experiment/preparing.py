@@ -1,6 +1,5 @@
 """The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
 
-import importlib
 import json
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,9 +10,9 @@ import numpy as np
 
 from actlib import checkpoints, dataset, paths, sample, specs
 from actlib.schema import Count, check_choice, parse_json
+from actlib.training import load_backend
 from actlib.video import make_sampler
 
-BACKENDS = ("torch", "keras")
 # Features of length 1 differ too little between flow pictures for SGD, with which a head hardly learns.
 _ADAM = {"optimizer": "adam", "weight_decay": 0.0}
 FLOW_TRAINING = {
@@ -31,7 +30,7 @@ class Experiment:
 
     data: Path
     preset: specs.Preset
-    framework: Literal[BACKENDS] = "torch"
+    framework: Literal[specs.BACKENDS] = "torch"
     weights: str = "imagenet"  # or "none", or a file of weights or a checkpoint to start from
     split: Literal[1, 2, 3] = 1
     classes: tuple[str, ...] | None = None  # None: all that are there
@@ -94,15 +93,6 @@ def choose_weights(folder):
 def runs_folder(folder):
     """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
     return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
-
-
-def load_backend(framework):
-    """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
-    if not isinstance(framework, str):
-        framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
-    check_choice("framework", framework, BACKENDS)
-    importlib.import_module(f"actlib.{framework}.training")  # and what it imports, the others
-    return importlib.import_module(f"actlib.{framework}")
 
 
 def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **options):

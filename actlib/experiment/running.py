@@ -10,10 +10,11 @@ from actlib import cards, checkpoints, evaluation, paths, sample
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
 from actlib.experiment.calibrating import calibrate_checkpoint
 from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
-from actlib.experiment.preparing import cache_inputs, load_backend, make_batches, prepare_table, read_experiment
+from actlib.experiment.preparing import cache_inputs, make_batches, prepare_table, read_experiment
 from actlib.files import write_whole
 from actlib.machine import package_versions, peak_memory
 from actlib.schedule import best_epoch, epochs_since_best
+from actlib.training import load_backend
 
 
 def train_model(model, train_batches, validation_batches, experiment, *, table, run, monitor=None):
