@@ -145,6 +145,7 @@ class TrainSpec:
     warmup_epochs: Wait = 0  # in which it rises to its full value; "cosine" then falls to 0
     frozen: tuple[Literal[FROZEN_PARTS], ...] = ("convolutions",)  # parts that keep their weights
     mixed_precision: bool = False  # bfloat16 inside, float32 weights
+    compile: bool = False  # torch.compile, in Keras jit_compile: minutes at the start, then steps may be faster
 
     def __post_init__(self):
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -187,7 +188,6 @@ TORCH_LRCN = LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4)
 PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
 VGG16_LRCN = LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), readout="mean")
 SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3)
-
 _STACKS = {f"stack{n}": FlowSpec(bound=20.0, magnitude=False, length=n) for n in (5, 10)}
 STREAMS = {"rgb": None, "flow": FlowSpec(), **_STACKS}
 

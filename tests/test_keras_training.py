@@ -1,10 +1,13 @@
 """Training in Keras, and what both twins promise: it goes on after a kill, stops when told, names the broken file."""
 
+import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_training
+import torch
 from odd_batches import Numbers, fail, list_batches_of_fit
 from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
 
@@ -212,6 +216,51 @@ def test_mixed_precision_learns_and_leaves_float32_behind():
     history = training.train(model, *make_batches(), spec, monitor=SILENT)
     assert history["loss"][-1] < history["loss"][0]
     assert {layer.compute_dtype for layer in model.head.layers} == {"float32"}
+
+
+@pytest.fixture
+def fresh_compiler(tmp_path, monkeypatch):
+    """PyTorch's, without what earlier runs compiled."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        importlib.import_module("torch.utils.mkldnn")  # the compiler imports it, which uses old parts of PyTorch
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+@TWINS
+def test_a_compiled_training_ends_with_the_same_weights_under_the_same_names(twin, monkeypatch, fresh_compiler):
+    if twin.name == "torch" and not shutil.which("g++"):
+        pytest.skip("PyTorch's compiler needs g++, which is not here")
+    compiled = []
+    compile_function, compile_model = torch.compile, keras.Model.compile
+    monkeypatch.setattr(torch, "compile", lambda function: compiled.append(True) or compile_function(function))
+    monkeypatch.setattr(
+        keras.Model, "compile", lambda *args, jit_compile: compiled.append(jit_compile) or compile_model(*args)
+    )
+    found = []
+    for compile in (False, True):
+        videos, labels = make_videos()
+        features = [frames.mean((1, 2))[:, :1].astype(np.float16).repeat(96, 1) / 250 for frames in videos]
+        batches = ClipBatches(features, labels, make_sampler("uniform", 4), batch_size=4, kind="features")
+        model = twin.training.build_model(replace(FRAMES, dropout=0.0), 3)
+        spec = replace(TRAINING, num_epochs=1, optimizer="sgd", compile=compile)
+        twin.training.train(model, batches, None, spec, monitor=SILENT)
+        found.append(twin.weights.get_weights(model))
+        assert compiled.count(True) == compile * {"keras": 1, "torch": 2}[twin.name]  # PyTorch's is tried first
+    assert found[0].keys() == found[1].keys()
+    for name, array in found[0].items():
+        np.testing.assert_allclose(found[1][name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_without_a_compiler_one_line_says_what_to_do(fresh_compiler):
+    model = torch_training.build_model(FRAMES, 3)
+    with torch._inductor.config.patch("cpp.cxx", (None, "/no/such/compiler")), pytest.raises(RuntimeError) as caught:
+        torch_training.train(model, *make_batches(), replace(TRAINING, compile=True), monitor=SILENT)
+    message = str(caught.value)
+    assert message.count("\n") == 0 and "/no/such/compiler" in message
+    assert message.startswith("Expected torch.compile to work") and message.endswith("set training.compile=false.")
 
 
 class Failing(ClipBatches):

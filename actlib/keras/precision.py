@@ -3,11 +3,15 @@
 import contextlib
 import functools
 
+import keras
 import numpy as np
 from keras import ops
 
 from actlib import machine
 from actlib.keras.vgg import VGG
+
+if keras.backend.backend() == "torch":
+    from actlib.torch import precision  # Keras has it compiled there
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
 
@@ -47,6 +51,12 @@ def compute_in_bf16(model, enabled):
     finally:
         for layer, policy in zip(layers, before, strict=True):
             layer.dtype_policy = policy
+
+
+def check_compiler() -> None:
+    """Raise RuntimeError unless the machine can compile what a training computes, as `TrainSpec.compile` asks for."""
+    if keras.backend.backend() == "torch":
+        precision.check_compiler()
 
 
 def bf16_copy(convolutions):

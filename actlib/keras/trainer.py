@@ -8,7 +8,7 @@ from actlib import schedule
 from actlib.keras import weights
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
-from actlib.keras.precision import compute_in_bf16
+from actlib.keras.precision import check_compiler, compute_in_bf16
 from actlib.training import Training
 
 
@@ -22,7 +22,9 @@ class Trainer(Training):
         part = self.model.head if self.batches.kind == "features" else self.model
         self.trained = _Trained(part, self.training)
         self._check_strategy()
-        self.trained.compile(_make_optimizer(part, self.training), jit_compile=False)  # takes longer than it gains here
+        if self.training.compile:
+            check_compiler()
+        self.trained.compile(_make_optimizer(part, self.training), jit_compile=self.training.compile)
         for name, array in self.run.optimizer.items():
             variable = self.trained.optimizer.variables[int(name)]
             variable.assign(array.astype(variable.dtype))

@@ -64,6 +64,17 @@ def compute_in_bf16(model, enabled):
     return torch.autocast(device_of(model).type, torch.bfloat16) if enabled else contextlib.nullcontext()
 
 
+def check_compiler() -> None:
+    """Raise RuntimeError unless the machine can compile what a training computes, as `TrainSpec.compile` asks for."""
+    try:
+        torch.compile(torch.square)(torch.ones(2, device=default_device()))
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"Expected torch.compile to work for training.compile. Received: {str(error).partition(chr(10))[0]} "
+            "Install a C++ compiler (for a GPU, Triton too), or set training.compile=false."
+        ) from error
+
+
 def to_numpy(values) -> np.ndarray:
     """Copy a tensor from where it was computed: the one place where the processor waits for a GPU."""
     return values.detach().cpu().numpy()

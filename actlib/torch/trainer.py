@@ -10,7 +10,7 @@ from actlib import schedule
 from actlib.torch import weights
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
-from actlib.torch.precision import compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
+from actlib.torch.precision import check_compiler, compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
 from actlib.training import Training
 
 
@@ -21,6 +21,9 @@ class Trainer(Training):
 
     def fit(self):
         """Train for the epochs that are left."""
+        if self.training.compile:
+            check_compiler()
+            self.compute_logits = torch.compile(self.compute_logits)  # not the model: its names stay, and nothing else
         self.optimizer = _make_optimizer(self.model, self.training)
         _set_state(self.optimizer, self.run.optimizer)
         parts, validation = self.split_batches()
