@@ -15,6 +15,8 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors of TensorFlow reach us as exceptions, the rest is chatter
+if os.environ["KERAS_BACKEND"] != "tensorflow":  # `keras.utils.set_random_seed` imports it all the same
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # else it says at any log level that it has them
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # take no more of a GPU than is needed: PyTorch may want it
 
 
