@@ -458,10 +458,11 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     checkpoints.save_checkpoint(tmp_path / "imagenet.safetensors", weights, {})
     preset = replace(choices.preset, training=replace(choices.preset.training, frozen=("convolutions",)))
     frozen = replace(choices, preset=preset, weights=str(tmp_path / "imagenet.safetensors"), framework=framework)
-    for number, chosen in enumerate((frozen, choices, replace(frozen, weights=str(tmp_path / "0")))):
-        experiment.run_training(chosen, tmp_path / str(number))
+    chosen = frozen, choices, replace(frozen, weights=str(tmp_path / "0")), replace(frozen, stream="flow")
+    for number, each in enumerate(chosen):
+        experiment.run_training(each, tmp_path / str(number))
         card = checkpoints.read_card(tmp_path / str(number) / "best.safetensors")
-        assert {*card["temperatures"]} == {"step", "video"} and ("known" in card) == (chosen is not choices)
+        assert {*card["temperatures"]} == {"step", "video"} and ("known" in card) == (number in (0, 2))
     model = experiment.load_predictor(tmp_path / "0", framework=framework)
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()

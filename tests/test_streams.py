@@ -42,7 +42,7 @@ def test_every_preset_takes_every_stream(name):
 def test_heads_on_flow_learn_by_adam_and_keep_what_was_changed(name):
     preset = specs.PRESETS[name]
     flow = Experiment("data", preset, stream="flow").preset.training
-    assert flow == FLOW_TRAINING[name] and flow.optimizer == "adam" and flow.learning_rate <= 1e-3
+    assert flow == FLOW_TRAINING[name] and flow.optimizer == "adam" and flow.patience is None
     assert Experiment("data", preset).preset.training == preset.training != flow
     changed = change_preset(preset, ["training.num_epochs=3", "training.learning_rate=0.01"])
     experiment = Experiment("data", changed, stream="flow")

@@ -18,8 +18,8 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
 
     These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation; and "known", an
-    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where the convolutions are
-    ImageNet's and have seen none of them.
+    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where frames are RGB and the
+    convolutions ImageNet's, which have seen none of them.
     """
     path = Path(run) / paths.BEST
     card = checkpoints.read_card(path)
@@ -48,7 +48,9 @@ def _fit_known(model, table):
 
 
 def _is_unseen(experiment):
-    """Whether the convolutions are frozen and come from no training on videos."""
+    """Whether the convolutions are frozen, come from no training on videos, and see RGB, as they learned to."""
+    if experiment.stream != "rgb":
+        return False
     path = None if experiment.weights in ("imagenet", "none") else find_checkpoint(experiment.weights)
     card = checkpoints.read_card(path) if path and path.suffix == ".safetensors" else {}
     return "convolutions" in experiment.preset.training.frozen and ("known" in card or "videos" not in card)

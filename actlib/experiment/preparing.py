@@ -14,10 +14,10 @@ from actlib.training import load_backend
 from actlib.video import make_sampler
 
 # Features of length 1 differ too little between flow pictures for SGD, with which a head hardly learns.
-_ADAM = {"optimizer": "adam", "weight_decay": 0.0}
+_ADAM = {"optimizer": "adam", "weight_decay": 0.0, "patience": None, "plateau_patience": None}
 FLOW_TRAINING = {
-    "vgg16_frames": replace(specs.UNIT_FRAMES, learning_rate=1e-3, num_epochs=60, **_ADAM),
-    "vgg16_lrcn": replace(specs.UNIT_LSTM, learning_rate=3e-4, num_epochs=20, **_ADAM),
+    "vgg16_frames": replace(specs.UNIT_FRAMES, learning_rate=1e-2, num_epochs=100, **_ADAM),
+    "vgg16_lrcn": replace(specs.UNIT_LSTM, learning_rate=1e-3, num_epochs=40, **_ADAM),
 }
 PROTOCOLS = {"uniform": ("segments", "strided"), "paper": ("consecutive", "windows")}  # sampling in training, testing
 
