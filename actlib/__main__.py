@@ -58,8 +58,9 @@ def _train(**options):
         weights = Path(experiment.weights, part)  # a run of several splits to start from
         start = {"weights": str(weights)} if part and weights.is_dir() else {}
         with _exit_when_stopped():
-            experiments.run_training(replace(experiment, split=split, **start), options.out / part)
+            model, _ = experiments.run_training(replace(experiment, split=split, **start), options.out / part)
         say(f"The best checkpoint is {options.out / part / paths.BEST}.")
+        say(_load("evaluation").explain_rejection("known" in model.card))
     words = ["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])]
     words += ["--splits", options.splits] if options.splits else []
     say(f"Next: {paths.console_script()} evaluate {shlex.join(words)}")
@@ -125,7 +126,8 @@ def _annotate(**options):
     load = partial(_load("experiment").load_predictor, framework=options.framework)
     models = tuple(map(load, options.runs or [options.checkpoint]))
     model = timeline.FusedModel(models, options.weights) if options.runs else models[0]
-    window = timeline.WindowConfig(smoothing_seconds=options.smoothing)
+    typer.echo(_load("evaluation").explain_rejection(any(each.known for each in models), options.threshold))
+    window = timeline.WindowConfig(smoothing_seconds=options.smoothing, threshold=options.threshold)
     annotate = _load("annotate").annotate_video
     film = annotate(options.video, model, options.out, true_label=options.label, window=window)
     typer.echo(f"Written to {film.path}")
@@ -152,15 +154,17 @@ def _doctor(frameworks: Annotated[bool, typer.Option(help="Import both framework
 
 
 def _choose(options, settings=()):
-    """Make the experiment that options describe; settings change its preset after theirs."""
+    """Make the experiment that options describe; settings change its preset after theirs, training after its stream."""
     experiments, folder = _load("experiment"), options.data or _load("sample").data_folder()
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
-    preset = experiments.change_preset(preset, [*(options.set or []), *settings])
+    settings = [*(options.set or []), *settings]
+    preset = experiments.change_preset(preset, settings)
     choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
     choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
-    return experiments.Experiment(**choices)
+    experiment, told = experiments.Experiment(**choices), [each for each in settings if each.startswith("training.")]
+    return replace(experiment, preset=experiments.change_preset(experiment.preset, told))
 
 
 def _list_splits(options):

@@ -3,17 +3,18 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, with_config
+from pydantic import Field, FiniteFloat, with_config
 from typing_extensions import TypedDict
 
 from actlib import specs
-from actlib.schema import Amount, Count, Divisor, parse_json
+from actlib.schema import Count, Divisor, parse_json
 
 FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 _KINDS = {name: list[float | None] if name.startswith("val_") else list[float] for name in COLUMNS}
 History = TypedDict("History", _KINDS | {"epoch": list[int]})
-_Numbers = {"float16": tuple[str, str, str], "variances": tuple[Amount, Amount], "threshold": float}
+_Positive = Annotated[float, Field(gt=0, le=1e6)]
+_Numbers = {"float16": tuple[str, str, str], "variances": tuple[_Positive, _Positive], "threshold": FiniteFloat}
 Known = TypedDict("Known", _Numbers | {"kept": tuple[float, float, float, int]})  # `evaluation.KnownClasses`
 Spec = Annotated[
     specs.VGGSpec | specs.FrameSpec | specs.LRCNSpec | specs.TrainSpec | specs.Preset, Field(discriminator="type")
@@ -30,7 +31,7 @@ class Card(TypedDict, total=False):
     classes: list[str]
     framework: Literal[specs.BACKENDS]
     preset: specs.Preset
-    window_seconds: Annotated[float, Field(gt=0, le=1e6)] | None
+    window_seconds: _Positive | None
     experiment: dict[str, Any]
     videos: dict[Literal["train", "validation"], dict[str, str]]
     leakage: list[str]

@@ -86,6 +86,7 @@ class AnnotateOptions:
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
     label: Annotated[str | None, typer.Option(help="The true class, to mark correct and wrong frames.")] = None
     smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Probability below which it is none of these.")] = 0.0
 
 
 def take_options(options):

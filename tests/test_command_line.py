@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import av
@@ -18,6 +18,8 @@ from actlib import __main__ as command_line
 from actlib import cards, checkpoints, paths, run, specs
 from actlib.annotate import annotate_video
 from actlib.experiment import load_predictor
+from actlib.experiment.preparing import FLOW_TRAINING
+from actlib.options import TrainOptions
 from actlib.timeline import FusedModel, WindowConfig
 from actlib.video import write_video
 
@@ -59,9 +61,16 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     assert "control: reversed" in call("evaluate", "--data", data, "--run", lrcn, "--control", "reversed").output
     assert json.loads((lrcn / "results_reversed.json").read_text())["control"] == "reversed"
     video = next((data / "UCF-101").rglob("*.avi"))
-    call("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film)
+    said = call("annotate", video, "--checkpoint", lrcn, "--framework", framework, "--out", film).output
+    assert all("'none of these' never" in each and "--threshold" in each for each in (trained.output, said))
     with av.open(str(film)) as container:
         assert container.streams.video[0].frames == 20
+    unsure, same = tmp_path / "unsure.mp4", tmp_path / "same.mp4"
+    done = call("annotate", video, *("--checkpoint", lrcn, "--framework", framework, "--out", unsure, "--threshold", 1))
+    assert "if its highest probability is below 1." in done.output
+    model = load_predictor(lrcn, framework=framework)
+    labels = annotate_video(video, model, same, window=WindowConfig(threshold=1.0)).predicted
+    assert {part.label for part in labels} == {"none of these"} and unsure.read_bytes() == same.read_bytes()
 
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
@@ -333,3 +342,16 @@ def test_help_names_every_option_and_its_default():
         assert command.callback.__doc__.split(":")[0].split()[0] in text
     text = call("train", "--help").output
     assert all(f"--{name.replace('_', '-')}" in text for name in asdict(command_line.TrainOptions(out="x")))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_what_is_set_of_a_training_on_flow_wins_also_where_frames_preset_has_the_same(data, optimizer):
+    """Heads on flow learn by Adam, unless told; SGD is what the preset says for frames."""
+    words = [f"training.optimizer={optimizer}", "training.learning_rate=0.1", "model.vgg.size=112"]
+    options = TrainOptions(out=Path("out"), data=data, preset="vgg16_frames", stream="flow", set=words, weights="none")
+    experiment = command_line._choose(options, ["training.num_epochs=60"])
+    training, vgg = experiment.preset.training, experiment.preset.model.vgg
+    assert (training.optimizer, training.learning_rate, training.num_epochs) == (optimizer, 0.1, 60)
+    assert vgg.flow.bound / vgg.size == specs.STREAMS["flow"].bound / 224  # a smaller picture moves by fewer pixels
+    untold = command_line._choose(replace(options, set=words[2:]))
+    assert untold.preset.training == FLOW_TRAINING["vgg16_frames"]

@@ -260,8 +260,8 @@ def test_without_validation_groups_all_train_and_the_last_epoch_is_kept(choices,
 def test_refit_trains_on_both_for_the_epochs_that_validation_chose(choices, tmp_path, monkeypatch):
     runs, train_once = [], running._train_once
 
-    def record(given, run, monitor):
-        model, history = train_once(given, run, monitor)
+    def record(given, run, monitor, *card):
+        model, history = train_once(given, run, monitor, *card)
         if given.validation_groups:
             history = history | {"val_loss": [0.2, 0.3]}  # the first epoch was the best
         runs.append((given, run, history))
@@ -273,6 +273,9 @@ def test_refit_trains_on_both_for_the_epochs_that_validation_chose(choices, tmp_
     assert (chosen, run, len(history["loss"])) == (tmp_path / "choosing", tmp_path, 1)
     assert (first.validation_groups, second.validation_groups) == (4, 0) and len(model.card["videos"]["train"]) == 10
     assert experiment.evaluate_checkpoint(tmp_path, choices.data)[0].video.count == 6
+    card, first = (checkpoints.read_card(folder / "best.safetensors") for folder in (tmp_path, tmp_path / "choosing"))
+    assert card["temperatures"] == first["temperatures"] and card["temperatures_of"] == "choosing"
+    assert "temperatures_of" not in first and experiment.load_predictor(tmp_path).temperatures == first["temperatures"]
 
 
 def test_refit_from_refitted_weights_chooses_from_those_that_have_not_seen_the_validation_videos(choices, tmp_path):
@@ -463,6 +466,9 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
         experiment.run_training(each, tmp_path / str(number))
         card = checkpoints.read_card(tmp_path / str(number) / "best.safetensors")
         assert {*card["temperatures"]} == {"step", "video"} and ("known" in card) == (number in (0, 2))
+    experiment.run_training(replace(frozen, refit=True), tmp_path / "refit")
+    refitted = checkpoints.read_card(tmp_path / "refit" / "best.safetensors")
+    assert {*refitted["temperatures"]} == {"step", "video"} and "known" in refitted
     model = experiment.load_predictor(tmp_path / "0", framework=framework)
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()
@@ -470,3 +476,7 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
         experiment.load_predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min()
         == np.inf
     )
+    path, card = tmp_path / "0" / "best.safetensors", checkpoints.read_card(tmp_path / "0" / "best.safetensors")
+    checkpoints.save_checkpoint(path, weights, card | {"known": card["known"] | {"float16": ("AAAA",) * 3}})
+    with pytest.raises(ValueError, match="Expected known classes. Received: .*0/best.safetensors. Make it again"):
+        experiment.load_predictor(tmp_path / "0", framework=framework)

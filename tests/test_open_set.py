@@ -1,5 +1,6 @@
 """Known classes against others: scores of classes drawn as Gaussians, thresholds that keep what they say, cards."""
 
+import base64
 import json
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_a_card_gives_the_same_answers_and_a_damaged_one_is_refused():
     videos = draw([0, 5], seed=4)[0]
     np.testing.assert_array_equal(again.score(videos), known.score(videos))
     assert (again.threshold, again.kept) == (threshold, kept)
-    for wrong in (record | {"float16": ["AAAA"] * 3}, record | {"float16": ["A"] * 3}, record):
-        with pytest.raises(ValueError):  # three bytes are no numbers, a letter is no byte, 12 features are not 11
-            KnownClasses.from_json(wrong, 11)
+    text, *others = record["float16"]
+    infinite = base64.b64encode(np.full((4, 12), np.inf, "<f2").tobytes()).decode()
+    for wrong in ("AAAA", "A", f"*{text}", infinite):  # three bytes are no numbers, a letter or a star is no byte
+        with pytest.raises(ValueError, match="Expected known classes. Received: .*, in best.safetensors. Make"):
+            KnownClasses.from_json(record | {"float16": [wrong, *others]}, 12, "best.safetensors")
+    with pytest.raises(ValueError, match=r"shape \(11\), in a card"):
+        KnownClasses.from_json(record, 11)
+
+
+def test_a_reader_is_told_what_calls_a_video_none_of_these():
+    assert open_set.explain_rejection(True) == "A video is 'none of these' if its features are unlike those of every class."
+    assert "every class or if its highest probability is below 0.5." in open_set.explain_rejection(True, 0.5)
+    assert "'none of these' if its highest probability is below 0.25." in open_set.explain_rejection(False, 0.25)
+    assert "never" in open_set.explain_rejection(False) and "--threshold" in open_set.explain_rejection(False)

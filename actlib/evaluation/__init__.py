@@ -20,5 +20,5 @@ from actlib.evaluation.fusion import choose_fusion_weights, fuse, share_weights
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos, softmax
 from actlib.evaluation.neighbours import embed_clips, find_neighbours, neighbour_accuracy, project_clips
-from actlib.evaluation.open_set import NONE_OF_THESE, KnownClasses, choose_threshold, fit_known
+from actlib.evaluation.open_set import NONE_OF_THESE, KnownClasses, choose_threshold, explain_rejection, fit_known
 from actlib.evaluation.results import LEVELS, Results

@@ -42,9 +42,13 @@ class KnownClasses:
         return {"float16": arrays, "variances": self.variances, "threshold": self.threshold, "kept": astuple(self.kept)}
 
     @classmethod
-    def from_json(cls, record, num_features) -> "KnownClasses":
-        """Rebuild what ``to_json`` gave, for D features; ValueError where the arrays are damaged or for others."""
-        arrays = [np.frombuffer(base64.b64decode(each), "<f2").reshape(-1, num_features) for each in record["float16"]]
+    def from_json(cls, record, num_features, source="a card") -> "KnownClasses":
+        """Rebuild what ``to_json`` gave, for D features; ValueError, naming the source, where arrays are damaged."""
+        try:
+            arrays = [np.frombuffer(base64.b64decode(each, validate=True), "<f2") for each in record["float16"]]
+            arrays = [np.asarray_chkfinite(each).reshape(-1, num_features) for each in arrays]
+        except ValueError as error:
+            raise ValueError(f"Expected known classes. Received: {error}, in {source}. Make it again.") from error
         return cls(arrays[0], arrays[1:], record["variances"], record["threshold"], Accuracy(*record["kept"]))
 
     def _measure_distance(self, frames, mean, place):
@@ -86,6 +90,19 @@ def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float
         scores[part] = fit(features[rest], labels[rest]).score(features[part])
     threshold = float(np.quantile(scores, 1 - keep, method="lower"))
     return threshold, bootstrap_groups(scores >= threshold, groups, labels)
+
+
+def explain_rejection(known, threshold=0.0) -> str:
+    """Say in a line which score calls a video "none of these".
+
+    Args:
+        known: whether a model's card has ``KnownClasses``.
+        threshold: probability below which the prediction is "none of these" too.
+    """
+    ways = ["if its features are unlike those of every class"] * known
+    ways += [f"if its highest probability is below {threshold:g}"] * (threshold > 0)
+    never = "never: a score needs frames and ImageNet's frozen convolutions; --threshold sets a lowest probability"
+    return f"A video is {NONE_OF_THESE!r} {' or '.join(ways) or never}."
 
 
 def _normalize(features):

@@ -17,22 +17,23 @@ NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
 
-    These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation; and "known", an
+    These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation (where a run is refitted,
+    they are those of the training that chose the number of epochs, see ``run_training``); and "known", an
     ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where frames are RGB and the
     convolutions ImageNet's, which have seen none of them.
     """
     path = Path(run) / paths.BEST
     card = checkpoints.read_card(path)
-    found = {name: card[name] for name in ("temperatures", "known") if name in card}
-    if not found:
-        if validation:
-            logits = load_backend(model).training.predict(model, validation)
-            truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
-            found["temperatures"] = evaluation.fit_temperatures(logits, *truth, readout=readout)
-        if _is_unseen(experiment):
-            found["known"] = _fit_known(model, table)
-        checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | found)
-    model.card = model.card | found
+    found, new = {name: card[name] for name in ("temperatures", "known") if name in card}, {}
+    if validation and "temperatures" not in found:
+        logits = load_backend(model).training.predict(model, validation)
+        truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
+        new["temperatures"] = evaluation.fit_temperatures(logits, *truth, readout=readout)
+    if "known" not in found and _is_unseen(experiment):
+        new["known"] = _fit_known(model, table)
+    if new:
+        checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | new)
+    model.card = model.card | found | new
 
 
 def _fit_known(model, table):

@@ -174,6 +174,6 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     options = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
     options |= {"temperatures": card.get("temperatures", {}), "mixed_precision": mixed_precision}
     if "known" in card:
-        known = KnownClasses.from_json(card["known"], model.spec.vgg.feature_shape[2])
+        known = KnownClasses.from_json(card["known"], model.spec.vgg.feature_shape[2], find_checkpoint(checkpoint))
         options["known"] = known, build_describer(model)
     return Predictor(model, tuple(card["classes"]), **options)

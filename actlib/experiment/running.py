@@ -44,7 +44,8 @@ def run_training(experiment, run, *, monitor=None):
 
     Args:
         experiment: The ``Experiment``. With ``refit``, the epoch is chosen by a training in the folder "choosing" of
-            the run; then another one takes all videos but those of the test for that many epochs.
+            the run; then another one takes all videos but those of the test for that many epochs. Temperatures need
+            videos that were not learnt, so the card has those of the first training, and says "temperatures_of".
         run: The run's folder, or None.
         monitor: As for ``train_model``.
 
@@ -60,7 +61,9 @@ def run_training(experiment, run, *, monitor=None):
     if len(history["loss"]) < training.num_epochs and epochs_since_best(history) != training.patience:
         return model, history  # it was stopped
     preset = replace(experiment.preset, training=replace(training, num_epochs=best_epoch(history) + 1))
-    return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor)
+    kept = {name: model.card[name] for name in ("temperatures",) if name in model.card}
+    kept |= {"temperatures_of": "choosing"} if kept else {}
+    return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor, kept)
 
 
 def extract(experiment, *, shard=(1, 1)):
@@ -74,8 +77,9 @@ def extract(experiment, *, shard=(1, 1)):
     return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
 
 
-def _train_once(experiment, run, monitor):
+def _train_once(experiment, run, monitor, card=None):
     table, model, experiment = prepare_model(experiment)
+    model.card = model.card | (card or {})
     if run:
         write_labels(table, Path(run) / paths.SPLIT)
     quick = replace(experiment, preset=replace(experiment.preset, ten_crops=False))  # validation, after each epoch

@@ -29,7 +29,7 @@ OPTIONS = {
     "extract": "--data --split --classes --preset --weights --set --limit --shard",
     "evaluate": "--run --data --split --splits --framework --control --limit --out",
     "fuse": "--runs --data --weights --choose-on --out",
-    "annotate": "--checkpoint --out --framework --label --smoothing",
+    "annotate": "--checkpoint --out --framework --label --smoothing --threshold",
     "fetch": "--from --to --lists --classes",
 }
 NEEDED = {

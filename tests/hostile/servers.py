@@ -137,6 +137,13 @@ SCRIPTS = {
     "many parts": lambda first, last: [
         PART + "Content-Type: multipart/byteranges; boundary=x\r\nContent-Length: 4\r\n\r\n--x-"
     ],
+    "a part longer than announced": _ask_first(lambda first, last: [_begin(first, last, length=9 * SIZE), CONTENT * 9]),
+    "an endless part": _ask_first(
+        lambda first, last: itertools.chain(
+            [_begin(first, last, more="Transfer-Encoding: chunked\r\n"), _chunk(CONTENT)],
+            itertools.repeat(_chunk(bytes(65536))),
+        )
+    ),
     "other bytes": lambda first, last: [_begin(first, last), CONTENT[first : None if last is None else last + 1][::-1]],
     "no HTTP": lambda first, last: [b"SSH-2.0-OpenSSH_9.6\r\n", bytes(100)],
     "nothing": lambda first, last: [],
@@ -145,7 +152,10 @@ SCRIPTS = {
     "status 999": lambda first, last: ["HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"],
     "503 for ever": lambda first, last: ["HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"],
 }
-BOMB = gzip.compress(bytes(32_000_000)) * 20
+BOMB = gzip.compress(bytes(32_000_000)) * 10  # no longer than what is accepted, until it is unpacked
+
+
+WHOLE = ("a part longer than announced", "an endless part")  # what was asked for is there: it has to be taken
 
 
 def _wait(seconds):
@@ -157,7 +167,7 @@ def _hurry():
     transfer.TIMEOUT, transfer.WINDOW, transfer.PAUSE, transfer.ATTEMPTS = 0.4, 0.5, 0.01, 3
 
 
-def _try_script(script, folder):
+def _try_script(script, folder, *, wanted):
     _hurry()
     with serve_raw(script) as url:
         answer = judge(
@@ -168,7 +178,8 @@ def _try_script(script, folder):
         )
     large = [path for path in folder.rglob("*") if path.stat().st_size > MOST]
     whole = [path for path in folder.iterdir() if path.suffix != ".part" and path.read_bytes() != CONTENT]
-    return answer or (f"left {large}" if large else f"left {whole} as whole" if whole else None)
+    answer = answer or (f"left {large}" if large else f"left {whole} as whole" if whole else None)
+    return answer or (None if [*folder.glob("*.bin")] or not wanted else "refused, though all came that was asked for")
 
 
 def _try_zip(script_of, folder):
@@ -292,7 +303,7 @@ def cases(rng, folder):
     for number, (name, script) in enumerate(SCRIPTS.items()):
         place = folder / f"script{number}"
         place.mkdir()
-        yield name, lambda script=script, place=place: _try_script(script, place)
+        yield name, lambda script=script, place=place, wanted=name in WHOLE: _try_script(script, place, wanted=wanted)
     for number in range(40):
         seed = int(rng.integers(2**31))
         place = folder / f"random{number}"

@@ -4,6 +4,7 @@
 the file rightly, or refused it with a word), else a string that says what went wrong.
 """
 
+import errno
 import os
 import socket
 import warnings
@@ -16,6 +17,7 @@ import numpy as np
 
 from actlib.dataset import FrameCache, list_videos
 from actlib.video import browser_copy, open_video, probe_video, read_clip, read_frames, stream_frames
+from hostile.judging import judge
 
 KINDS = {
     "mpeg4.avi": ("mpeg4", "yuv420p"),
@@ -225,6 +227,30 @@ def _list_odd(folder):
     return None if len(table) else "nothing is left of a data set with a good film"
 
 
+def _list_unreadable(folder):
+    """List a data set whose second class cannot be read: with `skip_broken` the first is left, else it is named."""
+    for label in ("Film", "Locked"):
+        (folder / label).mkdir(parents=True)
+        write_film(folder / label / f"v_{label}_g01_c01.avi", "mpeg4.avi", np.random.default_rng(0))
+    (folder / "Film" / "v_Film_g02_c01.avi").symlink_to(folder / "nowhere.avi")
+    iterate = Path.iterdir
+
+    def refuse(path):  # root may read anything, so it is played
+        if path.name == "Locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return iterate(path)
+
+    Path.iterdir = refuse
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            table = list_videos(folder, skip_broken=True, progress=False)
+        except Exception as error:
+            return f"a data set is stopped by one folder or link: {error!r}"
+    answer = judge(lambda: list_videos(folder, progress=False) is None, names=[folder / "Locked"], refused=True)
+    return answer or (None if len(table) == 1 else f"{len(table)} videos of one that is good")
+
+
 def _read_endless(folder, target):
     """What the library itself writes becomes a pipe, or a link: it is made again, as it was."""
     os.environ["ACTLIB_CACHE"] = str(folder / "cache")
@@ -255,6 +281,7 @@ def cases(rng, folder):
     for name, path in _write_odd(rng, odd):
         yield f"odd {name}", lambda path=path: _try_odd(path)
     yield "odd data set", lambda: _list_odd(odd)
+    yield "a class that cannot be read", lambda: _list_unreadable(folder / "unreadable")
     for number, target in enumerate((None, "/dev/zero", "nowhere", ".")):
         yield f"{target or 'a pipe'} for a file", lambda n=number, t=target: _read_endless(folder / f"own{n}", t)
     while True:
