@@ -380,3 +380,17 @@ def test_the_attack_goes_on_without_end_and_the_library_survives(tmp_path, monke
     done = {name: work() for name, work in chosen}  # here, where nothing would end what is endless
     assert {name: result for name, result in done.items() if result} == {}
     assert any(name.startswith("damaged") for name in done) and "odd data set" in done
+
+
+@pytest.mark.parametrize("kind", ["mkv", "flv"])
+@pytest.mark.parametrize("twice", [lambda packet: 2, lambda packet: 1 + packet.is_keyframe], ids=["all", "key frames"])
+def test_packets_that_are_there_twice_are_listed_as_they_are_decoded(kind, twice, tmp_path):
+    """Decoders drop some of them, and of what depends on them."""
+    options, codec = films._set(gop_size=6, max_b_frames=2 * (kind == "mkv")), {"mkv": "mpeg4", "flv": "flv"}[kind]
+    source = films.write(tmp_path / f"source.{kind}", codec, "yuv420p", prepare=options)
+    path = films._remux(tmp_path / f"twice.{kind}", source, lambda number, packet: [packet] * twice(packet))
+    with open_stream(path) as (container, stream):
+        number = sum(1 for packet in read_packets(container, stream) if packet.size)
+    frames = [*read_frames(path)]
+    assert number > films.NUM_FRAMES and probe_video(path).frames == len(frames)
+    np.testing.assert_array_equal(read_clip(path, range(len(frames))), frames)

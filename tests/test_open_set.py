@@ -98,7 +98,10 @@ def test_a_card_gives_the_same_answers_and_a_damaged_one_is_refused():
 
 
 def test_a_reader_is_told_what_calls_a_video_none_of_these():
-    assert open_set.explain_rejection(True) == "A video is 'none of these' if its features are unlike those of every class."
+    assert (
+        open_set.explain_rejection(True)
+        == "A video is 'none of these' if its features are unlike those of every class."
+    )
     assert "every class or if its highest probability is below 0.5." in open_set.explain_rejection(True, 0.5)
     assert "'none of these' if its highest probability is below 0.25." in open_set.explain_rejection(False, 0.25)
     assert "never" in open_set.explain_rejection(False) and "--threshold" in open_set.explain_rejection(False)

@@ -16,6 +16,7 @@ from actlib.paths import show_progress
 from actlib.schema import parse_json
 from actlib.video.reader import TIMED, VideoError, decode_frames, open_stream, read_packets, shown_size
 
+ONE_EACH = ("h264", "hevc", "vp8", "vp9", "libdav1d", "ffv1", "mjpeg")  # codecs that give a frame for any packet
 SMALL_PACKET = 16  # bytes; a smaller one may say "as before" and give no frame (XviD's files have some)
 SAVE_EVERY = 500  # new videos after which the index is written, so that a listing that is cut goes on from there
 THREADS = min(4, os.cpu_count() or 1)  # more of them wait for each other, as each packet takes Python's lock
@@ -51,14 +52,16 @@ def probe_video(path) -> VideoInfo:
     """
     with open_stream(path) as (container, stream):
         kept = (packet for packet in read_packets(container, stream) if packet.size and not packet.is_discard)
-        packets = [(packet.size, packet.is_keyframe) for packet in kept]
+        packets = [(packet.size, packet.is_keyframe, packet.pts) for packet in kept]
         container.seek(0)
         decoded, frames = decode_frames(container, stream), len(packets)
         height, width = shown_size(next(decoded), stream)
-        told = stream.frames or container.format.name.split(",")[0] in TIMED
+        each = stream.codec_context.name in ONE_EACH and len({pts for *_, pts in packets}) == len(packets)
+        told = len(packets) <= stream.frames or (each and container.format.name.split(",")[0] in TIMED)
         begun = bool(packets) and packets[0][1]  # what depends on a frame before the first gives none
-        if not (told and begun) or min(packets)[0] < SMALL_PACKET:
-            frames = 1 + sum(1 for _ in decoded)
+        if not (told and begun) or min(size for size, *_ in packets) < SMALL_PACKET:
+            with open_stream(path) as again:  # a seek may leave out the first of two
+                frames = sum(1 for _ in decode_frames(*again))
         return VideoInfo(frames, float(stream.average_rate or stream.base_rate or 25), width, height)
 
 

@@ -120,6 +120,18 @@ def _try_writer(write, folder, limit=None, number=None):
     return f"left {left or drafts}" if left or drafts else None
 
 
+def _try_work(path, number=None):
+    """What cannot be written is not worked on: the word comes before hours of work, not after."""
+    path.parent.mkdir(parents=True)
+    if number is not None:
+        _refuse(number)
+    try:
+        with files.partial_file(path):
+            return "worked on what cannot be written"
+    except OSError as error:
+        return None if any(word in str(error) for word in ADVICE) and path.name in str(error) else f"{error}"
+
+
 LEAVE = """
 import os, signal, sys
 from actlib import files
@@ -175,6 +187,9 @@ def cases(rng, folder):
     writers = dict(list_writers(source))
     for kind in ("file", "folder"):
         yield f"a {kind} that a killed process left", lambda kind=kind: _try_left(folder / f"left-{kind}", kind)
+    for kind, number in ERRORS.items():
+        yield f"work on a disk that is {kind}", lambda p=folder / f"w{number}" / "a", n=number: _try_work(p, n)
+    yield "work under a name that is too long", lambda: _try_work(folder / "long" / ("a" * 300))
     yield "a living writer", lambda: _try_two(folder)
     yield "no room for the index", lambda: _try_index(folder / "listing", source)
     for name, write in writers.items():

@@ -346,9 +346,17 @@ def cases(rng, folder):
         "no packet": lambda number, packet: [],
         "one packet": lambda number, packet: [packet] if not number else [],
         "every other packet": lambda number, packet: [packet] if number % 2 == 0 else [],
+        "every packet twice": lambda number, packet: [packet] * 2,
+        "key frames twice": lambda number, packet: [packet] * (1 + packet.is_keyframe),
     }
     for name, change in changes.items():
-        for kind, codec in (("mkv", "libx264"), ("ts", "mpeg2video"), ("avi", "mpeg4"), ("mp4", "libx264")):
+        for kind, codec in (
+            ("mkv", "libx264"),
+            ("ts", "mpeg2video"),
+            ("avi", "mpeg4"),
+            ("mp4", "libx264"),
+            ("mkv", "mpeg4"),
+        ):
 
             def cut(path, kind=kind, codec=codec, change=change):
                 source = write(
