@@ -119,13 +119,6 @@ def _count_colors(film) -> tuple[np.ndarray, np.ndarray]:
     return pixels[first], counts
 
 
-def _palette_image(palette) -> Image.Image:
-    """The image that Pillow wants a palette to be."""
-    image = Image.new("P", (1, 1))
-    image.putpalette(np.asarray(palette, np.uint8).tobytes())
-    return image
-
-
 def _encode(pictures, palette, file_format, *, fps, max_bytes) -> bytes | None:
     """The bytes of an animation, or None as soon as there are more than the budget allows."""
     table = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue; the unused last one stays transparent
@@ -150,7 +143,8 @@ def _encode(pictures, palette, file_format, *, fps, max_bytes) -> bytes | None:
 
 def _index(frames, palette, tolerance, scale):
     """Palette indices (H, W) of each frame; pixels that changed little keep their former index."""
-    image, shown = _palette_image(palette), None
+    image, shown = Image.new("P", (1, 1)), None  # Pillow wants a palette to be one
+    image.putpalette(palette.tobytes())
     for frame in frames:
         size = [max(2, round(side * scale)) for side in frame.shape[1::-1]]
         picture = Image.fromarray(frame).resize(size, Image.Resampling.BOX)

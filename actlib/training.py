@@ -8,9 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlib import paths, schedule, specs
-from actlib.cards import COLUMNS, spec_to_json
-from actlib.checkpoints import list_shapes, weights_key
+from actlib import cards, checkpoints, paths, schedule, specs
 from actlib.dataset.loading import BatchParts
 from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
 from actlib.schema import check_choice
@@ -112,7 +110,7 @@ class Training:
         Both of (mean loss, accuracy), None without validation; then what the optimizer remembers, name -> array.
         """
         values = (self.num_epochs + 1, *train, *validation, self.rate, time.perf_counter() - self.started)
-        row, weights = dict(zip(COLUMNS, values, strict=True)), self._trainable_weights()
+        row, weights = dict(zip(cards.COLUMNS, values, strict=True)), self._trainable_weights()
         if self.run.add_epoch(**row):
             self.run.best = weights
             self._save_best()
@@ -143,9 +141,9 @@ class Training:
         """List what has to be the same to resume a training; of frozen weights, a key."""
         model, training, weights = self.model, self.training, self.weights_module.get_weights(self.model)
         trainable = trainable_weights(weights, training.frozen)
-        key = weights_key({name: weights[name] for name in weights if name not in trainable})
-        settings = {"framework": framework_of(model), "num_classes": model.num_classes}
-        settings |= {"seed": self.seed, "model": spec_to_json(model.spec), "training": spec_to_json(training)}
+        key = checkpoints.weights_key({name: weights[name] for name in weights if name not in trainable})
+        settings = {"framework": framework_of(model), "num_classes": model.num_classes, "seed": self.seed}
+        settings |= {"model": cards.spec_to_json(model.spec), "training": cards.spec_to_json(training)}
         settings |= {"frozen weights": key, "batches": _describe_batches(self.batches)}
         return settings | {"validation": _describe_batches(self.validation)}
 
@@ -156,7 +154,7 @@ def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.
     Raises:
         ValueError: None of the weights are such a model's.
     """
-    shapes, vgg = list_shapes(spec, num_classes), spec.vgg
+    shapes, vgg = checkpoints.list_shapes(spec, num_classes), spec.vgg
     given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
     taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
     return init_weights(shapes, seed=seed) | given | taken

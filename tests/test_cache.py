@@ -17,7 +17,7 @@ import pytest
 from made_videos import BROKEN, count_shades, shade_frames, tabulate, write_broken, write_mpeg4
 
 from actlib import files, specs
-from actlib.dataset import ClipBatches, FeatureCache, FrameCache, array_cache, cache, list_videos
+from actlib.dataset import ClipBatches, FeatureCache, FrameCache, cache, list_videos
 from actlib.video import VideoError, make_sampler, read_clip, sample_uniform, write_video
 
 
@@ -365,15 +365,15 @@ def test_two_processes_share_the_work_and_do_none_twice(videos, tmp_path):
 
 
 def test_work_goes_on_beside_a_process_that_stands_still(videos, tmp_path, monkeypatch):
-    monkeypatch.setattr(array_cache, "LOCK_SECONDS", 0.1)
-    cache = open_frames(videos, tmp_path / "cache")
+    monkeypatch.setattr(cache, "LOCK_SECONDS", 0.1)
+    frames = open_frames(videos, tmp_path / "cache")
     code = "import sys, time; from actlib import files\nwith files.lock(sys.argv[1]): print(flush=True), time.sleep(60)"
-    command = [sys.executable, "-c", code, str(cache.path(3))]
+    command = [sys.executable, "-c", code, str(frames.path(3))]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()  # it holds the lock
-        assert not cache._make_free([0, 3], array_cache.tqdm(disable=True))[1:]
-        assert len(list_files(cache.folder)) == 2 and cache.path(0).exists()  # one array, and the other's lock
-        assert count_shades(cache.fill()[3]) == sample_uniform(23, 8).tolist()
+        assert not frames._make_free([0, 3], cache.tqdm(disable=True))[1:]
+        assert len(list_files(frames.folder)) == 2 and frames.path(0).exists()  # one array, and the other's lock
+        assert count_shades(frames.fill()[3]) == sample_uniform(23, 8).tolist()
         process.kill()
 
 

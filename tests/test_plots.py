@@ -60,11 +60,11 @@ def texts_of(picture):
 def test_flow_has_the_color_of_its_direction_and_an_arrow_as_long_as_its_way():
     flow = np.zeros((40, 60, 2), np.float32)
     flow[:20, :30], flow[20:, :30], flow[20:, 30:] = (4, 0), (0, 2), (-1, 0)  # right, down, left; the rest is still
-    colors = plots.color_flow(flow)
+    colors = plots.data._color_flow(flow)
     quarters = [colors[5, 5], colors[35, 5], colors[35, 55], colors[5, 55]]
     assert np.round(quarters, 2).tolist() == [[1, 0, 0], [0.75, 1, 0.5], [0.75, 1, 1], [1, 1, 1]]
-    assert (plots.color_flow(np.zeros((4, 4, 2))) == 1).all()
-    assert np.round(plots.color_flow(flow, 8)[5, 5], 2).tolist() == [1, 0.5, 0.5]
+    assert (plots.data._color_flow(np.zeros((4, 4, 2))) == 1).all()
+    assert np.round(plots.data._color_flow(flow, 8)[5, 5], 2).tolist() == [1, 0.5, 0.5]
     picture = plots.show_flow(make_frames(1, height=40, width=60)[0], flow, step=10, longer=3)
     (arrows,) = (each for each in picture.axes[0].collections if hasattr(each, "U"))
     places = arrows.get_offsets().tolist()

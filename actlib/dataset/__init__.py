@@ -6,7 +6,7 @@ cutting        labelled parts of recordings, cut into clips
 duplicates     videos that look alike
 listing        list_videos, of any of these
 splits         training, validation and test; leakage
-cache          frames and features on disk (array_cache: how processes share the work)
+cache          frames and features on disk, made by one process or several
 augmentation   the same clip seen a little differently
 batches        seeded batches of clips
 loading        all clips in one array, or batch by batch

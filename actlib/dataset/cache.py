@@ -1,21 +1,125 @@
-"""Frames (or flow pictures) and features on disk: each video decoded once, each frame through the backbone once."""
+"""Frames (or flow pictures) and features on disk: each video decoded once, each frame through the backbone once.
+
+Whoever makes an array holds its lock, so that processes filling one cache share the work; a killed one stops no other.
+"""
 
 import os
 import re
 import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from actlib.dataset.array_cache import ArrayCache, open_array
-from actlib.paths import cache_folder
-from actlib.video import read_clip, sample_uniform
-from actlib.video.flow import read_flow
+from actlib import files, paths
+from actlib.dataset.ucf101 import report_broken
+from actlib.video import VideoError, read_clip, read_flow, sample_uniform
 
 READER = "area1"  # part of the name of decoded frames: change it when the same request gives other pixels
 MAX_READERS = 8  # threads that decode ahead
 MAX_READ_BYTES = 1e9  # of frames that they hold
+LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while it holds a lock
+
+
+class ArrayCache:
+    """One array a video, made when first asked for, from then on memory-mapped from disk.
+
+    A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
+    that many threads, and `_convert(what was read)`, which runs in the caller's own. `broken` says what was wrong.
+
+    Content and number of frames name a video's file; `lengths`, int (num_videos,), is F of each; `row_bytes` is what a
+    frame takes on disk, 0 if unknown.
+    """
+
+    def __init__(self, videos, folder, lengths, row_bytes, *, progress):
+        self.videos, self.folder, self.progress = videos, Path(folder), progress
+        self.lengths, self.row_bytes = np.asarray(lengths, np.int64), row_bytes
+        self.names = [f"{key}-{frames}.npy" for key, frames in zip(videos["hash"], videos["frames"], strict=True)]
+        self.broken = {}  # index of a video -> what is wrong with its file
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        path = self.path(index)
+        if (array := _open_array(path)) is None:
+            self._make_free([index], tqdm(disable=True), timeout=LOCK_SECONDS)
+            array = _open_array(path)
+        if array is None:
+            raise VideoError(self.broken[index])
+        return array
+
+    def path(self, index):
+        """Return the path of a video's array, which may not be there yet."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"Expected a video in 0..{len(self) - 1}. Received: {index}. See len(cache).")
+        return self.folder / self.names[index]
+
+    def fill(self):
+        """Make all that is missing, and return the cache.
+
+        Raises:
+            VideoError: all videos that cannot be used, when the others are done.
+            OSError: the disk has not the bytes that will be needed, or is full; what is complete stays.
+        """
+        self.broken, missing = {}, [index for index in range(len(self)) if not self.path(index).exists()]
+        needed, free = self.row_bytes * sum(self.lengths[missing].tolist()), files.count_free_bytes(self.folder)
+        if needed > free:
+            raise OSError(
+                f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(missing)} "
+                f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name "
+                "a folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
+            )
+        work, silent = self.verb, not (self.progress and len(missing) > 1 and paths.show_progress())
+        work += f" ({files.format_size(needed)})" if needed else ""
+        with tqdm(total=len(missing), desc=work, unit="video", disable=silent) as bar:
+            for index in self._make_free(missing, bar):
+                self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
+        report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
+        return self
+
+    def _make_free(self, indices, bar, *, timeout=0.0):
+        """Make the arrays that no other process makes; return the indices of those that one does."""
+        reading, busy = deque(), []
+        with ThreadPoolExecutor(self.num_readers) as pool, ExitStack() as locks:
+            for index in indices:
+                lock = locks.enter_context(ExitStack())
+                try:
+                    lock.enter_context(files.lock(self.path(index), timeout=timeout))
+                    lock.callback(files.remove, Path(f"{self.path(index)}.lock"))
+                except TimeoutError:
+                    if not timeout:
+                        busy.append(index)
+                        continue  # else its holder stands still: go on without
+                reading.append((index, lock, pool.submit(self._read_missing, index)))
+                if len(reading) == self.num_readers:
+                    self._write(*reading.popleft(), bar)
+            while reading:
+                self._write(*reading.popleft(), bar)
+        return busy
+
+    def _read_missing(self, index):
+        return self._read(index) if _open_array(self.path(index)) is None else None  # another process made it
+
+    def _write(self, index, lock, reading, bar):
+        with lock:
+            try:
+                if (array := reading.result()) is not None:
+                    array = np.ascontiguousarray(self._convert(array))
+                    with files.open_whole(self.path(index)) as file:
+                        writer = SimpleNamespace(write=file.write)  # to a file itself, NumPy would hide its errors
+                        np.lib.format.write_array(writer, array, allow_pickle=False)
+            except VideoError as error:
+                self.broken[index] = str(error)
+        bar.update()
+
+    def _convert(self, array):
+        return array
 
 
 class FrameCache(ArrayCache):
@@ -39,7 +143,7 @@ class FrameCache(ArrayCache):
         if flow:
             self.verb = "measuring flow"
             self.name += f"-{flow.method}-flow-{flow.bound:g}-{flow.length}-{'uvm' if flow.magnitude else 'uv'}"
-        folder = Path(folder or cache_folder() / "frames") / self.name
+        folder = Path(folder or paths.cache_folder() / "frames") / self.name
         lengths = videos["frames"] if num_frames is None else [num_frames] * len(videos)
         row_bytes = height * width * (flow.num_channels if flow else 3)
         super().__init__(videos, folder, lengths, row_bytes, progress=progress)
@@ -76,14 +180,14 @@ class FeatureCache(ArrayCache):
         self.frames, self.extract, self.key = frames, extract, f"{key}-{frames.name}"
         self.num_readers = frames.num_readers
         name = f"{re.sub('[^A-Za-z0-9]+', '-', self.key)[:100]}-{zlib.crc32(self.key.encode()):08x}"
-        folder = Path(folder or cache_folder() / "features") / name
+        folder = Path(folder or paths.cache_folder() / "features") / name
         super().__init__(frames.videos, folder, frames.lengths, 2 * num_features, progress=frames.progress)
 
     def __getstate__(self):
         return self.__dict__ | {"extract": None}  # a model does not go to other processes; what is on disk does
 
     def _read(self, index):
-        frames = open_array(self.frames.path(index))
+        frames = _open_array(self.frames.path(index))
         return self.frames._read(index) if frames is None else frames
 
     def _convert(self, frames):
@@ -92,3 +196,12 @@ class FeatureCache(ArrayCache):
             found = f"up to {np.abs(features).max()} from {self.key}"
             raise ValueError(f"Expected features below 65504, for float16. Received: {found}. Check the weights.")
         return features.astype(np.float16)
+
+
+def _open_array(path):
+    """Return a read-only memory map of a .npy file, or None where it is missing, damaged or closed to us."""
+    try:
+        files.require_file(path)
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None

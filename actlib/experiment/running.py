@@ -6,14 +6,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from actlib import cards, checkpoints, evaluation, paths, sample
+from actlib import cards, checkpoints, evaluation, files, machine, paths, sample, schedule
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
 from actlib.experiment.calibrating import calibrate_checkpoint
 from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
 from actlib.experiment.preparing import cache_inputs, make_batches, prepare_table, read_experiment
-from actlib.files import write_whole
-from actlib.machine import package_versions, peak_memory
-from actlib.schedule import best_epoch, epochs_since_best
 from actlib.training import load_backend
 
 
@@ -58,9 +55,9 @@ def run_training(experiment, run, *, monitor=None):
     choosing = replace(experiment, weights=str(first)) if first.is_dir() else experiment
     model, history = _train_once(choosing, run and Path(run) / "choosing", monitor)
     training = experiment.preset.training
-    if len(history["loss"]) < training.num_epochs and epochs_since_best(history) != training.patience:
+    if len(history["loss"]) < training.num_epochs and schedule.epochs_since_best(history) != training.patience:
         return model, history  # it was stopped
-    preset = replace(experiment.preset, training=replace(training, num_epochs=best_epoch(history) + 1))
+    preset = replace(experiment.preset, training=replace(training, num_epochs=schedule.best_epoch(history) + 1))
     kept = {name: model.card[name] for name in ("temperatures",) if name in model.card}
     kept |= {"temperatures_of": "choosing"} if kept else {}
     return _train_once(replace(experiment, preset=preset, validation_groups=0, refit=False), run, monitor, kept)
@@ -222,12 +219,13 @@ def describe_run(experiment, table, *, seconds=None):
         table: Rows of ``prepare_table``.
         seconds: What it took, if known.
     """
+    versions = machine.package_versions("actlib", "numpy", "av", "keras", "torch")
     return _describe_choices(experiment, table) | {
         "framework": experiment.framework,
-        "versions": package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]},
+        "versions": versions | {"python": sys.version.split()[0]},
         "seconds": None if seconds is None else round(seconds, 1),
         **load_backend(experiment.framework).precision.describe_device(),
-        "memory": peak_memory(),
+        "memory": machine.peak_memory(),
     }
 
 
@@ -240,4 +238,4 @@ def write_results(run, results, metadata):
         metadata: A dict that JSON can hold, as ``describe_run`` gives it.
     """
     name = f"results_{results.control}.json" if results.control else paths.RESULTS
-    return write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())
+    return files.write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())

@@ -1,6 +1,7 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, convolve_in_parts,
 from actlib.keras.trainer import Trainer
 from actlib.keras.weights import make_network, set_weights
 from actlib.specs import FROZEN_PARTS
-from actlib.training import initial_weights
+from actlib.training import initial_weights, trainable_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
@@ -63,12 +64,9 @@ def count_parameters(model) -> tuple[int, int]:
     Returns:
         (trainable, total), without preprocessing; the moving statistics of batch normalization are in the total only.
     """
-    total = sum(
-        np.prod(shape)
-        for name, shape in list_shapes(model.spec, model.num_classes).items()
-        if not name.startswith("preprocess/")
-    )
-    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables), int(total)
+    shapes = trainable_weights(list_shapes(model.spec, model.num_classes), frozen=()).values()
+    trainable = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return trainable, sum(map(math.prod, shapes))
 
 
 def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True) -> np.ndarray:

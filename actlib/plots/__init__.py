@@ -2,16 +2,14 @@
 
 style        colors that everybody can tell apart, the font, and the figure with its description
 layout       rows of classes, sheets of frames, legends
-data         videos before any model: contact sheets, classes, lengths, sampling
+data         videos before any model: contact sheets, classes, lengths, sampling, flow
 curves       training, probabilities over a clip, reliability
 results      confusion, classes, models against each other, single clips
-motion       optical flow in arrows and colors
 saliency     filters, Grad-CAM, contributions, LSTM states, maps of clips
 """
 
 from actlib.plots.curves import plot_history, plot_reliability, plot_timeline
-from actlib.plots.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_frames
-from actlib.plots.motion import color_flow, show_flow
+from actlib.plots.data import plot_classes, plot_lengths, plot_sampling, show_clips, show_flow, show_frames
 from actlib.plots.results import plot_comparison, plot_confusion, plot_per_class, plot_predictions
 from actlib.plots.saliency import plot_contributions, plot_projection, plot_states, show_filters, show_grad_cam
 from actlib.plots.style import CLASS_COLORS, CORRECT, SIGNS, WRONG, Figure, escape_name, fit_text, load_font, styled

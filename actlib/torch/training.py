@@ -1,5 +1,7 @@
 """Building, training and using the networks: NumPy in, NumPy out, computed where the model is."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -10,7 +12,7 @@ from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
 from actlib.torch.trainer import Trainer
 from actlib.torch.weights import make_network, set_weights
-from actlib.training import initial_weights
+from actlib.training import initial_weights, trainable_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
@@ -61,12 +63,9 @@ def count_parameters(model) -> tuple[int, int]:
     Returns:
         (trainable, total), without preprocessing; the moving statistics of batch normalization are in the total only.
     """
-    total = sum(
-        np.prod(shape)
-        for name, shape in list_shapes(model.spec, model.num_classes).items()
-        if not name.startswith("preprocess/")
-    )
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad), int(total)
+    shapes = trainable_weights(list_shapes(model.spec, model.num_classes), frozen=()).values()
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return trainable, sum(map(math.prod, shapes))
 
 
 def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True) -> np.ndarray:
