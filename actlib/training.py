@@ -19,36 +19,32 @@ _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  #
 
 def load_backend(framework):
     """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
-    framework = framework if isinstance(framework, str) else framework_of(framework)
+    if not isinstance(framework, str):
+        framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
     check_choice("framework", framework, specs.BACKENDS)
     for name in ("training", "saliency"):  # and what they import, the others
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")
 
 
-def framework_of(model) -> str:
-    """Name the framework that a model is of."""
-    return type(model).__module__.split(".")[1]  # actlib.torch.lrcn, ...
-
-
 class Training:
     """The training of a model, its arguments those of a framework's `training.train`, whose `Trainer` adds `fit`."""
-
-    weights_module = None  # the framework's `weights`
 
     def __init__(self, model, batches, validation, training, *, folder=None, seed=0, monitor=None):
         extra = {"convolutions"} if batches.kind == "features" else set()
         self.training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
         self.model, self.batches, self.validation = model, batches, validation
+        self.backend = load_backend(model)
         self.folder, self.seed, self.monitor = folder, seed, monitor
 
     def train(self):
         """Train, or go on where the run ends; leave the model with its best weights, and return the history."""
+        self.backend.training.freeze(self.model, self.training.frozen)
         with hold_folder(self.folder), closing(ProgressBar()) as bar:
             self.monitor = self.monitor or bar
             self.run = Run(self.folder, self._list_settings())
             if self.run.resume(self._trainable_weights()):
-                self.weights_module.set_weights(self.model, self.run.weights, partial=True)
+                self.backend.weights.set_weights(self.model, self.run.weights, partial=True)
             self.history = self.run.history
             try:
                 if not self.run.finished:
@@ -122,29 +118,29 @@ class Training:
     def _save_best(self):
         """Write a checkpoint of the model as it is, if this process writes any."""
         if self.run.best_path:
-            self.weights_module.save_model(self.run.best_path, self.model, card=self.run.describe())
+            self.backend.weights.save_model(self.run.best_path, self.model, card=self.run.describe())
 
     def _load_best(self):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
         if self.run.best is None:
             self._save_best()
         else:
-            self.weights_module.set_weights(self.model, self.run.best, partial=True)
+            self.backend.weights.set_weights(self.model, self.run.best, partial=True)
         self.model.card = self.model.card | self.run.describe()
 
     def _trainable_weights(self):
         """Copy the weights that training changes."""
         part = self.model.head if "convolutions" in self.training.frozen else self.model  # spares copies of the frozen
-        return trainable_weights(self.weights_module.get_weights(part), self.training.frozen)
+        return trainable_weights(self.backend.weights.get_weights(part), self.training.frozen)
 
     def _list_settings(self):
         """List what has to be the same to resume a training; of frozen weights, a key."""
-        model, training, weights = self.model, self.training, self.weights_module.get_weights(self.model)
+        model, training, weights = self.model, self.training, self.backend.weights.get_weights(self.model)
         trainable = trainable_weights(weights, training.frozen)
         key = checkpoints.weights_key({name: weights[name] for name in weights if name not in trainable})
-        settings = {"framework": framework_of(model), "num_classes": model.num_classes, "seed": self.seed}
+        settings = {"framework": self.backend.__name__.split(".")[1], "num_classes": model.num_classes}
         settings |= {"model": cards.spec_to_json(model.spec), "training": cards.spec_to_json(training)}
-        settings |= {"frozen weights": key, "batches": _describe_batches(self.batches)}
+        settings |= {"seed": self.seed, "frozen weights": key, "batches": _describe_batches(self.batches)}
         return settings | {"validation": _describe_batches(self.validation)}
 
 

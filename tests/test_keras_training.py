@@ -290,6 +290,14 @@ def test_each_pass_of_fit_is_an_epoch(workers):
     assert list_batches_of_fit(workers) == EPOCHS_3_TO_5
 
 
+def test_labels_are_repeated_for_each_frame():
+    videos = [np.full((6, 2, 2, 3), shade, np.uint8) for shade in range(3)]
+    source = ClipBatches(videos, [0, 1, 2], make_sampler("uniform", 4))
+    (x, y), (_, once) = dataset.ClipDataset(source, repeat=True)[0], dataset.ClipDataset(source)[0]
+    assert x.shape[:2] == y.shape == (3, 4)
+    assert y[:, 0].tolist() == [0, 1, 2] == once.tolist()
+
+
 def test_validation_is_the_same_epoch_each_time():
     data = dataset.ClipDataset(Numbers(), fixed=True, epoch=2)
     for _ in range(2):

@@ -8,7 +8,7 @@ import torch
 from odd_batches import Numbers, fail
 
 from actlib.dataset import ClipBatches
-from actlib.dataset.loading import count_bytes, load_arrays, read_batch
+from actlib.dataset.loading import count_bytes, load_arrays
 from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 
@@ -27,13 +27,6 @@ def test_arrays_that_would_take_too_much_are_refused_before_they_are_loaded():
     source = ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), make_sampler("uniform", 4), batch_size=1)
     with pytest.raises(MemoryError, match="at most 10 MB.*4 clips of 3.00 MB, 12 MB in all.*Stream"):
         load_arrays(source, limit_bytes=1e7)
-
-
-def test_labels_are_repeated():
-    source = ClipBatches(VIDEOS[:3], [0, 1, 2], make_sampler("uniform", 4))
-    x, y = read_batch(source, 0, 0, repeat=True)
-    assert x.shape[:2] == y.shape == (3, 4)
-    assert y[:, 0].tolist() == [0, 1, 2] and read_batch(source, 0, 0)[1].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("epoch", [0, 2])

@@ -30,15 +30,6 @@ def load_arrays(batches, *, limit_bytes=2e9):
     return clips, batches.labels[videos]
 
 
-def read_batch(batches, epoch, index, *, repeat=False):
-    """Read a batch to train on: (x, labels), and what else the batches give.
-
-    With `repeat`, labels are (N, T), one for each frame of a clip.
-    """
-    x, labels, *others = batches.batch(epoch, index)  # (N, T, ...), (N,)
-    return x, np.repeat(labels[:, None], x.shape[1], axis=1) if repeat else labels, *others
-
-
 class BatchParts:
     """The parts of the batches that one process computes; those of all processes together are the whole batches.
 

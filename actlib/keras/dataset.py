@@ -3,8 +3,7 @@
 import contextlib
 
 import keras
-
-from actlib.dataset.loading import read_batch
+import numpy as np
 
 
 class ClipDataset(keras.utils.PyDataset):
@@ -40,7 +39,8 @@ class ClipDataset(keras.utils.PyDataset):
     def __getitem__(self, index):
         try:
             epoch = max(self.epoch, 0)  # Keras looks at two batches before the first epoch
-            return read_batch(self.batches, epoch, index, repeat=self.repeat)
+            x, labels, *others = self.batches.batch(epoch, index)  # (N, T, ...), (N,)
+            return x, np.repeat(labels[:, None], x.shape[1], axis=1) if self.repeat else labels, *others
         except Exception as error:
             self.error = self.error or error
             raise

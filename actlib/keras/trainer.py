@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from actlib import schedule
-from actlib.keras import weights
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
 from actlib.keras.precision import check_compiler, compute_in_bf16
@@ -14,8 +13,6 @@ from actlib.training import Training
 
 class Trainer(Training):
     """A `Training` whose epochs are the framework's."""
-
-    weights_module = weights
 
     def fit(self):
         """Train for the epochs that are left."""

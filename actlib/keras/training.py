@@ -126,9 +126,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         KeyboardInterrupt: It was interrupted, its best weights kept; the monitor's `stop` makes it return instead.
         Exception: Whatever reading the data raised.
     """
-    trainer = Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor)
-    freeze(model, trainer.training.frozen)
-    return trainer.train()
+    return Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor).train()
 
 
 @functools.lru_cache(maxsize=2)

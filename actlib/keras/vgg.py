@@ -46,7 +46,10 @@ class VGG(keras.Model):
         super().__init__(name="convolutions")
         self.spec = spec
         self.stack = [Preprocess(spec), *_make_blocks(spec)]
-        self.pooling = [*_pooling_layers(spec)]
+        kinds = {"flatten": layers.Flatten, "mean": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+        self.pooling = [kinds[spec.pooling](name="pooling", dtype="float32")]  # the last maps -> features
+        if spec.normalize:
+            self.pooling.append(layers.UnitNormalization(name="normalize", dtype="float32"))
         build_layers([*self.stack, *self.pooling], (spec.size, spec.size, spec.num_channels))
         self.built = True
 
@@ -143,11 +146,3 @@ def _make_blocks(spec):
                 yield layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"{name}_norm")
                 yield layers.ReLU(name=f"{name}_relu")
         yield layers.MaxPooling2D(2, name=f"block{block}_pool")
-
-
-def _pooling_layers(spec):
-    """The layers that turn the last maps into features, in float32."""
-    kinds = {"flatten": layers.Flatten, "mean": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    yield kinds[spec.pooling](name="pooling", dtype="float32")
-    if spec.normalize:
-        yield layers.UnitNormalization(name="normalize", dtype="float32")

@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from actlib import schedule
-from actlib.torch import weights
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
 from actlib.torch.precision import check_compiler, compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
@@ -16,8 +15,6 @@ from actlib.training import Training
 
 class Trainer(Training):
     """A `Training` whose epochs are the framework's."""
-
-    weights_module = weights
 
     def fit(self):
         """Train for the epochs that are left."""
