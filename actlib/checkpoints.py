@@ -102,10 +102,9 @@ def read_card(path, *names) -> dict:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it again.") from error
     card = parse_json(text, Card, path)
     if missing := [name for name in names if name not in card]:
-        raise ValueError(
-            f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}. "
-            "Name a checkpoint that training wrote; if an earlier version of actlib wrote this one, train it again."
-        )
+        found = f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}."
+        advice = "Name a checkpoint that training wrote; if an earlier version of actlib wrote it, train it again."
+        raise ValueError(f"{found} {advice}")
     return card
 
 
@@ -171,12 +170,11 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
     bad = [name for name, array in weights.items() if not np.isfinite(array).all()]
     bad += [name for name in weights if np.less(weights[name], _LOWEST.get(name.partition("/")[2], -np.inf)).any()]
     if extra or other or bad or (missing and not partial):
-        raise ValueError(
-            f"Expected the weights of this model. Received: {len(missing)} missing {missing[:6]}, {len(extra)} left "
-            f"over {extra[:6]}, {len(other)} of another shape {other[:6]}, {len(bad)} with numbers that cannot be "
-            f"computed with {bad[:6]}, from {source}. Choose the file of this model, build the network that they are "
-            "for, or take what fits with build_model(weights=...)."
-        )
+        found = f"{len(missing)} missing {missing[:6]}, {len(extra)} left over {extra[:6]}, {len(other)} of another "
+        found += f"shape {other[:6]}, {len(bad)} with numbers that cannot be computed with {bad[:6]}, from {source}"
+        advice = "Choose the file of this model, build the network that they are for"
+        advice += ", or take what fits with build_model(weights=...)."
+        raise ValueError(f"Expected the weights of this model. Received: {found}. {advice}")
 
 
 def weights_key(weights) -> str:

@@ -80,10 +80,9 @@ class Run:
         changed = [f"{name}: {old.get(name, 'unset')} then, {new.get(name, 'unset')} now" for name in names]
         changed += ["starting weights: others"] * (self._keys["start"] not in card["keys"].values())
         if changed:
-            raise ValueError(
-                f"Expected the settings that the run in {self.folder} began with. Received: {'; '.join(changed[:20])}. "
-                "Choose another folder, or delete this one to train again."
-            )
+            expected = f"Expected the settings that the run in {self.folder} began with"
+            advice = "Choose another folder, or delete this one to train again."
+            raise ValueError(f"{expected}. Received: {'; '.join(changed[:20])}. {advice}")
         return most if longer else None
 
     def add_epoch(self, **record):
@@ -124,10 +123,8 @@ def hold_folder(folder):
                 stack.enter_context(lock(Path(folder) / paths.STATE, timeout=0))
             except TimeoutError:
                 name = holder.read_text() if holder.is_file() else "a process"
-                raise RuntimeError(
-                    f"Expected a folder in which nobody trains. Received: {folder}, in which {name} trains. "
-                    "Wait for its end, or choose another folder."
-                ) from None
+                found = f"Expected a folder in which nobody trains. Received: {folder}, in which {name} trains."
+                raise RuntimeError(f"{found} Wait for its end, or choose another folder.") from None
             write_whole(holder, f"process {os.getpid()} on {platform.node()}".encode())
         yield
 

@@ -70,11 +70,11 @@ class ArrayCache:
         self.broken, missing = {}, [index for index in range(len(self)) if not self.path(index).exists()]
         needed, free = self.row_bytes * sum(self.lengths[missing].tolist()), files.count_free_bytes(self.folder)
         if needed > free:
-            raise OSError(
-                f"Expected {files.format_size(needed)} free in {self.folder}, for the {self.kind} of {len(missing)} "
-                f"videos, {self.row_bytes:,} bytes a frame. Received: {files.format_size(free)}. Free some disk, name "
-                "a folder on another one in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames (protocol)."
-            )
+            what = f"the {self.kind} of {len(missing)} videos, {self.row_bytes:,} bytes a frame"
+            found = f"Expected {files.format_size(needed)} free in {self.folder}, for {what}."
+            advice = "Free some disk, name a folder on another one in ACTLIB_CACHE"
+            advice += ", or take fewer classes, videos (limit) or frames (protocol)."
+            raise OSError(f"{found} Received: {files.format_size(free)}. {advice}")
         work, silent = self.verb, not (self.progress and len(missing) > 1 and paths.show_progress())
         work += f" ({files.format_size(needed)})" if needed else ""
         with tqdm(total=len(missing), desc=work, unit="video", disable=silent) as bar:

@@ -81,11 +81,10 @@ def _find_clips(root, classes):
     empty = [name for name in wanted if not held.get(name) and name not in unreadable]
     if empty or not wanted:
         present = ", ".join([f"{name} ({number})" for name, number in held.items()][:8]) or "no folders"
-        raise ValueError(
-            f"Expected videos of {', '.join(empty) or 'some classes'} ({', '.join(SUFFIXES)}). Received: none in "
-            f"{root}, which holds {present}{' ...' * (len(held) > 8)}. Point to the folder that holds the "
-            "classes' folders, or to a table of labels (--data or ACTLIB_DATA), and spell classes as they are there."
-        )
+        expected = f"Expected videos of {', '.join(empty) or 'some classes'} ({', '.join(SUFFIXES)})"
+        found = f"{expected}. Received: none in {root}, which holds {present}{' ...' * (len(held) > 8)}."
+        advice = "Point to the folder that holds the classes' folders, or to a table of labels (--data or ACTLIB_DATA)"
+        raise ValueError(f"{found} {advice}, and spell classes as they are there.")
     return clips[clips["class_name"].isin(wanted)], [unreadable[name] for name in wanted if name in unreadable]
 
 
@@ -140,8 +139,6 @@ def _check_labels(table):
         raise ValueError(f"Expected one label an activity, and one a video. Received: {received}. Correct one of them.")
     rates, shapes = table["fps"], table["width"] / table["height"]
     if rates.max() > 1.5 * rates.min() or shapes.max() > 1.2 * shapes.min():
-        message = (
-            f"The videos have {rates.min():.3g} to {rates.max():.3g} frames a second, and are {shapes.min():.3g} to "
-        )
-        message += f"{shapes.max():.3g} times as wide as high. "
+        message = f"The videos have {rates.min():.3g} to {rates.max():.3g} frames a second, and are "
+        message += f"{shapes.min():.3g} to {shapes.max():.3g} times as wide as high. "
         warnings.warn(message + "Where that goes with the class, it can be learnt instead.", stacklevel=3)

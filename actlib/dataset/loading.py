@@ -19,10 +19,8 @@ def load_arrays(batches, *, limit_bytes=2e9):
     videos, needed = batches.videos(0), count_bytes(batches)
     if needed > limit_bytes:
         found = f"{len(videos):,} clips of {needed / len(videos) / 1e6:.2f} MB, {needed / 1e6:,.0f} MB in all"
-        raise MemoryError(
-            f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {found}. Stream them in batches, take "
-            "smaller or fewer frames, or raise limit_bytes if there is memory for it."
-        )
+        advice = "Stream them in batches, take smaller or fewer frames, or raise limit_bytes if there is memory for it."
+        raise MemoryError(f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {found}. {advice}")
     first = batches.batch(0, 0)[0]
     clips = np.empty((len(videos), *first.shape[1:]), first.dtype)  # filled batch by batch: nothing is held twice
     for index, (part, _) in enumerate(batches.epoch(0)):

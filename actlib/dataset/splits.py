@@ -93,10 +93,10 @@ def _draw_parts(table, most, least, seed):
     names, groups = table["class_name"], name_groups(table)
     num_groups = groups.groupby(names).nunique()
     if (num_parts := min(most, num_groups.max())) < least:
-        raise ValueError(
-            f"Expected {least} groups (recordings) or more of a class, to draw {'test' if least > 2 else 'validation'} "
-            f"groups from. Received: {num_groups.to_dict()}. Film more, or name finer groups, see list_videos."
-        )
+        subset = "test" if least > 2 else "validation"
+        expected = f"Expected {least} groups (recordings) or more of a class, to draw {subset} groups from"
+        advice = "Film more, or name finer groups, see list_videos."
+        raise ValueError(f"{expected}. Received: {num_groups.to_dict()}. {advice}")
     order = table["name"].sort_values().index
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # which then is not in every part
@@ -108,10 +108,9 @@ def _check_classes(table):
     """Refuse a split without videos of a class on one side; warn where few test."""
     counts = pd.crosstab(table["class_name"], table["subset"]).reindex(columns=["train", "test"], fill_value=0)
     if len(counts) < 2 or not counts.all(axis=None):
-        raise ValueError(
-            "Expected two classes or more, each with videos to train and to test on. Received: "
-            f"{counts.T.to_dict()}. Add videos or finer groups, leave classes out, or draw with another split_seed."
-        )
+        expected = "Expected two classes or more, each with videos to train and to test on"
+        advice = "Add videos or finer groups, leave classes out, or draw with another split_seed."
+        raise ValueError(f"{expected}. Received: {counts.T.to_dict()}. {advice}")
     if few := [f"{name} {number}" for name, number in counts["test"].items() if number < FEW]:
         message = f"Few videos test: {', '.join(few)}. Read the interval beside each accuracy"
         warnings.warn(f"{message}, or test all by turns (--splits 1,2,3).", stacklevel=3)
@@ -160,11 +159,9 @@ def check_leakage(train, test, *, allow=False, pixels=False) -> list[str]:
     )
     if shared and not allow:
         found = f"{len(shared)} shared ({', '.join(shared[:3])}{' ...' * (len(shared) > 3)})"
-        raise ValueError(
-            f"Expected no group on both sides. Received: {found}. Keep groups whole, take the split that the weights "
-            "were trained on (split.csv in their run), or allow it (allow=True, --allow-leakage) to see what siblings "
-            "pretend."
-        )
+        advice = "Keep groups whole, take the split that the weights were trained on (split.csv in their run)"
+        advice += ", or allow it (allow=True, --allow-leakage) to see what siblings pretend."
+        raise ValueError(f"Expected no group on both sides. Received: {found}. {advice}")
     return shared
 
 

@@ -21,10 +21,9 @@ def find_checkpoint(checkpoint):
     path = Path(checkpoint)
     path = path / paths.BEST if path.is_dir() or not path.suffix else path
     if not path.exists():
-        raise FileNotFoundError(
-            f"Expected weights in {path}. Received: no such file. Run the lesson that trains them, or "
-            f"'{paths.console_script()} train', first; ImageNet's come with '{paths.console_script()} fetch vgg16'."
-        )
+        found, command = f"Expected weights in {path}. Received: no such file.", paths.console_script()
+        advice = f"Run the lesson that trains them, or '{command} train', first"
+        raise FileNotFoundError(f"{found} {advice}; ImageNet's come with '{command} fetch vgg16'.")
     return path
 
 
@@ -78,11 +77,9 @@ def _train_what_has_no_weights(experiment, weights):
     training = experiment.preset.training
     frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
     if missing := ", ".join(part for part in training.frozen if part not in frozen):
-        warnings.warn(
-            f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too, from "
-            "random numbers. Name weights to start from: imagenet, a file, or the run of a frame classifier.",
-            stacklevel=4,
-        )
+        found = f"Expected weights for what is to stay frozen. Received: none for {missing}"
+        advice = "Name weights to start from: imagenet, a file, or the run of a frame classifier."
+        warnings.warn(f"{found}, so that is trained too, from random numbers. {advice}", stacklevel=4)
     return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 

@@ -37,10 +37,8 @@ def change_preset(preset, settings):
         try:
             reduce(getitem, path, data)[name] = TypeAdapter(hint).validate_python(_split(text.strip(), hint))
         except ValueError:
-            raise ValueError(
-                f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}. "
-                "Write several values with commas between."
-            ) from None
+            found = f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}."
+            raise ValueError(f"{found} Write several values with commas between.") from None
         preset = cards.spec_from_json(data, field)
     return preset
 

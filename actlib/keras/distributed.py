@@ -13,10 +13,9 @@ def join_processes() -> None:
     if keras.backend.backend() == "torch":
         distributed.join_processes()
     elif paths.process_place()[1] > 1:
-        raise RuntimeError(
-            "Expected Keras on its PyTorch backend, on which several processes can train one model. "
-            f"Received: {keras.backend.backend()}. Set KERAS_BACKEND=torch, or start one process without torchrun."
-        )
+        expected = "Expected Keras on its PyTorch backend, on which several processes can train one model"
+        advice = "Set KERAS_BACKEND=torch, or start one process without torchrun."
+        raise RuntimeError(f"{expected}. Received: {keras.backend.backend()}. {advice}")
 
 
 def sum_over_processes(values) -> None:

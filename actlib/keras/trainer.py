@@ -37,10 +37,9 @@ class Trainer(Training):
         """Refuse what Keras does with each replica's gradients before TensorFlow sums them."""
         strategy, spec = getattr(self.trained, "distribute_strategy", None), self.training
         if getattr(strategy, "num_replicas_in_sync", 1) > 1 and (spec.clip_norm or spec.accumulation_steps > 1):
-            raise ValueError(
-                "Expected clip_norm=None and accumulation_steps=1 with a strategy of TensorFlow's. Received: "
-                f"{spec.clip_norm}, {spec.accumulation_steps}. Change them, or use torchrun with KERAS_BACKEND=torch."
-            )
+            expected = "Expected clip_norm=None and accumulation_steps=1 with a strategy of TensorFlow's"
+            found = f"{expected}. Received: {spec.clip_norm}, {spec.accumulation_steps}."
+            raise ValueError(f"{found} Change them, or use torchrun with KERAS_BACKEND=torch.")
 
     def _begin(self, epoch, logs):
         rate, seed = self.begin_epoch()

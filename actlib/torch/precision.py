@@ -69,10 +69,9 @@ def check_compiler() -> None:
     try:
         torch.compile(torch.square)(torch.ones(2, device=default_device()))
     except RuntimeError as error:
-        raise RuntimeError(
-            f"Expected torch.compile to work for training.compile. Received: {str(error).partition(chr(10))[0]} "
-            "Install a C++ compiler (for a GPU, Triton too), or set training.compile=false."
-        ) from error
+        found = f"Expected torch.compile to work for training.compile. Received: {str(error).partition(chr(10))[0]}"
+        advice = "Install a C++ compiler (for a GPU, Triton too), or set training.compile=false."
+        raise RuntimeError(f"{found} {advice}") from error
 
 
 def to_numpy(values) -> np.ndarray:

@@ -123,10 +123,9 @@ def read_state_dict(path) -> dict[str, np.ndarray]:
     kernels, biases = ([values for values in features if values.ndim == axes] for axes in (4, 1))
     names = [f"block{b}_conv{n}" for b, (count, _) in enumerate(VGG16.blocks, start=1) for n in range(1, count + 1)]
     if not len(kernels) == len(biases) == len(names):
-        raise ValueError(
-            f"Expected the {len(names)} convolutions of torchvision's vgg16. Received: {len(kernels)} and "
-            f"{len(biases)} biases in {path}. Choose the file without batch normalization."
-        )
+        expected = f"Expected the {len(names)} convolutions of torchvision's vgg16"
+        found = f"{len(kernels)} and {len(biases)} biases in {path}"
+        raise ValueError(f"{expected}. Received: {found}. Choose the file without batch normalization.")
     weights = {"preprocess/mean": np.float32(_TORCHVISION_MEAN), "preprocess/std": np.float32(_TORCHVISION_STD)}
     for name, kernel, bias in zip(names, kernels, biases, strict=True):
         weights[f"{name}/kernel"] = kernel.permute(2, 3, 1, 0).contiguous().numpy()  # OIHW -> HWIO

@@ -179,9 +179,8 @@ def _decode_packets(container, stream):
         except VideoError as error:  # it ends too early
             warnings.warn(str(error), stacklevel=5)
     if broken:
-        warnings.warn(
-            f"Passed over {broken} broken parts of {container.name}. Times may be off near them.", stacklevel=5
-        )
+        passed = f"Passed over {broken} broken parts of {container.name}."
+        warnings.warn(f"{passed} Times may be off near them.", stacklevel=5)
 
 
 def _count_seconds(path, fps):
