@@ -16,9 +16,8 @@ History = TypedDict("History", _KINDS | {"epoch": list[int]})
 _Positive = Annotated[float, Field(gt=0, le=1e6)]
 _Numbers = {"float16": tuple[str, str, str], "variances": tuple[_Positive, _Positive], "threshold": FiniteFloat}
 Known = TypedDict("Known", _Numbers | {"kept": tuple[float, float, float, int]})  # `evaluation.KnownClasses`
-Spec = Annotated[
-    specs.VGGSpec | specs.FrameSpec | specs.LRCNSpec | specs.TrainSpec | specs.Preset, Field(discriminator="type")
-]
+_AnySpec = specs.VGGSpec | specs.FrameSpec | specs.LRCNSpec | specs.TrainSpec | specs.Preset
+Spec = Annotated[_AnySpec, Field(discriminator="type")]
 
 
 @with_config({"extra": "allow"})

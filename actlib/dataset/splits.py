@@ -154,9 +154,8 @@ def check_leakage(train, test, *, allow=False, pixels=False) -> list[str]:
     alike = _find_alike(train, test) if pixels else ()
     train, test = (each if isinstance(each, dict) else list_groups(each) for each in (train, test))
     known = set(" ".join(train.values()).split())
-    shared = sorted(
-        name for name, hashes in test.items() if name in train or name in alike or known & {*hashes.split()}
-    )
+    copied = {name for name, hashes in test.items() if known & {*hashes.split()}}
+    shared = sorted(copied | (test.keys() & {*train, *alike}))
     if shared and not allow:
         found = f"{len(shared)} shared ({', '.join(shared[:3])}{' ...' * (len(shared) > 3)})"
         advice = "Keep groups whole, take the split that the weights were trained on (split.csv in their run)"

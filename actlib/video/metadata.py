@@ -34,9 +34,8 @@ class VideoInfo(NamedTuple):
 
 # What the index keeps of a file: its size and time on disk, what `probe_video` says, its content hash.
 _HASH = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-FileInfo = NamedTuple(
-    "FileInfo", [("bytes", int), ("mtime_ns", int), *VideoInfo.__annotations__.items(), ("hash", _HASH)]
-)
+_FIELDS = [("bytes", int), ("mtime_ns", int), *VideoInfo.__annotations__.items(), ("hash", _HASH)]
+FileInfo = NamedTuple("FileInfo", _FIELDS)
 
 
 def probe_video(path) -> VideoInfo:
