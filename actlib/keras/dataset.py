@@ -51,7 +51,7 @@ class ClipDataset(keras.utils.PyDataset):
 
 @contextlib.contextmanager
 def raise_read_errors(*datasets):
-    """Raise what reading these `ClipDataset`s (or None) raised, where TensorFlow would give only its text."""
+    """Raise what reading data, each a `ClipDataset` or None, raised, where TensorFlow would give only its text."""
     try:
         yield
     except Exception as error:
