@@ -148,12 +148,10 @@ def cache_features(frames, model):
         The cache; ``cache[row]`` is float16 (F, D). The convolutions' weights, their pooling and their precision are
         in the name of its folder.
     """
-    backend = load_backend(model)
-    weights = backend.weights.get_weights(model)
-    convolutions = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
-    vgg = model.spec.vgg
+    backend, vgg = load_backend(model), model.spec.vgg
+    weights = backend.weights.get_weights(model.convolutions)
     names = [backend.__name__.removeprefix("actlib."), vgg.name, vgg.pooling, *["l2"] * vgg.normalize]
-    key = "-".join([*names, checkpoints.weights_key(convolutions), backend.precision.feature_precision(model)])
+    key = "-".join([*names, checkpoints.weights_key(weights), backend.precision.feature_precision(model)])
     extract = partial(backend.training.extract_features, model)
     return dataset.FeatureCache(frames, extract, key=key, num_features=vgg.num_features)
 
@@ -161,8 +159,7 @@ def cache_features(frames, model):
 def build_describer(model):
     """Build a model of the same convolutions, whose features are each channel's mean, for `KnownClasses`."""
     backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
-    weights = backend.weights.get_weights(model)
-    weights = {name: weights[name] for name in weights if name.startswith(("preprocess", "block"))}
+    weights = backend.weights.get_weights(model.convolutions)
     return backend.training.build_model(specs.FrameSpec("means", vgg, hidden=()), model.num_classes, weights=weights)
 
 
