@@ -44,7 +44,7 @@ def choose_run(folder, model, *, framework="torch"):
     run = next((run for run in runs if (run / paths.BEST).exists()), runs[0])
     if run != runs[0]:
         where = "comes with the project" if run == runs[-1] else "is of the other framework"
-        print(f"There is no {names[0]} yet, so this is {run.name}, which {where}.")
+        print(f"You have not trained {names[0]} yet. What is used is {run.name}, which {where}.")
     return run
 
 

@@ -56,7 +56,8 @@ def plot_timeline(probabilities, classes, *, label: int | None = None, title: st
     for correct, name in ((True, "correct"), (False, "wrong")) if label is not None else ():
         heights = 0.06 * ((predicted == label) == correct)
         axis.bar(frames, heights, 1, bottom=-0.1, color=VERDICTS[correct], label=f"{SIGNS[correct]} {name}")
-    axis.set(xlabel="frame of the clip", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
+    axis.set(xlabel="frames seen", ylabel="probability", yticks=[0, 0.5, 1], xlim=(0.5, len(frames) + 0.5))
+    axis.locator_params("x", integer=True)
     axis.yaxis.set_major_formatter(PERCENT)
     axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.02))
     return axis.figure
