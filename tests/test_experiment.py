@@ -1,8 +1,10 @@
 """Experiments on a few made videos: cards, samplers, one listing a command, results that belong to their checkpoint."""
 
 import json
+import runpy
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 from bright_and_dark import write_data, write_split
 
 from actlib import cards, checkpoints, evaluation, experiment, specs
-from actlib.dataset import check_leakage, list_videos, load_arrays
+from actlib.dataset import check_leakage, list_groups, list_videos, load_arrays
 from actlib.experiment import Experiment, predictor, preparing, running
 
 SLIM = specs.PRESETS["slim_frames"]
@@ -480,3 +482,23 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     checkpoints.save_checkpoint(path, weights, card | {"known": card["known"] | {"float16": ("AAAA",) * 3}})
     with pytest.raises(ValueError, match="Expected known classes. Received: .*0/best.safetensors. Make it again"):
         experiment.load_predictor(tmp_path / "0", framework=framework)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_baseline_learns_from_the_videos_that_the_models_beside_it_learn_from(
+    choices, refit, tmp_path, monkeypatch
+):
+    """They are those of a card of the same choices: with `refit`, the validation videos too."""
+    measure = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "presets.py"))["measure_baseline"]
+    weights = experiment.load_backend("torch").weights
+    model, _ = experiment.run_training(replace(choices, refit=refit), tmp_path / "run")
+    monkeypatch.setenv("ACTLIB_WEIGHTS", str(weights.save_model(tmp_path / "convolutions.safetensors", model)))
+    monkeypatch.setitem(specs.PRESETS, "vgg16_frames", choices.preset)
+    parts, open_cache = [], experiment.cache_frames
+    monkeypatch.setitem(
+        measure.__globals__, "cache_frames", lambda *given: parts.append(given[0]) or open_cache(*given)
+    )
+    results = measure(choices.data, framework="torch", split=1, refit=refit)
+    train, test = parts
+    assert list_groups(train) == model.card["videos"]["train"] and len(list_groups(train)) == (10 if refit else 2)
+    assert {*test["subset"]} == {"test"} and results.video.count == len(test)

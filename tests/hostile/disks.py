@@ -125,11 +125,15 @@ def _try_work(path, number=None):
     path.parent.mkdir(parents=True)
     if number is not None:
         _refuse(number)
+    begun, said = [], ""
     try:
         with files.partial_file(path):
-            return "worked on what cannot be written"
+            begun.append(path)
     except OSError as error:
-        return None if any(word in str(error) for word in ADVICE) and path.name in str(error) else f"{error}"
+        said = str(error)
+    if begun or not any(word in said for word in ADVICE) or path.name not in said:
+        return f"worked on {begun}: {said}"
+    return None
 
 
 LEAVE = """
