@@ -29,6 +29,7 @@ from actlib.video import make_sampler, read_clip, read_flow, sample_uniform, wri
 from actlib.video.sampling import RANDOM_SAMPLING, SAMPLING
 from actlib.widgets import (
     ClipBrowser,
+    ClipLabeller,
     ClipPlayer,
     ConfusionExplorer,
     SamplingExplorer,
@@ -41,6 +42,7 @@ from actlib.widgets.timelines import _choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
 NUM_FRAMES = 24
+WIDGETS = (ClipPlayer, ClipBrowser, ClipLabeller, ConfusionExplorer, SamplingExplorer, TrainingMonitor)
 CLIPS = np.array([[0, 10, 20], [0, 10, 11]])
 
 
@@ -718,7 +720,7 @@ def test_scripts_make_no_markup_and_ask_nobody(path):
     assert addresses <= {"http://www.w3.org/2000/svg"}
 
 
-@pytest.mark.parametrize("widget", [ClipPlayer, ClipBrowser, ConfusionExplorer, SamplingExplorer, TrainingMonitor])
+@pytest.mark.parametrize("widget", WIDGETS)
 def test_scripts_joined_are_one_module(widget):
     text = widget._esm
     assert text.count("export default") == 1 and "import " not in re.sub(r"//.*|/\*.*?\*/", "", text)
