@@ -145,7 +145,7 @@ def test_what_is_no_part_of_its_video_is_refused_by_its_line(tmp_path, span):
     start, end = span.split(",")
     with pytest.raises(ValueError) as caught:
         cut_clips(table, tmp_path / "out")
-    assert f"Received: {start!r} to {end!r} of 2.00 s of a.avi, in line 3 of {table}. Correct" in str(caught.value)
+    assert f"Received: {start!r} to {end!r} of 2.00 s of a.avi, line 3 of {table}. Correct" in str(caught.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -157,11 +157,11 @@ def test_any_part_is_its_frames_or_refused(tmp_path_factory, start, end):
     info = probe_video_once(tmp_path_factory)
     row = {"start": f"{start}", "end": f"{end}", "path": Path("a.avi")}
     try:
-        first, stop = cutting._find_span(pd.Series(row), info, "line 2 of t.csv")
+        first, stop = cutting._find_span(pd.Series(row, name=1), info, "t.csv")
         assert 0 <= first < stop - 1 <= info.frames - 1
         assert abs(first - start * FPS) <= 0.5 and abs(stop - end * FPS) <= 1
     except ValueError as error:
-        assert "a.avi, in line 2 of t.csv" in str(error)
+        assert "a.avi, line 2 of t.csv" in str(error)
         assert not (start >= 0 and start + 3 / FPS < end <= info.frames / FPS)
 
 
@@ -218,7 +218,7 @@ def test_the_command(tmp_path):
     said = CliRunner().invoke(app, ["cut", str(table), "--out", str(tmp_path / "my clips")])
     assert (
         said.exit_code == 1
-        and "'1' to '3' of 2.00 s of a.avi, in line 3" in said.output
+        and "'1' to '3' of 2.00 s of a.avi, line 3" in said.output
         and "Traceback" not in said.output
     )
     write_table(table, "a.avi,walk,0,1", "a.avi,run,1,2")

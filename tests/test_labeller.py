@@ -56,7 +56,7 @@ def test_each_press_is_in_the_table_and_a_new_labeller_goes_on(folder, press):
     written = 'path,label,start,end\nfilms/a.avi,run,,\n"films/c, d.avi",run,0.800,\n'
     assert table.read_text() == written
     assert labeller.labels == [[0, "run", "", ""], [2, "run", "0.800", ""]]
-    assert repr(labeller) == "ClipLabeller: 2 of 4 videos labelled, run 2"
+    assert repr(labeller) == "ClipLabeller: 2 of 4 videos labelled, walk 0, run 2"
     again = ClipLabeller(folder, table, ["walk"])
     assert (again.row, again.classes, again.labels) == (1, ["walk", "run"], labeller.labels)
     assert table.read_text() == written

@@ -44,12 +44,11 @@ def cut_clips(table, folder, *, progress=True) -> Path:
     files = [*rows["path"][cut].unique()]
     infos, broken = probe_files(files, index_file=cache_folder() / "index" / "recordings.json", progress=progress)
     report_broken(broken, len(files), advice=f"take their lines out of {table}")
-    spans = {
-        line: _find_span(row, infos[row.path], f"line {line + 1} of {table}") for line, row in rows[cut].iterrows()
-    }
+    spans = {line: _find_span(row, infos[row.path], table) for line, row in rows[cut].iterrows()}
     for file in tqdm(files, "recordings", disable=not (progress and show_progress())):
         same = rows["path"].where(cut) == file
-        clips = {line: _name_clip(out.parent, file, infos[file], *spans[line]) for line in rows.index[same]}
+        name = f"{shorten_name(file.stem)}-{infos[file].hash[:8]}"
+        clips = {line: out.parent / f"{name}_{at:06}_{end:06}.mp4" for line, (at, end) in spans.items() if same[line]}
         _cut_video(file, infos[file], {clip: spans[line] for line, clip in clips.items() if not clip.exists()})
         rows.loc[same, "path"] = [*clips.values()]
     given = rows["group_name"].where(rows["group_name"] != "")
@@ -57,7 +56,7 @@ def cut_clips(table, folder, *, progress=True) -> Path:
     return write_labels(rows, out)
 
 
-def _find_span(row, info, where):
+def _find_span(row, info, table):
     """Find a row's frames, (the first, the one after the last), or refuse what is no part of its video."""
     length = info.frames / info.fps
     with suppress(ValueError, OverflowError):  # no numbers, or endless ones
@@ -65,14 +64,9 @@ def _find_span(row, info, where):
         first, stop = round(start * info.fps), min(round(end * info.fps), info.frames)
         if start >= 0 and first + 1 < stop and end <= length + 1 / info.fps:
             return first, stop
-    received = f"{row['start']!r} to {row['end']!r} of {length:.2f} s of {row.path.name}, in {where}"
+    found = f"{row['start']!r} to {row['end']!r} of {length:.2f} s of {row.path.name}, line {row.name + 1} of {table}"
     expected = "Expected start and end in seconds, two frames or more apart and within the video"
-    raise ValueError(f"{expected}. Received: {received}. Correct that line, or leave both empty for all of the video.")
-
-
-def _name_clip(folder, file, info, first, stop):
-    """Name a clip's file by what it is cut from and its frames, so that it is not taken for another."""
-    return folder / f"{shorten_name(file.stem)}-{info.hash[:8]}_{first:06}_{stop:06}.mp4"
+    raise ValueError(f"{expected}. Received: {found}. Correct that line, or leave both empty for all of the video.")
 
 
 def _cut_video(file, info, spans):
@@ -81,6 +75,5 @@ def _cut_video(file, info, spans):
     for first, stop, clip in sorted((*span, clip) for clip, span in spans.items()):
         if first < at:
             frames, at = read_frames(file, range(first, info.frames)), first
-        part = itertools.islice(frames, first - at, stop - at)
-        write_video(clip, part, fps=float(np.clip(info.fps, *FPS_RANGE)))
+        write_video(clip, itertools.islice(frames, first - at, stop - at), fps=np.clip(info.fps, *FPS_RANGE))
         at = stop

@@ -1,8 +1,5 @@
 """ClipLabeller: a folder's clips one after another, a key for each class, and the table of labels that comes of it."""
 
-import codecs
-import math
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -77,7 +74,7 @@ class ClipLabeller(ClipWidget):
         """Write a row's label, of a part if its span has a start or an end, texts in seconds; None removes it."""
         row, label, span = content.get("row"), content.get("label"), [text + "" for text in content.get("span")]
         path = self.locate(row)
-        start, end = (float(text or own) for text, own in zip(span, (0, math.inf), strict=True))
+        start, end = (float(text or own) for text, own in zip(span, ("0", "inf"), strict=True))
         if label not in (None, *self.classes) or not 0 <= start < end:
             raise ValueError(f"Expected a class, a start before the end. Received: {label!r}, {span} of {path.name}.")
         lines, names, delimiter = self._read()  # again, as somebody may have changed it
@@ -91,7 +88,7 @@ class ClipLabeller(ClipWidget):
         line[at["label"]] = label
         lines = [line for line in lines if line[at["label"]] is not None]
         text = pd.DataFrame(lines).to_csv(sep=delimiter, header=False, index=False)
-        marked = self.table.exists() and self.table.read_bytes().startswith(codecs.BOM_UTF8)  # as Excel wants it
+        marked = self.table.exists() and self.table.read_bytes().startswith(b"\xef\xbb\xbf")  # as Excel wants it
         write_whole(self.table, text.encode("utf-8-sig" if marked else "utf-8"))
         self.labels = self._list(lines, names)
         return {}, []
@@ -104,5 +101,5 @@ class ClipLabeller(ClipWidget):
         return [show_frames(frames, titles=[name or "no label" for name in names], columns=6, title=repr(self))]
 
     def __repr__(self):
-        counts = "".join(f", {name} {number}" for name, number in Counter(each[1] for each in self.labels).items())
+        counts = "".join(f", {name} {sum(each[1] == name for each in self.labels)}" for name in self.classes)
         return f"ClipLabeller: {len({row for row, *_ in self.labels})} of {len(self.videos)} videos labelled{counts}"
