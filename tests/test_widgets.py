@@ -125,6 +125,17 @@ def test_a_clip_is_sent_with_its_flow_at_the_right(tmp_path, ask, monkeypatch):
     assert plain["clip"]["width"] == 64 and not plain["clip"]["flow"] and len(frames) != len(copy)
 
 
+def test_clips_that_a_table_of_labels_names_are_sent(videos, tmp_path, ask):
+    table = tmp_path / "mine" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text(
+        "\n".join(["path,label,group", *(f"{row.path},{row.class_name},a" for row in videos.itertuples())])
+    )
+    browser = ClipBrowser(list_videos(table, progress=False))
+    assert ask(browser, "clip", row=3)[0]["clip"]["frames"] == NUM_FRAMES
+    assert browser._repr_mimebundle_()[0]["image/png"]
+
+
 def test_a_player_leaves_the_flow_that_it_shows(videos):
     sheets = {}
     for view in ("frames", "flow", "both"):

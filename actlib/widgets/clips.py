@@ -37,11 +37,11 @@ class ClipWidget(NotebookWidget):
         super().__init__(**traits)
 
     def locate(self, row) -> Path:
-        """Find the file of a row; one that is not there, or lies outside of the table's folder, is a ValueError."""
+        """Find the file of a row; one that is not there, or outside of the folder that was listed, is a ValueError."""
         if type(row) is not int or not 0 <= row < len(self.videos):
             raise ValueError(f"Expected a row in 0..{len(self.videos) - 1}. Received: {row!r}.")
         path, folder = Path(self.videos["path"].iloc[row]).resolve(), self.videos.attrs.get("folder")  # links followed
-        if folder and not path.is_relative_to(Path(folder).resolve()):
+        if folder and not (path.is_relative_to(folder := Path(folder).resolve()) or folder.is_file()):  # a table
             raise ValueError(f"Expected a file in {folder}. Received: {path}. List that folder's videos instead.")
         return path
 
