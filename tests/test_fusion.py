@@ -1,6 +1,7 @@
 """Fusion: what is averaged, with which weights, what is refused, and the command that does it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -163,3 +164,8 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     other = call(*fuse_words, tmp_path / "other groups", "--out", tmp_path)
     assert other.exit_code == 0 and (tmp_path / "results.json").exists()
     assert call(*fuse_words, tmp_path / "other groups", "--choose-on", "validation").exit_code == 1
+
+
+def test_what_either_model_has_seen_stands_in_the_fused_results():
+    first, second = (replace(make_results(draw(seed)), leakage=seen) for seed, seen in ((1, ("a", "b")), (2, ("c",))))
+    assert sorted(fuse(first, second).leakage) == sorted(fuse(second, first).leakage) == ["a", "b", "c"]

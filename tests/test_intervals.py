@@ -7,6 +7,7 @@ from scipy.special import expit, logit
 
 from actlib import evaluation
 from actlib.evaluation import bootstrap_groups
+from actlib.evaluation.intervals import interval_of_difference
 
 
 def width(found):
@@ -145,3 +146,8 @@ def test_draws_depend_on_the_seed_alone():
 
 def test_an_accuracy_prints_in_percent():
     assert str(evaluation.Accuracy(0.8741, 0.801, 0.93, 266)) == "87.4 % (80.1–93.0)"
+
+
+def test_where_nothing_differs_a_difference_is_as_uncertain_as_one_group_more_on_either_side():
+    found = interval_of_difference(np.zeros(20, int), np.repeat(np.arange(10), 2))
+    assert found.high == -found.low == pytest.approx(stats.t.ppf(0.975, 9) * np.sqrt(2) / 10)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,21 +33,25 @@ def test_a_class_that_was_left_out_is_told_from_the_others():
     assert np.mean(areas) > 0.95
 
 
-def test_the_score_is_the_relative_mahalanobis_distance():
+@pytest.mark.parametrize("num_components", [3, 16])
+def test_the_score_is_the_relative_mahalanobis_distance(num_components, monkeypatch):
     """By SciPy: the squared distance to all frames, less that to the nearest class; covariances shrunk to a sphere."""
+    monkeypatch.setattr(open_set, "NUM_COMPONENTS", num_components)
     train, labels, _ = draw([0, 1, 2])
     frames = open_set._normalize(train)
     means = [frames[labels == number].mean(axis=(0, 1)) for number in range(3)]
     within, total = (frames - np.array(means)[labels][:, None]).reshape(-1, 12), frames.reshape(-1, 12)
     covariances = within.T @ within / len(within), np.cov(total.T, ddof=0)
-    shrunk = [0.3 * each + 0.7 * np.eye(12) * np.trace(each) / 12 for each in covariances]
+    largest = [np.linalg.svd(each, hermitian=True)[0][:, :num_components] for each in covariances]  # components
+    kept = [axes @ axes.T @ each for axes, each in zip(largest, covariances, strict=True)]
+    shrunk = [0.3 * part + 0.7 * np.eye(12) * np.trace(each) / 12 for part, each in zip(kept, covariances, strict=True)]
     inner, outer = map(np.linalg.inv, shrunk)
     video = draw([1], seed=5)[0][:1]
     expected = np.mean([mahalanobis(each, total.mean(axis=0), outer) ** 2 for each in open_set._normalize(video)[0]])
     expected -= min(
         np.mean([mahalanobis(each, mean, inner) ** 2 for each in open_set._normalize(video)[0]]) for mean in means
     )
-    assert fit_known(train, labels).score(video)[0] == pytest.approx(expected, abs=0.02)
+    assert fit_known(train, labels).score(video)[0] == pytest.approx(expected, abs=0.05)  # float16
 
 
 def test_scaling_a_frame_changes_nothing():
@@ -69,6 +74,13 @@ def test_the_threshold_keeps_its_share_of_videos_of_groups_that_were_not_learnt(
         covered += interval.low <= 0.95 <= interval.high
         assert share.low < 0.95 <= share.value < share.high
     assert 0.92 <= np.mean(kept) <= 0.98 and covered >= 10
+
+
+def test_the_threshold_is_the_score_of_a_video_that_is_kept():
+    features = np.arange(100.0)[:, None, None]
+    fit = lambda *_: SimpleNamespace(score=lambda videos: videos[:, 0, 0])  # noqa: E731
+    threshold, share = choose_threshold(fit, features, np.zeros(100, int), np.arange(100))
+    assert (threshold, share.value, share.count) == (4.0, 0.96, 100)
 
 
 def test_siblings_are_left_out_together():
