@@ -464,6 +464,7 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     preset = replace(choices.preset, training=replace(choices.preset.training, frozen=("convolutions",)))
     frozen = replace(choices, preset=preset, weights=str(tmp_path / "imagenet.safetensors"), framework=framework)
     chosen = frozen, choices, replace(frozen, weights=str(tmp_path / "0")), replace(frozen, stream="flow")
+    chosen += (replace(frozen, weights=str(tmp_path / "1")),)  # convolutions that have learnt from videos
     for number, each in enumerate(chosen):
         experiment.run_training(each, tmp_path / str(number))
         card = checkpoints.read_card(tmp_path / str(number) / "best.safetensors")
@@ -472,6 +473,7 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     refitted = checkpoints.read_card(tmp_path / "refit" / "best.safetensors")
     assert {*refitted["temperatures"]} == {"step", "video"} and "known" in refitted
     model = experiment.load_predictor(tmp_path / "0", framework=framework)
+    assert model.known[0].threshold != 0 and 0.9 <= model.known[0].kept.value <= 1
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()
     assert (

@@ -169,3 +169,10 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
 def test_what_either_model_has_seen_stands_in_the_fused_results():
     first, second = (replace(make_results(draw(seed)), leakage=seen) for seed, seen in ((1, ("a", "b")), (2, ("c",))))
     assert sorted(fuse(first, second).leakage) == sorted(fuse(second, first).leakage) == ["a", "b", "c"]
+
+
+def test_one_video_of_200_decides_which_weights_are_chosen():
+    first, second = np.tile([0.9, 0.1, 0.0], (200, 1)), np.tile([0.2, 0.8, 0.0], (200, 1))
+    first[0], second[0] = [0.62, 0.38, 0.0], [0.1, 0.9, 0.0]  # right from 0.77 on, the others from 0.43
+    found = choose_fusion_weights(*(make_results(each, labels=np.zeros(200, int)) for each in (first, second)))
+    assert found == (0.9, 0.1)  # the middle of 0.8 to 1
