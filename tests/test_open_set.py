@@ -116,4 +116,4 @@ def test_a_reader_is_told_what_calls_a_video_none_of_these():
     )
     assert "every class or if its highest probability is below 0.5." in open_set.explain_rejection(True, 0.5)
     assert "'none of these' if its highest probability is below 0.25." in open_set.explain_rejection(False, 0.25)
-    assert "never" in open_set.explain_rejection(False) and "--threshold" in open_set.explain_rejection(False)
+    assert "No video is" in open_set.explain_rejection(False) and "--threshold" in open_set.explain_rejection(False)

@@ -101,8 +101,9 @@ def explain_rejection(known, threshold=0.0) -> str:
     """
     ways = ["if its features are unlike those of every class"] * known
     ways += [f"if its highest probability is below {threshold:g}"] * (threshold > 0)
-    never = "never: a score needs frames and ImageNet's frozen convolutions; --threshold sets a lowest probability"
-    return f"A video is {NONE_OF_THESE!r} {' or '.join(ways) or never}."
+    if not ways:
+        return f"No video is {NONE_OF_THESE!r}: only RGB and frozen ImageNet weights have a score; or give --threshold."
+    return f"A video is {NONE_OF_THESE!r} {' or '.join(ways)}."
 
 
 def _normalize(features):
