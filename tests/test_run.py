@@ -74,6 +74,10 @@ def test_other_settings_and_other_weights_are_named(tmp_path):
     )
     with pytest.raises(ValueError, match=changed):
         run.Run(tmp_path, SETTINGS | {"training": training, "framework": "keras"}).resume(WEIGHTS)
+    later = SETTINGS["training"] | {"compile": False}  # an option that came with a later version, and is off
+    assert run.Run(tmp_path, SETTINGS | {"training": later}).resume(WEIGHTS)
+    with pytest.raises(ValueError, match="Received: training.compile: unset then, True now"):
+        run.Run(tmp_path, SETTINGS | {"training": later | {"compile": True}}).resume(WEIGHTS)
     with pytest.raises(ValueError, match="starting weights: others. Choose another folder"):
         run.Run(tmp_path, SETTINGS).resume(WEIGHTS | {"logits/bias": np.ones(3)})
 
