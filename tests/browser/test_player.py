@@ -142,10 +142,12 @@ def test_flow_plays_and_steps_beside_the_frames(open_notebook, videos):
     frame = read_count(player)
     wait_for_frame(notebook, player, frame)
     press("v")
-    assert player.get_by_label("View (").input_value() == "flow" and shape() == [320, 2]
+    alone = "flow", [320, 2]
+    wait_until(notebook.page, "flow alone", lambda: (player.get_by_label("View (").input_value(), shape()), alone)
     wait_for_traits(notebook, 2, "flow", frame)
     press("v")
-    assert player.get_by_label("View (").input_value() == "frames" and shape()[1] == 2
+    alone = "frames", [320, 2]
+    wait_until(notebook.page, "frames alone", lambda: (player.get_by_label("View (").input_value(), shape()), alone)
     notebook.run_cell(3)
     wait_until(notebook.page, "the kernel's view", lambda: player.get_by_label("View (").input_value(), "flow")
     wait_for_frame(notebook, player, frame)
