@@ -199,7 +199,7 @@ def open_notebook(lab, browser):
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script(path=Path(__file__).with_name("count_blobs.js"))
-        page.goto(f"{lab['url']}/doc/tree/{file.name}?token={lab['token']}")
+        page.goto(f"{lab['url']}/doc/tree/{file.name}?token={lab['token']}&reset")
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady")
         page.wait_for_function(READY)
         opened.append((context, page, errors))
