@@ -20,7 +20,8 @@ _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  #
 def load_backend(framework):
     """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
     if not isinstance(framework, str):
-        framework = type(framework).__module__.split(".")[1]  # actlib.torch.lrcn, ...
+        modules = [kind.__module__.split(".") for kind in type(framework).__mro__]  # actlib.torch.lrcn, or a subclass
+        framework = next((words[1] for words in modules if words[0] == "actlib"), type(framework).__name__)
     check_choice("framework", framework, specs.BACKENDS)
     for name in ("training", "saliency"):  # and what they import, the others
         importlib.import_module(f"actlib.{framework}.{name}")

@@ -43,6 +43,13 @@ def test_unknown_choices_are_refused():
         experiment.load_backend("jax")
 
 
+def test_a_model_of_a_class_of_ones_own_belongs_to_the_framework_that_it_builds_on():
+    own = type("Own", (experiment.load_backend("torch").vgg.FrameClassifier,), {"__module__": "__main__"})
+    assert experiment.load_backend(own(SLIM.model, 2)).__name__ == "actlib.torch"
+    with pytest.raises(ValueError, match="Expected framework to be one of .*Received: 'ndarray'"):
+        experiment.load_backend(np.zeros(1))
+
+
 @pytest.mark.parametrize(
     ("protocol", "train", "clips"),
     [

@@ -85,7 +85,9 @@ def read_texts(path):
 def write_labels(videos, path) -> Path:
     """Write what `assign_subsets` returned as CSV, which `list_videos` reads as the same groups and subsets.
 
-    Videos below the file's folder are named from there, others by their whole path.
+    Args:
+        videos: the table.
+        path: the file; videos below its folder are named from there, others by their whole path.
     """
     names = [name_file(file, Path(path).resolve().parent) for file in videos["path"]]
     columns = {"label": videos["class_name"], "group": name_groups(videos), "subset": videos["subset"]}

@@ -4,7 +4,11 @@ import numpy as np
 
 
 def count_bytes(batches) -> int:
-    """Count the bytes that all clips of an epoch take as one array."""
+    """Count the bytes that all clips of an epoch take as one array.
+
+    Args:
+        batches: A `ClipBatches`.
+    """
     clips, _ = batches.batch(0, 0)  # (N, T, ...)
     return len(batches.videos(0)) * clips[0].nbytes
 

@@ -76,7 +76,11 @@ def read_experiment(card, data, *, framework=None):
 
 
 def choose_preset(model, folder):
-    """Return the preset that trains "frames" or "lrcn" well: slim for the sample set, VGG-16 for real clips.
+    """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
+
+    Args:
+        model: "frames" or "lrcn".
+        folder: The data folder.
 
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
@@ -86,12 +90,20 @@ def choose_preset(model, folder):
 
 
 def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips."""
+    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
+
+    Args:
+        folder: The data folder.
+    """
     return "none" if sample.is_sample(folder) else "imagenet"
 
 
 def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name."""
+    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
+
+    Args:
+        folder: The data folder.
+    """
     return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
 
 
@@ -116,7 +128,11 @@ def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **op
 
 
 def prepare_table(experiment):
-    """List the videos of an experiment, see ``prepare_videos``."""
+    """List the videos of an experiment, see ``prepare_videos``.
+
+    Args:
+        experiment: The ``Experiment``.
+    """
     names = ("split", "classes", "split_seed", "validation_groups", "limit", "group_pattern")
     return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
 

@@ -56,7 +56,11 @@ def _write_lists(folder):
 
 
 def is_sample(folder) -> bool:
-    """Tell whether a folder, or what stands for one, holds the sample set, complete and of this version."""
+    """Tell whether a folder holds the sample set, complete and of this version.
+
+    Args:
+        folder: any path, or what stands for one.
+    """
     try:
         require_file(card := Path(folder) / SAMPLE_CARD)
         return json.loads(card.read_text())["version"] == VERSION

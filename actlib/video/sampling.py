@@ -14,6 +14,9 @@ from actlib.schema import check_choice
 def sample_uniform(num_video_frames, num_frames):
     """Choose the middle frames of T equal parts of a video: (T,); a video shorter than T repeats frames.
 
+    Args:
+        num_video_frames, num_frames: int F and T.
+
     Example:
         >>> sample_uniform(100, 4)
         array([12, 37, 62, 87])
@@ -23,7 +26,11 @@ def sample_uniform(num_video_frames, num_frames):
 
 
 def sample_segments(num_video_frames, num_frames, *, rng):
-    """Choose one random frame in each of T equal parts: (T,); a video shorter than T repeats frames.
+    """Choose one random frame in each of T equal parts of a video: (T,); a video shorter than T repeats frames.
+
+    Args:
+        num_video_frames, num_frames: int F and T.
+        rng: NumPy random generator.
 
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.1.
     """
@@ -34,6 +41,10 @@ def sample_segments(num_video_frames, num_frames, *, rng):
 
 def sample_consecutive(num_video_frames, num_frames, *, rng, stride=1):
     """Choose T frames in a row (each a stride apart) from a random start: (T,); a short video holds its last frame.
+
+    Args:
+        num_video_frames, num_frames, stride: int F, T, and frames from one to the next.
+        rng: NumPy random generator.
 
     Source: Donahue et al., arXiv 1411.4389, section 4 (16 frames in a row).
 
@@ -48,6 +59,9 @@ def sample_consecutive(num_video_frames, num_frames, *, rng, stride=1):
 
 def sample_windows(num_video_frames, num_frames=16, *, stride=8):
     """Slide a window of T frames, a stride at a time, up to the last frame, which a short video holds: (M, T).
+
+    Args:
+        num_video_frames, num_frames, stride: int F, T, and frames from one window to the next.
 
     Source: Donahue et al., arXiv 1411.4389, section 4 (16-frame clips with a stride of 8).
 
@@ -66,6 +80,9 @@ def sample_strided(num_video_frames, num_frames):
     """Divide frames among M = F // T clips, every M-th to the same one, and leave out fewer than T at the end: (M, T).
 
     A video shorter than T gives one clip, by `sample_uniform`.
+
+    Args:
+        num_video_frames, num_frames: int F and T.
 
     Example:
         >>> sample_strided(6, 3)
