@@ -1,5 +1,6 @@
 """The lines for systems without make are those of the Makefile, and they run."""
 
+import os
 import re
 import shlex
 import shutil
@@ -46,7 +47,10 @@ def tidy(words):
 def list_recipe(target):
     """The commands that make would run for a target, with nothing left to set up for the others."""
     options = ["--always-make"] if target == "setup" else ["--old-file=.venv/.ready", "--always-make"]
-    done = subprocess.run(["make", "-n", *options, target], cwd=ROOT, capture_output=True, text=True, check=True)
+    # A make that runs these tests would have its own flags heeded, and its folders named.
+    own = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    command = ["make", "-n", *options, target]
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
     text = done.stdout.replace("\\\n", " ")
     commands = [shlex.split(each) for line in text.splitlines() for each in re.split(r"\|\||&&", line)]
     return [words for words in commands if words and words[0] not in ("test", "touch", "make:")]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from actlib import evaluation, plots
 from actlib.dataset import list_videos
 from actlib.video import write_video
-from actlib.widgets import ClipBrowser, ClipPlayer, ConfusionExplorer, SamplingExplorer, TrainingMonitor
+from actlib.widgets import ClipBrowser, ClipLabeller, ClipPlayer, ConfusionExplorer, SamplingExplorer, TrainingMonitor
 from hostile.judging import judge
 
 NAMES = [
@@ -23,7 +24,10 @@ JUNK = [
     None, True, -1, 0, 10**9, 10**400, 0.5, float("nan"), float("inf"), "", "0", "../../etc/passwd", "\udcff", [], [0],
     {}, {"row": 0}, "a" * 100_000, [[[[[0]]]]], b"bytes",
 ]  # fmt: skip
-KEYS = ("kind", "request", "row", "clip", "rows", "names", "size", "width", "first", "second", "index", "cell")
+KEYS = (
+    "kind", "request", "row", "clip", "rows", "names", "size", "width", "first", "second", "index", "cell", "label",
+    "span",
+)  # fmt: skip
 TAGS = {"script", "img", "svg", "b", "iframe"}
 
 
@@ -76,6 +80,8 @@ def make_widgets(videos):
     yield ConfusionExplorer(results, videos)
     yield SamplingExplorer(videos.iloc[0], num_frames=3)
     yield TrainingMonitor(title="<b>")
+    folder = Path(videos.attrs["folder"])  # the table is read each time, so junk in it would be seen
+    yield ClipLabeller(folder, folder.with_name("labels.csv"), ["A", "B", *NAMES[:8]])
 
 
 def _try_messages(folder, number, messages, others=None):
@@ -89,7 +95,14 @@ def _try_messages(folder, number, messages, others=None):
         widget._handle_msg({"content": {"data": message}, "buffers": []})
         if len(sent) > before + 1:
             return f"{len(sent) - before} answers to {str(message)[:200]}"
-    asked = {"clip": 0, "row": 0, "kind": ("clip", "table", "table", "frames", "stop")[number], "request": "the last"}
+    asked = {
+        "clip": 0,
+        "row": 0,
+        "kind": ("clip", "table", "table", "frames", "stop", "label")[number],
+        "request": "the last",
+        "label": "A",
+        "span": ["", ""],
+    }
     widget._handle_msg({"content": {"data": {"method": "custom", "content": asked}}, "buffers": []})
     json.dumps([content for content in sent], allow_nan=False, default=str)
     answer = [content for content in sent if content["request"] == "the last"]
@@ -107,7 +120,7 @@ def _make_message(rng, widget_traits):
     if way == 1:
         return {"method": "update", "state": {str(rng.choice(widget_traits)): junk}, "buffer_paths": []}
     content = {
-        "kind": str(rng.choice(["clip", "thumbnail", "table", "frames", "stop", "x"])),
+        "kind": str(rng.choice(["clip", "thumbnail", "table", "frames", "stop", "label", "x"])),
         "request": f"r{rng.integers(10**9)}",
     }
     content |= {str(key): JUNK[rng.integers(len(JUNK))] for key in rng.choice(KEYS, 3)}
@@ -151,6 +164,10 @@ def cases(rng, folder):
         for n, junk in enumerate(JUNK)
         for kind in ("clip", "thumbnail", "frames", "table")
     ]
+    asked = {"kind": "label", "request": "label", "row": 0, "label": "A", "span": ["", ""]}
+    changes = [{key: junk} for key in ("row", "label", "span") for junk in JUNK]
+    changes += [{"label": name} for name in NAMES] + [{"span": [junk, junk]} for junk in JUNK]
+    every += [{"method": "custom", "content": asked | change} for change in changes]
     for number in range(len(traits)):
         yield f"every message to widget {number}", lambda number=number: _try_messages(data, number, [*JUNK, *every])
         states = [
