@@ -25,6 +25,7 @@ FIRST_FILTERS = {  # name -> what the first filter does with red and with blue i
 }
 TOLERANCE = 0.02  # fine-tuning moves the first filter by less; the closest two of the above differ by 0.05
 MOST = 2_000_000_000  # bytes of a download; the whole VGG-16 has 553 MB
+CITATION = "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet"
 ADVICE = "Choose Keras' no-top file or torchvision's vgg16-397923af.pth."
 
 
@@ -54,16 +55,11 @@ def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
             weights = _read(file, spec)
             family = _check_vgg16(weights, file, spec)
             vgg = replace(VGG16, mean=FAMILIES[family][0], std=FAMILIES[family][1])
-            card = {
-                "kind": "convolutions",
-                "spec": replace(spec, vgg=vgg) if with_head else vgg,
-                "family": family,
-                "values": "published" if _recognise_family(weights) == family else "not the published ones",
-                "weights_key": checkpoints.weights_key(weights),
-                "from": source if sources.is_url(source) else Path(source).name,
-                "citation": "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet",
-            }
-            checkpoints.save_checkpoint(path, weights, card)
+            card = {"kind": "convolutions", "spec": replace(spec, vgg=vgg) if with_head else vgg, "family": family}
+            card["values"] = "published" if _recognise_family(weights) == family else "not the published ones"
+            card["weights_key"] = checkpoints.weights_key(weights)
+            card["from"] = source if sources.is_url(source) else Path(source).name
+            checkpoints.save_checkpoint(path, weights, card | {"citation": CITATION})
     return path
 
 

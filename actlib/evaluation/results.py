@@ -35,13 +35,9 @@ def tabulate_predictions(videos, probabilities, *, classes, predicted=None) -> p
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))
     table = videos[["name", "label", "group"]].reset_index(drop=True)
     table.insert(1, "class_name", names[table["label"]])
-    return table.assign(
-        predicted=predicted,
-        predicted_class=names[predicted],
-        probability=probabilities[np.arange(len(table)), predicted],
-        correct=table["label"] == predicted,
-        probabilities=list(probabilities),
-    )
+    chosen = probabilities[np.arange(len(table)), predicted]
+    table = table.assign(predicted=predicted, predicted_class=names[predicted], probability=chosen)
+    return table.assign(correct=table["label"] == predicted, probabilities=list(probabilities))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,20 +125,12 @@ class Results:
         """Turn the results into plain lists, numbers and strings for ``json.dump``; NaN becomes None."""
         per_class = self.per_class.astype(object).where(self.per_class.notna(), None)
         columns = self.predictions[["name", "label", "group", "predicted"]].to_dict(orient="list")
-        probabilities = np.round(self.probabilities.astype(np.float64), 5).tolist()
-        return {
-            **{f"{level}_accuracy": (found := getattr(self, level)) and asdict(found) for level in LEVELS},
-            "top5_accuracy": self.top5 and asdict(self.top5),
-            "num_groups": self.num_groups,
-            "groups_span_classes": self.groups_span_classes,
-            "control": self.control,
-            "leakage": list(self.leakage),
-            "classes": list(self.classes),
-            "readout": self.readout,
-            "per_class": per_class.to_dict(orient="index"),
-            "confusion": self.confusion.tolist(),
-            "predictions": {**columns, "probabilities": probabilities},
-        }
+        columns["probabilities"] = np.round(self.probabilities.astype(np.float64), 5).tolist()
+        accuracies = {f"{level}_accuracy": getattr(self, level) for level in (*LEVELS, "top5")}
+        record = {name: found and asdict(found) for name, found in accuracies.items()}
+        record |= {name: getattr(self, name) for name in ("num_groups", "groups_span_classes", "control", "readout")}
+        record |= {"leakage": list(self.leakage), "classes": list(self.classes), "confusion": self.confusion.tolist()}
+        return record | {"per_class": per_class.to_dict(orient="index"), "predictions": columns}
 
     @classmethod
     def from_json(cls, record, source="a record") -> "Results":

@@ -208,16 +208,11 @@ def make_batches(cache, table, experiment, *, train, control=None):
     vgg, frames = preset.model.vgg, cache.kind == "frames"
     clip_frames = 1 if preset.training.consensus and not train else preset.clip_frames  # each frame is a segment
     stride = max(1, clip_frames // 2) if name == "windows" else None
-    augment = dataset.crop_clip if preset.augment == "crop" else dataset.augment_clip
-    crops = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)
-    return dataset.ClipBatches(
-        cache,
-        table.label.to_numpy(),
-        make_sampler(name, clip_frames, stride=stride),
-        batch_size=preset.training.batch_size,
-        shuffle=train,
-        seed=experiment.seed,
-        augment=train and preset.augment and frames and partial(augment, size=vgg.size, flow=vgg.flow),
-        control=control,
-        crops=crops if frames and not train else (),
-    )
+    sampler = make_sampler(name, clip_frames, stride=stride)
+    options = {"batch_size": preset.training.batch_size, "shuffle": train, "seed": experiment.seed, "control": control}
+    if frames and not train:
+        options["crops"] = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)
+    elif frames and preset.augment:
+        augment = dataset.crop_clip if preset.augment == "crop" else dataset.augment_clip
+        options["augment"] = partial(augment, size=vgg.size, flow=vgg.flow)
+    return dataset.ClipBatches(cache, table.label.to_numpy(), sampler, **options)

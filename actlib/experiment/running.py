@@ -180,13 +180,10 @@ def _describe_choices(experiment, table):
     folder = "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name
     elsewhere = ("data", "preset", "classes")  # in a card, or not there at all
     data = {"folder": folder, "split": experiment.split, "split_hash": split_hash(table), "num_videos": len(table)}
-    return {
-        "classes": list(table.attrs["classes"]),
-        "preset": cards.spec_to_json(experiment.preset),
-        "window_seconds": round(float((frames / training["fps"]).mean()), 3),  # that the T frames of a clip span
-        "experiment": {name: value for name, value in vars(experiment).items() if name not in elsewhere},
-        "data": data,
-    }
+    choices = {name: value for name, value in vars(experiment).items() if name not in elsewhere}
+    window = round(float((frames / training["fps"]).mean()), 3)  # seconds that the T frames of a clip span
+    about = {"classes": list(table.attrs["classes"]), "preset": cards.spec_to_json(experiment.preset)}
+    return about | {"window_seconds": window, "experiment": choices, "data": data}
 
 
 def _describe_videos(experiment, table):
@@ -219,14 +216,10 @@ def describe_run(experiment, table, *, seconds=None):
         table: Rows of ``prepare_table``.
         seconds: What it took, if known.
     """
-    versions = machine.package_versions("actlib", "numpy", "av", "keras", "torch")
-    return _describe_choices(experiment, table) | {
-        "framework": experiment.framework,
-        "versions": versions | {"python": sys.version.split()[0]},
-        "seconds": None if seconds is None else round(seconds, 1),
-        **load_backend(experiment.framework).precision.describe_device(),
-        "memory": machine.peak_memory(),
-    }
+    versions = machine.package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]}
+    cost = {"seconds": seconds and round(seconds, 1), "memory": machine.peak_memory()}
+    cost |= load_backend(experiment.framework).precision.describe_device()
+    return _describe_choices(experiment, table) | {"framework": experiment.framework, "versions": versions} | cost
 
 
 def write_results(run, results, metadata):

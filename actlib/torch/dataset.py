@@ -9,14 +9,9 @@ def make_loader(batches, *, epoch=0, **options):
 
     Options are those of `torch.utils.data.DataLoader`, such as num_workers.
     """
-    return DataLoader(
-        _Batches(batches),
-        sampler=[(epoch, index) for index in range(len(batches))],
-        batch_size=None,  # an item is a whole batch
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # PyTorch's own random numbers stay as they are
-        **options,
-    )
+    options |= {"generator": torch.Generator(), "pin_memory": torch.cuda.is_available()}  # PyTorch's own stays as it is
+    order = [(epoch, index) for index in range(len(batches))]
+    return DataLoader(_Batches(batches), sampler=order, batch_size=None, **options)  # an item is a whole batch
 
 
 class _Batches(Dataset):
