@@ -98,6 +98,12 @@ def test_lesson_keeps_to_the_form(path):
 
 
 @each_lesson
+def test_videos_are_titled_by_their_own_rows(path):
+    """Files of "jump high" stand before those of "jump", so a table's order is not that of its classes."""
+    assert not [cell.source for cell in code_cells(path) if re.search(r"titles=\[?\*?classes\b(?!\[)", cell.source)]
+
+
+@each_lesson
 def test_links_between_lessons_lead_somewhere(path):
     for cell in READ[path].cells:
         if cell.cell_type == "markdown":

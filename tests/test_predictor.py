@@ -70,6 +70,16 @@ def test_a_lesson_takes_its_own_run_else_the_other_frameworks_else_the_shipped_o
     assert choose_run("/data/clips", "lrcn", framework="keras") == other
 
 
+def test_runs_of_tables_and_of_what_is_called_sample_do_not_meet(tmp_path):
+    for name in ("gym/labels.csv", "yard/labels.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "sample").mkdir()
+    folders = [tmp_path / name for name in ("gym/labels.csv", "yard/labels.csv", "sample", "clips v1.2", "clips v1.3")]
+    names = ["gym_labels", "yard_labels", f"{tmp_path.name}_sample", "clips v1.2", "clips v1.3"]
+    assert [runs_folder(folder).name for folder in folders] == names
+
+
 def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
     save(tmp_path / "best.safetensors", specs.PRESETS["slim_lrcn"])

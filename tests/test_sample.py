@@ -285,6 +285,17 @@ def test_in_a_notebook_absent_videos_are_no_warning_of_every_lesson(tmp_path, on
         assign_subsets(videos, folder, validation_groups=0)
 
 
+def test_in_a_notebook_a_warning_is_shown_once_and_without_a_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ACTLIB_DATA", str(tmp_path))
+    with warnings.catch_warnings():
+        monkeypatch.setitem(sys.modules, "ipykernel", None)
+        sample_set.data_folder()
+        warnings.simplefilter("always")
+        for text in ("Few videos test: walk 3.", "Few videos test: walk 3.", "Few videos test: walk 4."):
+            warnings.warn(text, stacklevel=1)
+    assert capsys.readouterr().err == "UserWarning: Few videos test: walk 3.\nUserWarning: Few videos test: walk 4.\n"
+
+
 def test_render_refuses_a_class_it_does_not_know():
     with pytest.raises(ValueError, match="Swimming"):
         rendering.render_video("Swimming", group=1, clip=1)

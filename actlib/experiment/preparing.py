@@ -101,10 +101,15 @@ def choose_weights(folder):
 def runs_folder(folder):
     """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
 
+    A table of labels, or a folder that is called "sample" but isn't, is named together with the folder it is in.
+
     Args:
         folder: The data folder.
     """
-    return paths.runs_root() / ("sample" if sample.is_sample(folder) else Path(folder).stem)
+    if sample.is_sample(folder := Path(folder)):
+        return paths.runs_root() / "sample"
+    shared = folder.is_file() or folder.name == "sample"  # every other table is called labels.csv
+    return paths.runs_root() / (f"{folder.parent.name}_{folder.stem}" if shared else folder.name)
 
 
 def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **options):

@@ -21,6 +21,7 @@ NUM_GROUPS = 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
 CLIPS = {"WheelClockwise": "33333", "WheelAnticlockwise": "33323", "WheelBothWays": "32323", "Cycling": "22212"}
 CLIPS |= {"HulaHooping": "12212", "WeightLifting": "12121", "Juggling": "11211"}  # of each five groups in turn
+_shown = set()  # warnings
 MPEG4 = {"qmin": "11", "qmax": "11", "flags": "+aic", "threads": "1", "g": "40"}  # one quantizer for every macroblock
 
 
@@ -109,16 +110,25 @@ def _draw(folder, progress):
     (folder / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
+def _show_once(message, category, filename, lineno, file=None, line=None):
+    """Show a warning the first time, without the place in the library: filters forget what was shown."""
+    if str(message) not in _shown:
+        _shown.add(str(message))
+        print(f"{category.__name__}: {message}", file=file or sys.stderr)
+
+
 def data_folder() -> Path:
     """Return the folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
 
-    In a notebook it also silences the warning that listed videos are not there: lesson 00 says so, and once is enough.
+    In a notebook it also silences the warning that listed videos are not there, as lesson 00 says so, and has every
+    other one shown once.
 
     Raises:
         FileNotFoundError: ACTLIB_DATA names what is not there.
     """
     if "ipykernel" in sys.modules:
         warnings.filterwarnings("ignore", r"\d+ videos of split \d are not in the table")
+        warnings.showwarning = _show_once
     chosen = data_folder_setting()
     if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
