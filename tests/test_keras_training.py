@@ -1,5 +1,6 @@
 """Training in Keras, and what both twins promise: it goes on after a kill, stops when told, names the broken file."""
 
+import gc
 import importlib
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +74,19 @@ def test_ctrl_c_leaves_a_usable_checkpoint_and_the_same_call_goes_on(undisturbed
     assert capsys.readouterr().out == "Training stopped after 2 epochs; the same call goes on from there.\n"
     assert weights.load_model(tmp_path / "best.safetensors").num_classes == 3
     assert_same(*tiny_training.train(tmp_path), undisturbed)
+
+
+@TWINS
+def test_nothing_keeps_a_model_that_was_trained_and_used(twin):
+    model = twin.training.build_model(FRAMES, 3)
+    train, validation = make_batches()
+    train.model = validation.model = model  # as a `FeatureCache` holds what makes its features
+    twin.training.train(model, train, validation, replace(TRAINING, num_epochs=1), monitor=SILENT)
+    twin.training.predict(model, validation)
+    left = weakref.ref(model)
+    del model, train, validation
+    gc.collect()
+    assert left() is None
 
 
 @TWINS

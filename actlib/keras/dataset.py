@@ -52,7 +52,11 @@ class ClipDataset(keras.utils.PyDataset):
 @contextlib.contextmanager
 def raise_read_errors(*datasets):
     """Raise what reading data, each a `ClipDataset` or None, raised, where TensorFlow would give only its text."""
+    read = [data for data in datasets if data is not None]
     try:
         yield
     except Exception as error:
-        raise next((data.error for data in datasets if data is not None and data.error), error) from None
+        raise next((data.error for data in read if data.error), error) from None
+    finally:
+        for data in read:
+            data.batches = None  # TensorFlow keeps what it has read from, and with the batches their model would stay
