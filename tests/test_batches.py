@@ -260,3 +260,15 @@ def test_an_epoch_is_drawn_once_however_often_its_batches_and_the_length_are_ask
     for index in range(3):
         data.batch(5, index), len(data)
     assert len(drawn) == 2 * 3  # epochs 0 and 5
+
+
+def test_an_array_with_fewer_frames_than_were_promised_is_an_error_not_the_last_frame_again():
+    class Short(list):
+        lengths = [6]
+
+        def fill(self):
+            return self
+
+    batches = ClipBatches(Short(numbered_videos([4])), [0], make_sampler("uniform", 6))
+    with pytest.raises(IndexError):
+        batches.batch(0, 0)

@@ -85,14 +85,19 @@ class ClipBatches:
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
         clips = None  # (N, T, ...)
         for row, (place, (video, frames)) in enumerate(zip(places, chosen, strict=True)):
-            clip = self.source[video][frames]
+            array = self.source[video]
+            if not (self.augment or self.crops) and frames.max() < len(array):  # straight to where it goes, copied once
+                clips = np.empty((len(chosen), len(frames), *array.shape[1:]), array.dtype) if clips is None else clips
+                np.take(array, frames, axis=0, out=clips[row], mode="clip")  # "raise" would copy it twice
+                continue
+            clip = array[frames]
             if self.augment:
                 rng = np.random.default_rng((self.seed, number, 3, place))  # whoever reads the clip
                 clip = (augment_clip if self.augment is True else self.augment)(clip, rng=rng)
             if self.crops:  # of a clip they follow one another
                 clip = self.crops[place % len(self.crops)](clip)
             clips = np.empty((len(chosen), *clip.shape), clip.dtype) if clips is None else clips
-            clips[row] = clip  # each is copied once
+            clips[row] = clip
         return clips, labels
 
     def clips(self, number=0):
