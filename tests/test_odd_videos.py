@@ -248,7 +248,9 @@ def test_a_film_that_changes_size_keeps_that_of_its_first_frame(tmp_path):
     ]
     path = tmp_path / "both.h264"
     path.write_bytes(parts[0] + parts[1])
-    assert [frame.shape for frame in read_frames(path)] == [(48, 64, 3)] * 12
+    frames = [*read_frames(path)]
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 12
+    assert all(np.array_equal(read_clip(path, [index])[0], frames[index]) for index in (0, 5, 6, 11))
     assert [frame.shape for frame in stream_frames(open_video(path))] == [(48, 64, 3)] * 12
     assert annotate_video(path, Photometer(), tmp_path / "out.mp4").num_frames == 12
 

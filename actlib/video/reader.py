@@ -181,7 +181,10 @@ def read_frames(path, numbers=None, *, size=None):
         size: as for `read_clip`.
     """
     with open_stream(path) as (container, stream):
-        convert, decoded = FrameConverter(stream, size), decode_frames(container, stream)
+        decoded = decode_frames(container, stream)
+        first = next(decoded)  # a film may change its size later
+        convert = FrameConverter(stream, shown_size(first, stream) if size is None else size)
+        decoded = itertools.chain([first], decoded)
         if numbers is None:
             yield from map(convert, decoded)
             return
