@@ -130,6 +130,8 @@ def test_paths_count_from_the_table_s_folder_and_a_clip_without_group_is_alone(t
         ('path,label\n"a.mp4,walk\n', "Expected CSV in UTF-8. Received: .*EOF inside string"),
         ("path,label\na.mp4,a/b\n", "line 2.label 'a/b'"),
         (b"path,label\n\xe9.mp4,walk\n", "Expected CSV in UTF-8"),
+        ("path,label" + ",x" * 1000, "Expected CSV in UTF-8. Received: more than 1000 columns or 1,000,000 letters in"),
+        ("path,label" + "x" * 10**6, "Expected CSV in UTF-8. Received: more than 1000 columns or 1,000,000 letters in"),
         ("path,label\na.mp4,walk\n", "no such file|No such file"),
     ],
 )

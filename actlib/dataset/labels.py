@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from actlib.files import write_whole
 from actlib.schema import Name, parse_json
 
+MOST_LETTERS, MOST_COLUMNS = 1_000_000, 1000  # in the first line of a table
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm")
 CLIP = ["path", "class_name", "group_name", "subset"]
 _SUBSETS = {"training": "train", "val": "validation", "valid": "validation", "validate": "validation"}
@@ -69,7 +70,10 @@ def read_texts(path):
     """Read CSV as it is: (all its lines as texts, the first too; the names of its columns; what is between them)."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            delimiter = max(",;\t", key=file.readline().count)
+            line = file.readline(MOST_LETTERS)
+        delimiter = max(",;\t", key=line.count)
+        if len(line) == MOST_LETTERS or line.count(delimiter) > MOST_COLUMNS:
+            raise ValueError(f"more than {MOST_COLUMNS} columns or {MOST_LETTERS:,} letters in its first line")
         texts = pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         names = [*texts.iloc[0].str.strip().str.lower().replace("split", "subset")]
         if "youtube_id" not in names:
