@@ -216,6 +216,15 @@ def test_what_is_no_archive_is_named_with_its_first_bytes(content, message, tmp_
         take(tmp_path / "a.zip", tmp_path / "out")
 
 
+def test_a_zip_that_leads_to_before_its_begin_is_refused(tmp_path):
+    content = bytearray(write_zip(tmp_path / "a.zip", FILES).read_bytes())
+    place = content.index(b"PK\5\6") + 16  # where its list begins
+    content[place : place + 4] = (2**32 - 2).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"a\.zip"):
+        take(tmp_path / "a.zip", tmp_path / "out")
+
+
 def test_what_is_not_there(tmp_path):
     with pytest.raises(DownloadError, match="not there"):
         take(tmp_path / "none.zip", tmp_path)

@@ -3,6 +3,7 @@
 Files are found by their bare names and go where the caller says, never where the archive does.
 """
 
+import errno
 import glob
 import io
 import lzma
@@ -68,8 +69,8 @@ def open_archive(source):
     except rarfile.RarCannotExec as error:
         raise DownloadError(f"Expected a tool that unpacks {where}. Received: none. Get one: {RAR_TOOLS}.") from error
     except (*UNREADABLE, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the system's, not gzip's or bz2's
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the system's, not gzip's or bz2's, nor that of a ZIP that leads to before its begin
         advice = "Fetch it again, or unpack it by hand and pass the folder with --from."
         found = f"Expected a whole archive without a password. Received: {where} ({error}). {advice}"
         raise ArchiveError(found) from error
