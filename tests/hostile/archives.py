@@ -163,8 +163,88 @@ def _list_links():
     sparse = _header(tarfile.REGTYPE)
     sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "10000000000"}
     yield "tar with a sparse file", lambda path: _write_headers(path, [sparse])
+    old_sparse = _header(tarfile.GNUTYPE_SPARSE)
+    old_sparse.size = 512
+    yield "tar with a sparse file of the old kind", lambda path: _write_sparse(path, old_sparse, 10**11)
     yield "no bytes", lambda path: path.write_bytes(b"")
     yield "zeros", lambda path: path.write_bytes(bytes(20_000))
+
+
+def _write_sparse(path, info, size):
+    """A TAR whose one file is a hole of `size` bytes with 512 bytes at its end."""
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[386:410] = b"%011o\0%011o\0" % (min(size - 512, 8**11 - 1), 512)
+    block[483:495] = b"%011o\0" % min(size, 8**11 - 1)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    path.write_bytes(block + bytes(512) + bytes(10_240))
+
+
+def _list_tars():
+    """Name and a function that writes a TAR that is odd; what is good in it has to come out."""
+    first = next(iter(GOOD))
+
+    def add(*infos, form=tarfile.GNU_FORMAT, before=True):
+        def write(path):
+            with tarfile.open(path, "w", format=form) as archive:
+                for info in infos if before else ():
+                    archive.addfile(info, io.BytesIO(bytes(info.size)))
+                for name, content in GOOD.items():
+                    info = tarfile.TarInfo(name)
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+                for info in () if before else infos:
+                    archive.addfile(info, io.BytesIO(bytes(info.size)))
+
+        return write
+
+    hard = _header(tarfile.LNKTYPE, "another.avi")
+    hard.linkname = first
+    yield "a hard link to what is good", add(hard, before=False)
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        yield f"a name of 60,000 letters {form}", add(_header(tarfile.REGTYPE, "a" * 60_000), form=form)
+        yield f"5,000 folders in folders {form}", add(_header(tarfile.REGTYPE, "a/" * 5_000 + "b"), form=form)
+    yield "folders and a volume's name", add(_header(tarfile.DIRTYPE, "UCF-101"), _header(b"V", "label"))
+    yield "a file of another kind", add(_header(tarfile.CONTTYPE, "other.avi"))
+    odd = _header(tarfile.REGTYPE, "odd.avi")
+    odd.mtime, odd.uid, odd.mode = -(2**40), 2**40, 0o7777
+    yield "an owner and a time of long ago", add(odd)
+
+
+def _list_lying_zips():
+    """Name and a function that writes a ZIP whose two lists contradict each other."""
+    first = next(iter(GOOD)).encode()
+
+    def change(function):
+        def write(path):
+            content = bytearray(write_zip(path, GOOD).read_bytes())
+            function(content, content.index(b"PK\3\4"), content.index(b"PK\1\2"), content.index(b"PK\5\6"))
+            path.write_bytes(bytes(content))
+
+        return write
+
+    def put(content, place, value, size=2):
+        content[place : place + size] = value.to_bytes(size, "little")
+
+    def rename(content, local, central, end):
+        content[local + 30 : local + 30 + len(first)] = b"../" + first[3:]
+
+    yield "another name before the file", change(rename)
+    yield "a password that is not", change(lambda zip, local, central, end: put(zip, central + 8, 1))
+    yield (
+        "files that overlap",
+        change(lambda zip, local, central, end: put(zip, zip.index(b"PK\1\2", central + 4) + 42, local, 4)),
+    )
+    yield "a first file elsewhere", change(lambda zip, local, central, end: put(zip, central + 42, 2**31, 4))
+    yield "65,535 files", change(lambda zip, local, central, end: put(zip, end + 10, 65_535))
+    yield "its list elsewhere", change(lambda zip, local, central, end: put(zip, end + 16, 2**32 - 2, 4))
+    yield "another check sum", change(lambda zip, local, central, end: put(zip, central + 16, 1, 4))
+    yield "an unknown packing", change(lambda zip, local, central, end: put(zip, central + 10, 97))
+    yield (
+        "a name of 65,535 letters that are not there",
+        change(lambda zip, local, central, end: put(zip, central + 28, 65_535)),
+    )
+    yield "two disks", change(lambda zip, local, central, end: put(zip, end + 4, 1))
 
 
 def _write_headers(path, infos):
@@ -250,8 +330,10 @@ def cases(rng, folder):
                 lambda path, write=write, bad=bad: write(path, {**GOOD, bad: b"evil"}),
                 refused=True,
             )
-    for name, write in _list_zips():
+    for name, write in (*_list_zips(), *_list_lying_zips()):
         yield make(f"zip with {name}", write)
+    for name, write in _list_tars():
+        yield make(f"tar with {name}", write, good=True)
     for number in range(150):
         for kind, content in whole.items():
             data = _flip(rng, content)

@@ -214,6 +214,37 @@ def cases(rng, folder):
         card = make_card(FRAMES)
         text = json.dumps(card | {"spec": card["spec"] | change})
         yield f"known {name}", lambda name=name, text=text: try_card(f"-{name.replace(' ', '-')}", "frames", text)
+    text = json.dumps(make_card(LRCN))
+    for name, changed in {
+        "a key twice": text[:-1] + ', "num_classes": 7}',
+        "a key twice, the same": text[:-1] + ', "num_classes": 3}',
+        "NaN for seconds": text.replace('"window_seconds": 0.8', '"window_seconds": NaN'),
+        "infinity for seconds": text.replace('"window_seconds": 0.8', '"window_seconds": 1e999'),
+        "5,000 records in records": text[:-1] + ', "more": ' + '{"a": ' * 5_000 + "1" + "}" * 5_001,
+        "a number of 100,000 digits": text.replace('"num_classes": 3', f'"num_classes": {"9" * 100_000}'),
+        "a number with a fraction of nothing": text.replace('"num_classes": 3', '"num_classes": 3.0'),
+        "a byte order mark": "\ufeff" + text,
+        "a comma more": text[:-1] + ",}",
+        "two records": text * 2,
+    }.items():
+        yield f"text with {name}", lambda name=name, t=changed: try_card(f"-{name.replace(' ', '-')}", "lrcn", t)
+    for key in make_results()["predictions"]:
+        for way in ("short", "long", "empty", "nested", "gone"):
+            record = make_results()
+            values = record["predictions"][key]
+            changed = {"short": values[:1], "long": values * 3, "empty": [], "nested": [values], "gone": None}[way]
+            record["predictions"][key] = changed
+            if way == "gone":
+                del record["predictions"][key]
+            yield (
+                f"results whose {key} is {way}",
+                lambda record=record: judge(
+                    lambda: _show(evaluation.Results.from_json(json.dumps(record), "the file")),
+                    names=["the file"],
+                    refused=True,
+                    seconds=SECONDS,
+                ),
+            )
     for number in range(100):
         base = ("frames", "lrcn")[number % 2]
         text, done = mutate(rng, make_card(bases[base]))

@@ -188,6 +188,83 @@ def _list_boxes(path, rng):
                 yield f"mp4 with {way} in {box.decode()}", bytes(changed)
 
 
+LIES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
+AVI = {"frame microseconds": (b"avih", 8), "frames": (b"avih", 24), "streams": (b"avih", 32), "width": (b"avih", 40)}
+AVI |= {"scale": (b"strh", 28), "rate": (b"strh", 32), "start": (b"strh", 36), "length": (b"strh", 40)}
+AVI |= {"buffer": (b"strh", 44), "sample size": (b"strh", 52), "stored width": (b"strf", 12), "bits": (b"strf", 20)}
+AVI |= {"bytes of frames": (b"movi", -4), "bytes of the index": (b"idx1", 4), "place of the first": (b"idx1", 16)}
+
+
+def _list_headers(avi, mkv):
+    """Have the headers of an AVI and a Matroska film say what is not so; yield (name, file, bytes)."""
+    for name, (box, place) in AVI.items():
+        place += avi.index(box)
+        for lie in LIES:
+            yield f"avi that says {lie} {name}", "lie.avi", avi[:place] + struct.pack("<I", lie) + avi[place + 4 :]
+    place = mkv.index(b"\x44\x89\x88") + 3  # its duration, a double
+    for lie in (0.0, -1.0, 1.0, 1e12, 1e300, float("inf"), float("nan")):
+        yield f"mkv of {lie} milliseconds", "lie.mkv", mkv[:place] + struct.pack(">d", lie) + mkv[place + 8 :]
+
+
+EDITS = {  # (length in units of 1/1000 s, first time in the track's units, rate in 1/65536) of each
+    "an empty edit": [(1000, -1, 1 << 16), (800, 0, 1 << 16)],
+    "an edit of nothing": [(0, 0, 1 << 16)],
+    "only an empty edit": [(1000, -1, 1 << 16)],
+    "the same edit twice": [(800, 0, 1 << 16)] * 2,
+    "edits backwards": [(400, 5000, 1 << 16), (400, 0, 1 << 16)],
+    "an edit that skips": [(400, 5000, 1 << 16)],
+    "an edit at double speed": [(400, 0, 2 << 16)],
+    "an edit at no speed": [(800, 0, 0)],
+    "an edit of days": [(2**31 - 1, 0, 1 << 16)],
+    "an edit after the end": [(800, 2**31 - 1, 1 << 16)],
+    "1,000 edits": [(1, 0, 1 << 16)] * 1_000,
+}
+
+
+def _edit(content, edits):
+    """Write another edit list into an MP4 whose `moov` comes last."""
+    rows = b"".join(struct.pack(">Iii", *edit) for edit in edits)
+    box = struct.pack(">I4sII", 16 + len(rows), b"elst", 0, len(edits)) + rows
+    place = content.index(b"elst") - 4
+    old = int.from_bytes(content[place : place + 4], "big")
+    changed = bytearray(content[:place] + box + content[place + old :])
+    for parent in (b"edts", b"trak", b"moov"):
+        start = content.index(parent) - 4
+        size = int.from_bytes(content[start : start + 4], "big")
+        changed[start : start + 4] = struct.pack(">I", size + len(box) - old)
+    return bytes(changed)
+
+
+MATRICES = {  # a, b, u, c, d, v, x, y, w: what becomes of a frame's places
+    "by 45 degrees": (46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30),
+    "mirrored": (-65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
+    "mirrored and turned": (0, 65536, 0, 65536, 0, 0, 0, 0, 1 << 30),
+    "to nothing": (0,) * 9,
+    "to the moon": (2**31 - 1,) * 9,
+    "twice as wide": (131072, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
+}
+
+
+def _turn_oddly(content, matrix):
+    place = content.index(b"tkhd") + 4 + 40
+    return content[:place] + struct.pack(">9i", *matrix) + content[place + 36 :]
+
+
+def _write_sound(path):
+    """Sound alone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "mp2" if path.suffix in (".ts", ".mpg") else "pcm_s16le" if path.suffix == ".avi" else "aac",
+            rate=44100,
+            layout="mono",
+        )
+        for number in range(9):
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), format="s16", layout="mono")
+            sound.sample_rate, sound.pts = 44100, 1152 * number
+            container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+
+
 def _add_cover(container, stream):
     cover = container.add_stream("mjpeg", rate=1)
     cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
@@ -386,7 +463,24 @@ def cases(rng, folder):
                 write(path.with_name(f"true.{kind}"), codec, "yuv420p").rename(path)
 
             yield make(f"{kind} named {lie}", f"lie.{lie}", renamed, num_frames=None)
+    for kind, codec in (("ts", "mpeg2video"), ("h264", "libx264"), ("mpg", "mpeg1video"), ("avi", "mpeg4")):
+
+        def growing(path, codec=codec):
+            larger = write(path.with_name(f"larger{path.suffix}"), codec, "yuv420p", size=(96, 128)).read_bytes()
+            path.write_bytes(write(path, codec, "yuv420p").read_bytes() + larger)
+
+        yield make(f"a {kind} that grows", f"grows.{kind}", growing, num_frames=None)
+    for kind in ("avi", "mp4", "mkv", "mov", "ts", "mpg"):
+        yield make(f"sound alone in {kind}", f"sound.{kind}", _write_sound, num_frames=None)
+    headers = [write(folder / f"header.{kind}", "mpeg4", "yuv420p").read_bytes() for kind in ("avi", "mkv")]
+    for name, file, content in _list_headers(*headers):
+        yield make(name, file, lambda path, content=content: path.write_bytes(content), num_frames=None)
     plain = write(folder / "plain.mp4", "libx264", "yuv420p", prepare=_set(max_b_frames=2))
+    content = plain.read_bytes()
+    changed = {name: _edit(content, edits) for name, edits in EDITS.items()}
+    changed |= {f"turned {name}": _turn_oddly(content, matrix) for name, matrix in MATRICES.items()}
+    for name, content in changed.items():
+        yield make(name, "changed.mp4", lambda path, content=content: path.write_bytes(content), num_frames=None)
     for name, content in _list_boxes(plain, rng):
         yield make(name, "boxes.mp4", lambda path, content=content: path.write_bytes(content), num_frames=None)
     for name in (

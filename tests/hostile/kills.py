@@ -21,6 +21,7 @@ from actlib.video import read_clip, sample_uniform, write_video
 from hostile.servers import write_lists
 
 TESTS = Path(__file__).resolve().parent.parent
+NUM_DATA = 16  # videos in a data folder
 BACKENDS = {
     "torch": ("torch", ""),
     "keras on TensorFlow": ("keras", "tensorflow"),
@@ -57,6 +58,24 @@ videos = tabulate(sorted(Path(sys.argv[1]).glob("*.mp4")))
 print("here", flush=True)
 FrameCache(videos, num_frames=8, size=64, folder=sys.argv[2], progress=False).fill()
 """
+EXTRACT = """
+import os, signal, sys, threading
+from actlib.__main__ import app
+folder, framework, number, delay = sys.argv[1:]
+replace, count = os.replace, 0
+def counting(source, target):
+    global count
+    replace(source, target)
+    count += str(target).endswith(".npy")
+    if count == int(number):
+        threading.Timer(float(delay), os.kill, (os.getpid(), signal.SIGKILL)).start()
+os.replace = counting
+weights = f"{os.environ['PRETRAINED']}/sample/{framework}_frames"
+words = ["extract", "--data", f"{folder}/data", "--preset", "slim_lrcn", "--weights", weights, "--framework", framework]
+for cache in ("cache", "undisturbed")[: 1 + (number == "0")]:
+    os.environ["ACTLIB_CACHE"] = f"{folder}/{cache}"
+    app(words, standalone_mode=False)
+"""
 LIST = """
 import sys
 from actlib.dataset import list_videos
@@ -85,6 +104,7 @@ with hold_folder(sys.argv[1]):
 def run_python(code, *arguments, backend="", **options):
     """Start a Python program with the library and the tests at hand."""
     environment = os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "KERAS_BACKEND": backend or "tensorflow"}
+    environment |= {"PRETRAINED": str(TESTS.parent / "pretrained")}
     command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
@@ -131,6 +151,29 @@ def _try_fill(folder, delay):
     return f"other frames of {bad[:3]}" if bad else f"left {left}" if left else None
 
 
+def _try_extract(folder, backend, number, delay):
+    """Features whose making was killed are those of one that was not, and nothing is left beside them."""
+    framework, keras = BACKENDS[backend]
+    _write_data(folder / "data")
+    process = run_python(EXTRACT, folder, framework, number, delay, backend=keras)
+    answer = _finish(process, -signal.SIGKILL, 0)  # it may be done before
+    answer = answer or _finish(run_python(EXTRACT, folder, framework, 0, 0, backend=keras), 0)
+    if answer:
+        return answer
+    caches = [
+        {
+            path.relative_to(cache): path.read_bytes()
+            for path in cache.rglob("*")
+            if path.is_file() and path.suffix != ".lock" and "index" not in path.parts
+        }
+        for cache in (folder / "cache", folder / "undisturbed")
+    ]
+    if wrong := [name for name in caches[0].keys() | caches[1] if caches[0].get(name) != caches[1].get(name)]:
+        return f"other files: {wrong[:3]}"
+    num_arrays = sum(name.suffix == ".npy" for name in caches[0])
+    return None if num_arrays == NUM_DATA else f"{num_arrays} arrays of {NUM_DATA}"
+
+
 def _try_listing(folder, videos, number):
     """A listing that is killed goes on where it was; nothing of it is lost but the last few videos."""
     place = folder / "data" / "A"
@@ -149,6 +192,7 @@ def _try_listing(folder, videos, number):
 
 
 def _try_fetch(folder, holds):
+    """A fetch that is killed goes on where it was; it imports no framework, so it is the same on every backend."""
     content = write_lists(folder / "lists.zip").read_bytes() + bytes(0)
     code = "import sys\nfrom actlib.__main__ import app\napp(sys.argv[1:])"
     with serve() as server:
@@ -218,9 +262,13 @@ app(sys.argv[2:])
 
 def _write_data(folder):
     """A data folder of two classes, with official lists of six groups."""
-    names = [f"{label}/v_{label}_g{group:02d}_c01.avi" for label in ("Dark", "Light") for group in range(1, 9)]
+    names = [
+        f"{label}/v_{label}_g{group:02d}_c01.avi"
+        for label in ("Dark", "Light")
+        for group in range(1, NUM_DATA // 2 + 1)
+    ]
     for name in names:
-        shade = (20 if name.startswith("Dark") else 200) + int(name[-10:-8])  # no two files are the same
+        shade = (20 if name.startswith("Dark") else 200) + 3 * int(name[-10:-8])  # no two files are the same
         frames = np.full((6, 48, 64, 3), shade, np.uint8)
         path = folder / "UCF-101" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,8 +309,15 @@ def cases(rng, folder):
             number,
         )
 
+    def extract(backend):
+        number = int(rng.integers(1, NUM_DATA))
+        return make(
+            f"kill {number} of features on {backend}", _try_extract, backend, number, float(rng.random() * 0.02)
+        )
+
     for backend in BACKENDS:  # what is promised of every backend comes first, as each takes its time
         yield train("kill", backend)
+        yield extract(backend)
         if backend == "torch":
             yield make("kill of a fill", _try_fill_of(videos), float(rng.random() * 0.15))
             yield make("kill of a fetch", _try_fetch, int(rng.integers(100, 500)))
@@ -275,6 +330,7 @@ def cases(rng, folder):
             yield make("kill of a fetch", _try_fetch, int(rng.integers(100, 500)))
             for _ in range(2):
                 yield make("kill of a fill", _try_fill_of(videos), float(rng.random() * 0.15))
+            yield extract(backend)
             yield train(way, backend)
 
 

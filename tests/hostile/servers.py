@@ -150,12 +150,57 @@ SCRIPTS = {
     "silence": lambda first, last: itertools.chain(_wait(60)),
     "a bomb in gzip": lambda first, last: [OK + f"Content-Encoding: gzip\r\nContent-Length: {len(BOMB)}\r\n\r\n", BOMB],
     "status 999": lambda first, last: ["HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"],
+    "416 for ever": lambda first, last: [
+        f"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{SIZE}\r\nContent-Length: 0\r\n\r\n"
+    ],
+    "416 for what is left": lambda first, last: (
+        ["HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n"]
+        if first
+        else [_begin(first, last), CONTENT[:100]]
+    ),
+    "304": lambda first, last: ["HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n"],
+    "204": lambda first, last: ["HTTP/1.1 204 No Content\r\n\r\n"],
+    "401 with a page": lambda first, last: [
+        "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 4\r\n\r\npage"
+    ],
+    "endless redirects, each elsewhere": lambda first, last: [
+        f"HTTP/1.1 307 Found\r\nLocation: /{time.monotonic_ns()}\r\nContent-Length: 0\r\n\r\n"
+    ],
+    "a total that grows": _ask_first(
+        lambda first, last: [_begin(first, last, total=SIZE + 1000 + first), CONTENT[first:], bytes(1000)]
+    ),
+    "a total that shrinks": _ask_first(lambda first, last: [_begin(first, 99, total=100), CONTENT[first:100]]),
+    "another version each time": lambda first, last: [
+        _begin(first, last).replace("ETag: x", f"ETag: {time.monotonic_ns()}"),
+        CONTENT[first : None if last is None else last + 1],
+    ],
+    "the whole where a part is asked for": lambda first, last: (
+        [_begin(0, 0), b"\0"]
+        if last == 0
+        else [_begin(first, last), CONTENT[:999]]
+        if not first
+        else [OK + f"ETag: x\r\nContent-Length: {SIZE}\r\n\r\n", CONTENT]
+    ),
+    "a part without its place": _ask_first(
+        lambda first, last: [f"{PART}ETag: x\r\nContent-Length: {SIZE - first}\r\n\r\n", CONTENT[first:]]
+    ),
+    "a part in other units": _ask_first(
+        lambda first, last: [_begin(first, last).replace("bytes ", "items "), CONTENT[first:]]
+    ),
+    "a part out of place": _ask_first(
+        lambda first, last: [_begin(first, last).replace("-131071/", "-5/"), CONTENT[first:]]
+    ),
+    "nothing at all for nothing": lambda first, last: [OK + "Content-Length: 0\r\n\r\n"],
     "503 for ever": lambda first, last: ["HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"],
 }
 BOMB = gzip.compress(bytes(32_000_000)) * 10  # no longer than what is accepted, until it is unpacked
 
 
-WHOLE = ("a part longer than announced", "an endless part")  # what was asked for is there: it has to be taken
+WHOLE = (
+    "a part longer than announced",
+    "an endless part",
+    "the whole where a part is asked for",
+)  # what was asked for is there: it has to be taken
 
 
 def _wait(seconds):

@@ -90,6 +90,24 @@ def _list_tables(rows, folder):
         write_table(rows, head="path,label," + ",".join(map(str, range(20_000)))).encode(),
         "either",
     )
+    yield (
+        "with a million columns",
+        write_table(rows, head="path,label," + ",".join(map(str, range(1_000_000)))).encode(),
+        "refused",
+    )
+    yield "with 20,000 lines of one video", write_table([*rows, *[first] * 20_000]).encode(), "taken"
+    yield "with 200,000 blank lines", (text + "\n" * 200_000).encode(), "taken"
+    yield (
+        "with 2,000 videos that are not there",
+        write_table([*rows, *((f"b{number}.avi", "Jump", "p0") for number in range(2_000))]),
+        "refused",
+    )
+    yield "with ends of lines of each kind", text.replace("\n", "\r\n", 3).encode(), "taken"
+    yield "with a line break in a label", text.replace("Sit", '"Si\nt"').encode(), "either"
+    yield "with a byte order mark twice", b"\xef\xbb\xbf" + text.encode("utf-8-sig"), "either"
+    yield "with quotes in quotes", write_table([(row[0], f'"""{row[1]}"""', row[2]) for row in rows]).encode(), "taken"
+    yield "with a comment", ("# mine\n" + text).encode(), "refused"
+    yield "that a spreadsheet wrote", ("sep=,\n" + text).encode(), "refused"
     yield "that is packed", __import__("gzip").compress(text.encode()), "refused"
     yield "that is JSON", json.dumps([dict(zip("abc", row, strict=True)) for row in rows]).encode(), "refused"
     yield "that is a spreadsheet", b"PK\3\4" + bytes(range(256)) * 9, "refused"
@@ -170,6 +188,22 @@ def _try_table(path, content, wanted, rows):
     if answer is None and wanted == "taken":
         return judge(use, allowed=())
     return answer
+
+
+def _try_no_file(path, make):
+    """What is no file, or has no end, in place of the table."""
+    make(path)
+    names, allowed = [path, os.path.realpath(path)], (ValueError, OSError, RuntimeError)  # a loop is a RuntimeError
+    return judge(lambda: list_videos(path, progress=False), names=names, allowed=allowed, refused=True, seconds=5)
+
+
+NO_FILES = {
+    "a pipe": os.mkfifo,
+    "a link to zeros": lambda path: path.symlink_to("/dev/zero"),
+    "a link to nothing": lambda path: path.symlink_to("nowhere.csv"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a gigabyte of zeros": lambda path: path.touch() or os.truncate(path, 10**9),
+}
 
 
 def _damage(rng, text):
@@ -261,6 +295,9 @@ def cases(rng, folder):
     for number, (name, content, wanted) in enumerate(_list_tables(rows, folder)):
         path = folder / f"table{number}.csv"
         yield f"table {name}", lambda path=path, content=content, wanted=wanted: _try_table(path, content, wanted, rows)
+    for number, (name, make) in enumerate(NO_FILES.items()):
+        path = folder / f"nofile{number}.csv"
+        yield f"{name} for a table", lambda path=path, make=make: _try_no_file(path, make)
     official = folder / "official"
     for group in (1, 2):
         (official / "UCF-101" / "Jump").mkdir(parents=True, exist_ok=True)
