@@ -21,10 +21,10 @@ def make_logits(*, sharpness=1.0, count=4000, seed=0):
 def test_temperature_undoes_what_made_logits_too_sharp(sharpness):
     logits, labels = make_logits(sharpness=sharpness)
     probabilities = evaluation.softmax(logits)
-    temperature = calibration._fit_temperature(probabilities, labels)
+    temperature = calibration.fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(sharpness, rel=0.06)
     calibrated = calibration.apply_temperature(probabilities, temperature)
-    assert calibration._expected_calibration_error(calibrated, labels) < 0.02
+    assert calibration.calibration_error(calibrated, labels) < 0.02
     np.testing.assert_array_equal(calibrated.argmax(axis=1), probabilities.argmax(axis=1))
 
 
@@ -36,7 +36,7 @@ def test_a_temperature_of_probabilities_divides_their_logits():
 
 def test_all_correct_does_not_sharpen_without_end():
     logits = np.eye(4)[np.arange(40) % 4] * 2
-    temperature = calibration._fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
+    temperature = calibration.fit_temperature(evaluation.softmax(logits), np.arange(40) % 4)
     confidence = calibration.apply_temperature(evaluation.softmax(logits), temperature).max(axis=1)
     np.testing.assert_allclose(confidence, 41 / 42, rtol=1e-4)  # Laplace's rule for 40 of 40
 
@@ -49,10 +49,10 @@ def test_steps_and_videos_have_temperatures_of_their_own(readout):
     clips, videos = np.repeat(logits, 2, axis=0)[:, None] + noise, np.repeat(np.arange(600), 2)
     found = calibration.fit_temperatures(clips, videos, labels, readout=readout)
     whole = evaluation.pool_videos(evaluation.pool_clips(clips, readout), videos)
-    assert found["video"] == pytest.approx(calibration._fit_temperature(whole, labels))
+    assert found["video"] == pytest.approx(calibration.fit_temperature(whole, labels))
     shown = clips.cumsum(axis=1) / np.arange(1, 5)[:, None] if readout == "mean" else clips
     steps = evaluation.softmax(shown.reshape(-1, 5))
-    expected = calibration._fit_temperature(steps, labels.repeat(8), num_videos=600)
+    expected = calibration.fit_temperature(steps, labels.repeat(8), num_videos=600)
     assert found["step"] == pytest.approx(expected) and found["step"] > 1.2 * found["video"]
 
 
@@ -69,25 +69,22 @@ def test_reliability_by_hand():
     assert table["accuracy"].iloc[[2, 4]].tolist() == [1.0, 0.5]
     assert table["confidence"].iloc[[2, 4]].tolist() == pytest.approx([0.55, 0.93])
     assert table["accuracy"].isna().tolist() == [True, True, False, True, False]
-    error = calibration._expected_calibration_error(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
+    error = calibration.calibration_error(probabilities, np.array([0, 1, 0, 0]), num_bins=5)
     assert error == pytest.approx((0.45 * 2 + 0.43 * 2) / 4)
     on_edges = calibration.reliability_table([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], [0, 0, 0], num_bins=4)
     assert on_edges["videos"].tolist() == [0, 1, 1, 1]  # a bin has its upper edge
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 3.0])
-def test_calibrate_fits_a_temperature_to_videos(sharpness):
+def test_a_temperature_fitted_to_videos_lowers_their_error(sharpness):
     logits, labels = make_logits(sharpness=sharpness, count=800)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(800)], "label": labels, "group": np.arange(800) // 4})
     results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"), num_bootstrap=10)
-    found = calibration.calibrate(results)
-    assert found.temperature == pytest.approx(sharpness, rel=0.1)
-    expected = [
-        calibration._expected_calibration_error(each, labels)
-        for each in (results.probabilities, evaluation.softmax(logits / found.temperature))
-    ]
-    assert [found.error_before, found.error_after] == pytest.approx(expected, abs=1e-4)
-    assert found.error_after < found.error_before / 2
+    temperature = calibration.fit_temperature(results.probabilities, labels)
+    assert temperature == pytest.approx(sharpness, rel=0.1)
+    calibrated = calibration.apply_temperature(results.probabilities, temperature)
+    before, after = (calibration.calibration_error(each, labels) for each in (results.probabilities, calibrated))
+    assert after < before / 2
 
 
 @pytest.mark.parametrize(

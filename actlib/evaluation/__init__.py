@@ -12,7 +12,7 @@ neighbours   which clips lie close to each other in feature space
 """
 
 from actlib.evaluation.baseline import global_average_pool, logistic_baseline
-from actlib.evaluation.calibration import apply_temperature, calibrate, fit_temperatures, reliability_table
+from actlib.evaluation.calibration import apply_temperature, calibration_error, fit_temperature, reliability_table
 from actlib.evaluation.comparison import average_splits, compare, compare_controls, format_p, paired_test
 from actlib.evaluation.fusion import choose_fusion_weights, fuse, share_weights
 from actlib.evaluation.intervals import bootstrap_groups

@@ -1,13 +1,10 @@
 """Calibration: temperature scaling, and reliability."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from actlib.evaluation.metrics import pool_clips, pool_videos, softmax
-from actlib.evaluation.results import Results
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -61,15 +58,24 @@ def fit_temperatures(logits, clip_videos, labels, *, readout) -> dict[str, float
     videos = pool_videos(pool_clips(logits, readout), clip_videos)
     steps = np.cumsum(logits, axis=1) / np.arange(1, logits.shape[1] + 1)[:, None] if readout == "mean" else logits
     steps, step_labels = softmax(steps).reshape(-1, logits.shape[2]), np.repeat(labels[clip_videos], logits.shape[1])
-    return {"step": _fit_temperature(steps, step_labels, len(labels)), "video": _fit_temperature(videos, labels)}
+    return {"step": fit_temperature(steps, step_labels, len(labels)), "video": fit_temperature(videos, labels)}
 
 
-def _fit_temperature(probabilities, labels, num_videos=None):
-    """Find the temperature with the lowest negative log-likelihood on validation videos, or on all of their steps."""
-    # With every video correct, an ever lower one would be ever better; so each label gets the probability
-    # (n + 1) / (n + 2), and the others share the rest: Guo et al., arXiv 1706.04599, section 4.2; Platt, 1999, 2.2.
+def fit_temperature(probabilities, labels, num_videos=None) -> float:
+    """Find the temperature with the lowest negative log-likelihood on videos that were not learnt.
+
+    With every video correct, an ever lower one would be ever better; so each label gets the probability
+    (n + 1) / (n + 2), and the others share the rest.
+
+    Args:
+        probabilities: float (n, K), of n validation videos, never of test videos; or of all of their steps.
+        labels: int (n,).
+        num_videos: of how many videos the steps are, which are alike; None: each row is of a video of its own.
+
+    Source: Guo et al., arXiv 1706.04599, section 4.2; Platt, 1999, section 2.2.
+    """
     num_rows, num_classes = probabilities.shape
-    rest = 1 / ((num_videos or num_rows) + 2)  # the steps of a video are alike
+    rest = 1 / ((num_videos or num_rows) + 2)
     target = np.full(probabilities.shape, rest / max(1, num_classes - 1))
     target[np.arange(num_rows), labels] = 1 - rest
 
@@ -79,34 +85,14 @@ def _fit_temperature(probabilities, labels, num_videos=None):
     return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=np.log([0.05, 20]), method="bounded").x))
 
 
-def _expected_calibration_error(probabilities, labels, **options):
-    """Average the gaps of ``reliability_table`` over its videos; 0..1. Source: Naeini et al., AAAI 2015."""
+def calibration_error(probabilities, labels, **options) -> float:
+    """Measure the expected calibration error, 0..1: the mean gap of ``reliability_table``, over its videos.
+
+    Args:
+        probabilities, labels, **options: as for ``reliability_table``.
+
+    Source: Naeini et al., AAAI 2015.
+    """
     table = reliability_table(probabilities, labels, **options)
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float((gap * table["videos"]).sum() / table["videos"].sum())
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The temperature of one model's answers about videos, fitted on validation videos."""
-
-    temperature: float
-    error_before: float  # expected calibration error, 0..1, on the validation videos
-    error_after: float  # likewise, calibrated
-
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Calibrate a model's probabilities, float (..., K)."""
-        return apply_temperature(probabilities, self.temperature)
-
-
-def calibrate(validation: Results) -> Calibration:
-    """Fit a temperature to a model's predictions on validation videos.
-
-    Args:
-        validation: results on the validation subset, never on the test subset.
-    """
-    probabilities, labels = validation.probabilities, validation.predictions["label"].to_numpy()
-    temperature = _fit_temperature(probabilities, labels)
-    calibrated = apply_temperature(probabilities, temperature)
-    errors = [_expected_calibration_error(each, labels) for each in (probabilities, calibrated)]
-    return Calibration(temperature, *errors)

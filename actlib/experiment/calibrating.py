@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from actlib import checkpoints, dataset, evaluation, paths
+from actlib.evaluation.calibration import fit_temperatures
 from actlib.evaluation.intervals import number_groups
 from actlib.experiment.predictor import find_checkpoint
 from actlib.experiment.preparing import build_describer, cache_features
@@ -17,7 +18,7 @@ NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
 
-    These are "temperatures", see ``evaluation.fit_temperatures``, where there is validation (where a run is refitted,
+    These are "temperatures", see ``fit_temperatures``, where there is validation (where a run is refitted,
     they are those of the training that chose the number of epochs, see ``run_training``); and "known", an
     ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where frames are RGB and the
     convolutions ImageNet's, which have seen none of them.
@@ -28,7 +29,7 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     if validation and "temperatures" not in found:
         logits = load_backend(model).training.predict(model, validation)
         truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
-        new["temperatures"] = evaluation.fit_temperatures(logits, *truth, readout=readout)
+        new["temperatures"] = fit_temperatures(logits, *truth, readout=readout)
     if "known" not in found and _is_unseen(experiment):
         new["known"] = _fit_known(model, table)
     if new:
