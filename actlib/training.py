@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlib import cards, checkpoints, paths, schedule, specs
+from actlib import cards, checkpoints, machine, paths, schedule, specs
 from actlib.dataset.loading import BatchParts
 from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
 from actlib.schema import check_choice
@@ -26,6 +26,46 @@ def load_backend(framework):
     for name in ("training", "saliency"):  # and what they import, the others
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")
+
+
+def save_model(path, model, *, card=None):
+    """Write a model as a checkpoint that either framework loads, and return the path.
+
+    Args:
+        path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
+        model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
+        card: More for the card.
+
+    Raises:
+        ValueError: The path has another ending.
+    """
+    backend = load_backend(model)
+    framework, weights = backend.__name__.split(".")[1], backend.weights
+    versions = machine.package_versions("actlib", *weights.PACKAGES, "numpy")
+    known = {"spec": model.spec, "num_classes": model.num_classes, "versions": versions, "framework": framework}
+    return checkpoints.save_checkpoint(path, weights.get_weights(model), model.card | known | (card or {}))
+
+
+def load_checkpoint(path, framework, *, device=None):
+    """Make the model that a checkpoint of either framework describes, with its weights, ready to predict.
+
+    Args:
+        path: The `.safetensors` file.
+        framework: "torch" or "keras": where to load it.
+        device: As in a framework's `training.build_model`.
+
+    Returns:
+        A `FrameClassifier` or an `LRCN`; its `card` is the checkpoint's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or its card does not describe a model.
+    """
+    (card, weights), backend = checkpoints.read_model(path), load_backend(framework).weights
+    model = backend.make_network(card["spec"], card["num_classes"], device=device)
+    backend.set_weights(model, weights)
+    model.card = card
+    return model
 
 
 class Training:
@@ -119,7 +159,7 @@ class Training:
     def _save_best(self):
         """Write a checkpoint of the model as it is, if this process writes any."""
         if self.run.best_path:
-            self.backend.weights.save_model(self.run.best_path, self.model, card=self.run.describe())
+            save_model(self.run.best_path, self.model, card=self.run.describe())
 
     def _load_best(self):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""

@@ -21,6 +21,7 @@ from actlib.experiment import load_predictor
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.options import TrainOptions
 from actlib.timeline import FusedModel, WindowConfig
+from actlib.training import save_model
 from actlib.video import write_video
 
 
@@ -194,7 +195,7 @@ def wrong(data, tmp_path_factory):
         "strange": card | {"preset": card["preset"] | {"momentum": 3}},
     }
     for name, each in kinds.items():
-        weights.save_model(folder / f"{name}.safetensors", model, card=each)
+        save_model(folder / f"{name}.safetensors", model, card=each)
     arrays = weights.get_weights(model)
     save_file(arrays, folder / "weights_only.safetensors")
     save_file(arrays, folder / "future.safetensors", {"card": json.dumps(card | {"format_version": 99})})

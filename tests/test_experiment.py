@@ -16,6 +16,7 @@ from bright_and_dark import write_data, write_split
 from actlib import cards, checkpoints, evaluation, experiment, specs
 from actlib.dataset import check_leakage, list_groups, list_videos, load_arrays
 from actlib.experiment import Experiment, predictor, preparing, running
+from actlib.training import save_model
 
 SLIM = specs.PRESETS["slim_frames"]
 
@@ -304,7 +305,7 @@ def test_refit_waits_for_a_choice_that_was_stopped(choices, tmp_path):
 def test_a_checkpoint_that_does_not_say_what_it_has_seen_is_refused(choices, tmp_path):
     model, _ = experiment.run_training(choices, None)
     model.card.pop("videos")
-    path = experiment.load_backend("torch").weights.save_model(tmp_path / "old.safetensors", model)
+    path = save_model(tmp_path / "old.safetensors", model)
     with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it again"):
         experiment.evaluate_checkpoint(path, choices.data)
     with pytest.raises(ValueError, match="old.safetensors, whose card lacks videos.*train it again"):
@@ -499,9 +500,8 @@ def test_the_baseline_learns_from_the_videos_that_the_models_beside_it_learn_fro
 ):
     """They are those of a card of the same choices: with `refit`, the validation videos too."""
     measure = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "presets.py"))["measure_baseline"]
-    weights = experiment.load_backend("torch").weights
     model, _ = experiment.run_training(replace(choices, refit=refit), tmp_path / "run")
-    monkeypatch.setenv("ACTLIB_WEIGHTS", str(weights.save_model(tmp_path / "convolutions.safetensors", model)))
+    monkeypatch.setenv("ACTLIB_WEIGHTS", str(save_model(tmp_path / "convolutions.safetensors", model)))
     monkeypatch.setitem(specs.PRESETS, "vgg16_frames", choices.preset)
     parts, open_cache = [], experiment.cache_frames
     monkeypatch.setitem(

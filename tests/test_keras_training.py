@@ -27,6 +27,7 @@ from actlib.keras import dataset, trainer, training, weights
 from actlib.run import hold_folder
 from actlib.torch import training as torch_training
 from actlib.torch import weights as torch_weights
+from actlib.training import load_checkpoint
 from actlib.video import make_sampler
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
@@ -72,7 +73,7 @@ def test_ctrl_c_leaves_a_usable_checkpoint_and_the_same_call_goes_on(undisturbed
     with pytest.raises(KeyboardInterrupt):
         tiny_training.train(tmp_path, signal.SIGINT)
     assert capsys.readouterr().out == "Training stopped after 2 epochs; the same call goes on from there.\n"
-    assert weights.load_model(tmp_path / "best.safetensors").num_classes == 3
+    assert load_checkpoint(tmp_path / "best.safetensors", "keras").num_classes == 3
     assert_same(*tiny_training.train(tmp_path), undisturbed)
 
 
@@ -94,7 +95,7 @@ def test_a_stop_in_the_first_epoch_leaves_a_checkpoint_too(tmp_path, twin):
     model = twin.training.build_model(FRAMES, 3)
     monitor = SimpleNamespace(stop=True, on_batch=SILENT.on_batch, on_epoch=SILENT.on_epoch)
     history = twin.training.train(model, *make_batches(), TRAINING, run=tmp_path, monitor=monitor)
-    assert history["epoch"] == [] and twin.weights.load_model(tmp_path / "best.safetensors").card["metrics"] == {}
+    assert history["epoch"] == [] and load_checkpoint(tmp_path / "best.safetensors", twin.name).card["metrics"] == {}
 
 
 @TWINS

@@ -11,6 +11,7 @@ from actlib.dataset import augment_clip
 from actlib.experiment import Experiment, change_preset, load_backend
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.saliency import grad_cam
+from actlib.training import load_checkpoint, save_model
 from actlib.video.flow import mirror_flow, read_flow
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))
@@ -64,8 +65,8 @@ def test_an_unknown_stream_is_refused():
 def test_both_frameworks_see_the_same_in_a_stream(stream, model, tmp_path):
     clips = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16, CHANNELS[stream]), np.uint8)
     ours = build("torch", stream, model, seed=3)
-    path = load_backend("torch").weights.save_model(tmp_path / "model.safetensors", ours)
-    theirs = load_backend("keras").weights.load_model(path)
+    path = save_model(tmp_path / "model.safetensors", ours)
+    theirs = load_checkpoint(path, "keras")
     assert theirs.spec == ours.spec
     features = [
         load_backend(each).training.extract_features(each, clips, mixed_precision=False) for each in (ours, theirs)

@@ -14,7 +14,8 @@ from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device, device_of
 from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict
 from actlib.torch.vgg import VGG, FrameClassifier
-from actlib.torch.weights import get_weights, load_model, read_state_dict, save_model, set_weights
+from actlib.torch.weights import get_weights, read_state_dict, set_weights
+from actlib.training import load_checkpoint, save_model
 from actlib.video import make_sampler
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=8, std=(64.0, 64.0, 64.0))
@@ -223,7 +224,7 @@ def test_a_model_comes_back_from_its_file(tmp_path):
         model, weights = make(spec)
         model.card = {"classes": ["a", "b", "c"], "data": {"split": 1}}
         path = save_model(tmp_path / f"{spec.name}.safetensors", model, card={"seed": 3})
-        loaded = load_model(path)
+        loaded = load_checkpoint(path, "torch")
         assert type(loaded) is kind and loaded.spec == spec and not loaded.training
         assert loaded.card["data"] == {"split": 1} and loaded.card["seed"] == 3 and loaded.card["framework"] == "torch"
         assert all(np.array_equal(weights[name], array) for name, array in get_weights(loaded).items())
@@ -232,7 +233,7 @@ def test_a_model_comes_back_from_its_file(tmp_path):
 def test_weights_alone_are_not_a_model(tmp_path):
     path = checkpoints.save_checkpoint(tmp_path / "bare.safetensors", {"logits/bias": np.zeros(3)}, {})
     with pytest.raises(ValueError, match=r"bare\.safetensors"):
-        load_model(path)
+        load_checkpoint(path, "torch")
 
 
 def test_lrcn_starts_from_the_frame_classifier():
@@ -318,7 +319,7 @@ def test_no_function_moves_a_model_and_inputs_go_where_it_is():
 
 def test_models_are_made_on_the_device_that_is_asked_for(tmp_path):
     path = save_model(tmp_path / "model.safetensors", build_model(FRAMES, 3))
-    for model in (build_model(FRAMES, 3, device="meta"), load_model(path, device="meta")):
+    for model in (build_model(FRAMES, 3, device="meta"), load_checkpoint(path, "torch", device="meta")):
         assert {weight.device.type for weight in model.state_dict().values()} == {"meta"}
     assert device_of(build_model(FRAMES, 3)) == torch.device(default_device())
 

@@ -16,7 +16,8 @@ from actlib import cards, checkpoints, specs
 from actlib.dataset import ClipBatches
 from actlib.torch import trainer
 from actlib.torch.training import build_model, predict, train
-from actlib.torch.weights import get_weights, load_model
+from actlib.torch.weights import get_weights
+from actlib.training import load_checkpoint
 from actlib.video import make_sampler
 
 VGG = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=8, std=(64.0, 64.0, 64.0), batch_norm=True)
@@ -127,7 +128,7 @@ def test_the_best_epoch_is_kept_and_the_files_are_there(tmp_path):
     start.card["classes"] = ["a", "b", "c"]
     model, history = run_training(model=start, run=tmp_path, monitor=monitor)
     best = int(np.argmin(history["val_loss"]))
-    loaded = load_model(tmp_path / "best.safetensors")
+    loaded = load_checkpoint(tmp_path / "best.safetensors", "torch")
     assert same(model, loaded) and loaded.card["classes"] == ["a", "b", "c"] == model.card["classes"]
     assert loaded.card["metrics"]["val_loss"] == history["val_loss"][best]
     assert loaded.card["training"] == cards.spec_to_json(ADAM)
@@ -198,7 +199,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_call_goes_on(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         run_training(run=tmp_path / "run", model=model, monitor=Quiet(interrupt))
     assert "stopped after 2 epochs" in capsys.readouterr().out and not model.training
-    assert same(model, load_model(tmp_path / "run" / "best.safetensors"))
+    assert same(model, load_checkpoint(tmp_path / "run" / "best.safetensors", "torch"))
     _, history = run_training(run=tmp_path / "run", model=model)  # the same object, as in a notebook
     assert len(history["epoch"]) == 4 and same(model, undisturbed)
 
@@ -246,7 +247,7 @@ def test_nothing_random_leaks_out(tmp_path):
     expected = torch.rand(1)
     torch.manual_seed(5)
     run_training(run=tmp_path)
-    load_model(tmp_path / "best.safetensors")
+    load_checkpoint(tmp_path / "best.safetensors", "torch")
     assert torch.rand(1) == expected
 
 

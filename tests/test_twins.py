@@ -20,7 +20,7 @@ from actlib.keras.vgg import VGG
 from actlib.torch import training as torch_training
 from actlib.torch import vgg as torch_vgg
 from actlib.torch import weights as torch_weights
-from actlib.training import init_weights
+from actlib.training import init_weights, load_checkpoint, save_model
 from actlib.video import make_sampler, read_clip
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
@@ -89,8 +89,8 @@ def pair(request, tmp_path):
     drawn = {n: np.abs(w + rng.normal(0, 0.1, w.shape)) if "moving_var" in n else w + rng.normal(0, 0.1, w.shape)
              for n, w in keras_weights.get_weights(ours).items()}  # fmt: skip
     keras_weights.set_weights(ours, drawn)
-    path = keras_weights.save_model(tmp_path / "keras.safetensors", ours, card={"classes": ["a", "b", "c"]})
-    return ours, torch_weights.load_model(path)
+    path = save_model(tmp_path / "keras.safetensors", ours, card={"classes": ["a", "b", "c"]})
+    return ours, load_checkpoint(path, "torch")
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_checkpoint_of_keras_gives_the_same_scores_in_pytorch(pair, clips):
 
 def test_a_checkpoint_of_pytorch_gives_the_same_scores_in_keras(pair, clips, tmp_path):
     _, theirs = pair
-    ours = keras_weights.load_model(torch_weights.save_model(tmp_path / "torch.safetensors", theirs))
+    ours = load_checkpoint(save_model(tmp_path / "torch.safetensors", theirs), "keras")
     with torch.no_grad():
         expected = theirs.eval()(torch.from_numpy(clips)).numpy()
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(clips)), expected, atol=1e-4)

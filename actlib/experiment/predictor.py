@@ -12,7 +12,7 @@ from actlib.dataset import ClipBatches
 from actlib.evaluation import KnownClasses
 from actlib.experiment.preparing import build_describer, prepare_table, runs_folder
 from actlib.specs import BACKENDS, LRCNSpec
-from actlib.training import load_backend
+from actlib.training import load_backend, load_checkpoint
 from actlib.video import make_sampler
 
 
@@ -98,8 +98,7 @@ def load_model(checkpoint, *, framework="torch"):
     """
     path = find_checkpoint(checkpoint)
     card = checkpoints.read_card(path, "framework", "classes", "preset", "experiment")
-    model = load_backend(framework or card["framework"]).weights.load_model(path)
-    return model, card
+    return load_checkpoint(path, framework or card["framework"]), card
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ class LRCNHead(keras.Model):
         return ops.mean(logits, axis=1) if readout == "mean" else logits
 
 
-@keras.saving.register_keras_serializable("actlib")
 class LRCN(Classifier):
     """The long-term recurrent convolutional network: `convolutions` on every frame, then `head` over their sequence.
 

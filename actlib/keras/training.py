@@ -25,7 +25,8 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         weights: Neutral name -> array: what it starts from, ImageNet's or another model's; logits, which are of other
             classes, and what is missing start at random.
         seed: Of the initial weights, which are the same in both frameworks.
-        device: As in `weights.load_model`.
+        device: Where the model is put, such as "cuda" or "cpu"; None: `precision.default_device`'s. Keras puts models
+            where its backend computes.
 
     Returns:
         A `FrameClassifier` or an `LRCN`.

@@ -6,8 +6,6 @@
 import keras
 from keras import layers, ops
 
-from actlib import cards
-
 
 class Preprocess(layers.Layer):
     """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights."""
@@ -96,15 +94,7 @@ class Classifier(keras.Model):
         features = self.convolutions(frames, training=training)  # (..., H, W, C) -> (..., D)
         return self.head(features, training=training, **options)  # (..., K)
 
-    def get_config(self):
-        return {"spec": cards.spec_to_json(self.spec), "num_classes": self.num_classes}
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(cards.spec_from_json(config["spec"]), config["num_classes"])
-
-
-@keras.saving.register_keras_serializable("actlib")
 class FrameClassifier(Classifier):
     """Classifies single frames: `convolutions`, then `head`.
 
