@@ -170,11 +170,11 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
     bad = [name for name, array in weights.items() if not np.isfinite(array).all()]
     bad += [name for name in weights if np.less(weights[name], _LOWEST.get(name.partition("/")[2], -np.inf)).any()]
     if extra or other or bad or (missing and not partial):
-        found = f"{len(missing)} missing {missing[:6]}, {len(extra)} left over {extra[:6]}, {len(other)} of another "
-        found += f"shape {other[:6]}, {len(bad)} with numbers that cannot be computed with {bad[:6]}, from {source}"
-        advice = "Choose the file of this model, build the network that they are for"
-        advice += ", or take what fits with build_model(weights=...)."
-        raise ValueError(f"Expected the weights of this model. Received: {found}. {advice}")
+        kinds = {"missing": missing, "left over": extra, "of another shape": other}
+        kinds |= {"with numbers that cannot be computed with": bad}
+        found = ", ".join(f"{len(names)} {kind} {names[:6]}" for kind, names in kinds.items())
+        advice = "Choose the file of this model, or take what fits with build_model(weights=...)."
+        raise ValueError(f"Expected the weights of this model. Received: {found}, from {source}. {advice}")
 
 
 def weights_key(weights) -> str:

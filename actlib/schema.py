@@ -21,9 +21,7 @@ def record(cls):
     return dataclass(frozen=True)(cls)
 
 
-def parse_json(
-    text, kind, source, *, expected="what this version of actlib writes", advice="Make it again, or update actlib."
-):
+def parse_json(text, kind, source, *, expected="what this version writes", advice="Make it again, or update actlib."):
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
     A ValueError says what was expected, what differs from it and in which source, and what to do.

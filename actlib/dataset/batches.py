@@ -56,8 +56,7 @@ class ClipBatches:
         self.labels = np.asarray(self.labels, dtype=np.int64)
         if self.labels.shape != (len(self.source),) or self.batch_size < 1:
             found = f"labels {self.labels.shape} for {len(self.source)} videos, batch size {self.batch_size}"
-            expected = "Expected one label a video and a batch size of at least 1"
-            raise ValueError(f"{expected}. Received: {found}. Pass labels in the order of the videos.")
+            raise ValueError(f"Expected one label a video, batches of at least 1. Received: {found}. Correct them.")
         if self.crops and self.shuffle:
             raise ValueError("Expected crops without shuffle. Received: both. Augment what you shuffle.")
         check_choice("control", self.control, (None, *CONTROLS))

@@ -72,8 +72,7 @@ class ArrayCache:
         if needed > free:
             what = f"the {self.kind} of {len(missing)} videos, {self.row_bytes:,} bytes a frame"
             found = f"Expected {files.format_size(needed)} free in {self.folder}, for {what}."
-            advice = "Free some disk, name a folder on another one in ACTLIB_CACHE"
-            advice += ", or take fewer classes, videos (limit) or frames (protocol)."
+            advice = "Free some, name another disk in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames."
             raise OSError(f"{found} Received: {files.format_size(free)}. {advice}")
         work, silent = self.verb, not (self.progress and len(missing) > 1 and paths.show_progress())
         work += f" ({files.format_size(needed)})" if needed else ""

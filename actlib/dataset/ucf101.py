@@ -42,9 +42,8 @@ def read_split(folder, *, split=1) -> Split:
     for candidate in (folder / "ucfTrainTestlist", folder.parent / "ucfTrainTestlist", folder):
         if all((candidate / name).is_file() for name in names):
             return Split(*(_read_names(candidate / name) for name in names))
-    expected = f"Expected {' and '.join(names)} in {folder}/ucfTrainTestlist"
-    advice = "Unpack UCF101TrainTestSplits-RecognitionTask.zip next to UCF-101/, and ask for split 1, 2 or 3."
-    raise FileNotFoundError(f"{expected}. Received: no such files there, nor beside the folder. {advice}")
+    found = f"Expected {' and '.join(names)} in or beside {folder}. Received: no such files."
+    raise FileNotFoundError(f"{found} Ask for split 1 to 3; unpack UCF101TrainTestSplits-RecognitionTask.zip there.")
 
 
 def _read_names(path):

@@ -24,10 +24,8 @@ TIMEOUT = 30.0  # seconds that a server may be silent
 ATTEMPTS, PAUSE = 5, 1.0  # in a row that bring nothing new; seconds before the second, doubled before each next one
 BLOCK = 1 << 18  # bytes read at a time
 WINDOW, LEAST = 60.0, 60_000  # seconds, and the bytes that have to come within them, or before a connection breaks
-ADVICE = (
-    "Check address and connection and run the same line again, which goes on from here; or pass a file that you have "
-    "with --from (UCF-101's lists: --lists). A network with certificates of its own names them in REQUESTS_CA_BUNDLE."
-)
+ADVICE = "Check address and connection and run the same line again, which goes on from here; or pass your own file "
+ADVICE += "with --from (UCF-101's lists: --lists). REQUESTS_CA_BUNDLE names the certificates of a network of its own."
 BREAKS = (requests.ConnectionError, TimeoutError, requests.Timeout, urllib3.exceptions.HTTPError)  # that may pass
 SESSION = requests.Session()  # keeps connections open, but for redirects, whose bodies may be endless
 SESSION.hooks["response"] = lambda answer, **_: answer.close() if answer.is_redirect else None

@@ -13,9 +13,8 @@ def join_processes() -> None:
     if keras.backend.backend() == "torch":
         distributed.join_processes()
     elif paths.process_place()[1] > 1:
-        expected = "Expected Keras on its PyTorch backend, on which several processes can train one model"
-        advice = "Set KERAS_BACKEND=torch, or start one process without torchrun."
-        raise RuntimeError(f"{expected}. Received: {keras.backend.backend()}. {advice}")
+        found = f"Expected Keras on its PyTorch backend, for several processes. Received: {keras.backend.backend()}."
+        raise RuntimeError(f"{found} Set KERAS_BACKEND=torch, or start one process without torchrun.")
 
 
 def sum_over_processes(values) -> None:

@@ -26,21 +26,13 @@ DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
 MAX_BYTES = 100_000  # of one figure in a notebook
 PHOTO = 12_000  # colors; a drawing has fewer
 
-STYLE = {
-    **sns.axes_style("whitegrid"),
-    **sns.plotting_context("paper"),
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
-    "axes.prop_cycle": matplotlib.cycler(color=CLASS_COLORS),
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": FAINT,
-    "legend.frameon": False,
-    "patch.force_edgecolor": False,
-    "lines.linewidth": 1.8,
-    "text.parse_math": False,  # a dollar sign in a name is one
-}
+STYLE = sns.axes_style("whitegrid") | sns.plotting_context("paper")
+STYLE |= {"font.family": "DejaVu Sans"}  # comes with matplotlib, so that figures are the same everywhere
+STYLE |= {"axes.prop_cycle": matplotlib.cycler(color=CLASS_COLORS), "grid.color": FAINT, "lines.linewidth": 1.8}
+STYLE |= {"axes.titleweight": "bold", "axes.titlelocation": "left"}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False}
+STYLE |= {"legend.frameon": False, "patch.force_edgecolor": False}
+STYLE |= {"text.parse_math": False}  # a dollar sign in a name is one
 styled = matplotlib.style.context(STYLE, after_reset=True)
 """Decorator: the function draws in the one style, whatever the reader has set."""
 

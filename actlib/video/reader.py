@@ -80,11 +80,9 @@ def read_packets(container, stream):
     if count < stream.frames:
         raise missing_frames(container.name, stream.frames, count)
     if container.format.name == "mpegts" and container.size % 188 and container.size % 192:
-        found = f"Expected packets of 188 bytes. Received: {container.size} bytes in {container.name}."
-        raise VideoError(f"{found} {CUT}")
+        raise VideoError(f"Expected packets of 188 bytes. Received: {container.size} bytes in {container.name}. {CUT}")
     if promised and (is_cut or seconds < promised - gap / 2):
-        found = f"Expected {promised:.2f} seconds. Received: {seconds:.2f} in {container.name}."
-        raise VideoError(f"{found} {CUT}")
+        raise VideoError(f"Expected {promised:.2f} seconds. Received: {seconds:.2f} in {container.name}. {CUT}")
 
 
 def decode_frames(container, stream):
@@ -93,8 +91,7 @@ def decode_frames(container, stream):
     decoded = (frame for packet in read_packets(container, stream) for frame in packet.decode())
     for number, frame in enumerate(decoded):
         if not number and frame.is_corrupt:  # what would show is whatever is in memory
-            expected = "Expected a whole first frame"
-            raise VideoError(f"{expected}. Received: a damaged one in {container.name}. Leave it out.")
+            raise VideoError(f"Expected a whole first frame. Received: a damaged one in {container.name}. {CUT}")
         yield frame
     if number < 0:
         raise missing_frames(container.name, 1, 0)
