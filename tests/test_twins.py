@@ -28,7 +28,7 @@ import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 FILES = sorted(path.name for path in (LIBRARY / "torch").glob("*.py"))
 ONLY = {  # what has no twin, as the other framework has it or needs none
-    "keras": {"build_layers", "bf16_copy", "ClipDataset", "raise_read_errors"},
+    "keras": {"bf16_copy", "ClipDataset", "raise_read_errors"},
     "torch": {"device_of", "at_rest", "fast_kernels", "to_numpy", "make_loader", "read_state_dict"},
 }
 

@@ -168,7 +168,7 @@ def test_a_playlist_in_disguise_reaches_no_network(tmp_path):
 
 
 def index_videos(folder):
-    return probe_files(sorted(folder.glob("Cycling/*.avi")), index_file=folder / "index.json", progress=False)
+    return probe_files(sorted(folder.glob("Cycling/*.avi")), index=folder, progress=False)
 
 
 def test_a_second_listing_reads_only_what_has_changed(tmp_path, monkeypatch):
@@ -189,17 +189,20 @@ def test_a_second_listing_reads_only_what_has_changed(tmp_path, monkeypatch):
 
     two.write_bytes(two.read_bytes()[:-1] + b"!")  # as long as before, at another time
     os.utime(two, ns=(0, 0))
-    assert probe_files([two], index_file=tmp_path / "index.json", progress=False)[0][two].hash != infos[two].hash
+    assert probe_files([two], index=tmp_path, progress=False)[0][two].hash != infos[two].hash
     assert read[2:] == [two, two] and index_videos(tmp_path)[0][one] == infos[one] and len(read) == 4
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"Cycling/a.avi": null}', '{"Cycling/a.avi": [1, 2, 3]}'])
-def test_a_spoiled_index_or_one_of_an_earlier_form_is_made_again(tmp_path, content):
+def test_a_spoiled_index_or_one_of_an_earlier_form_is_made_again(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("ACTLIB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "Cycling").mkdir()
     path = write_mpeg4(tmp_path / "Cycling" / "a.avi", 3)
-    (tmp_path / "index.json").write_text(content)
+    index_videos(tmp_path)
+    (index,) = (tmp_path / "cache" / "index").iterdir()
+    index.write_text(content)
     assert index_videos(tmp_path)[0][path].frames == 3
-    assert len(json.loads((tmp_path / "index.json").read_text())[str(path)]) == len(metadata.FileInfo._fields)
+    assert len(json.loads(index.read_text())[str(path)]) == len(metadata.FileInfo._fields)
 
 
 def test_two_threads_make_one_browser_copy(tmp_path):

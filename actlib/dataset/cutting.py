@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from actlib.dataset.labels import SPAN, name_file, read_spans, write_labels
 from actlib.dataset.ucf101 import report_broken
 from actlib.files import shorten_name
-from actlib.paths import cache_folder, show_progress
+from actlib.paths import show_progress
 from actlib.video.metadata import probe_files
 from actlib.video.reader import FPS_RANGE, read_frames
 from actlib.video.writer import write_video
@@ -42,7 +42,7 @@ def cut_clips(table, folder, *, progress=True) -> Path:
     rows["path"] = [file.resolve() for file in rows["path"]]
     cut, names = (rows[SPAN] != "").any(axis=1), rows["path"].map(lambda file: name_file(file, table.parent))
     files = [*rows["path"][cut].unique()]
-    infos, broken = probe_files(files, index_file=cache_folder() / "index" / "recordings.json", progress=progress)
+    infos, broken = probe_files(files, index="recordings", progress=progress)
     report_broken(broken, len(files), advice=f"take their lines out of {table}")
     spans = {line: _find_span(row, infos[row.path], table) for line, row in rows[cut].iterrows()}
     for file in tqdm(files, "recordings", disable=not (progress and show_progress())):

@@ -1,6 +1,5 @@
 """A folder of videos, or a table of labels -> a table with a row for each video, whatever the data set."""
 
-import hashlib
 import re
 import warnings
 from contextlib import suppress
@@ -13,7 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from actlib.dataset import hmdb51, ucf101
 from actlib.dataset.duplicates import find_near_duplicates
 from actlib.dataset.labels import CLIP, SUFFIXES, read_labels
-from actlib.paths import cache_folder
 from actlib.sample import is_sample
 from actlib.video.metadata import FileInfo, probe_files
 
@@ -46,8 +44,7 @@ def list_videos(data, *, classes=None, group_pattern=None, skip_broken=False, pr
     named = clips["path"].astype(str).str.contains(r"_g\d+_c\d+\.\w+$") & (clips["group_name"] == "")
     is_ucf101 = group_pattern is None and (named.all() or (named.any() and _has_lists(root)))
     clips = clips[named] if is_ucf101 else clips
-    index_file = cache_folder() / "index" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
-    infos, broken = probe_files([*clips["path"]], index_file=index_file, progress=progress)
+    infos, broken = probe_files([*clips["path"]], index=root, progress=progress)
     ucf101.report_broken([*unreadable, *broken], len(clips), skip_broken=skip_broken and bool(infos))
     names = tuple(classes) if classes is not None else tuple(sorted({*clips["class_name"]}))
     table = _tabulate(clips[clips["path"].isin(infos)], infos, names)

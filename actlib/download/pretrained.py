@@ -13,16 +13,12 @@ import numpy as np
 
 from actlib import checkpoints, paths
 from actlib.download import sources
-from actlib.specs import FINETUNE_FRAMES, VGG16
+from actlib.specs import FINETUNE_FRAMES, TORCHVISION, VGG16
 
-FAMILIES = {  # name -> (mean, std) of RGB frames in 0..255
-    "keras": (VGG16.mean, VGG16.std),
-    "torchvision": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-}
-FIRST_FILTERS = {  # name -> what the first filter does with red and with blue in its upper row, to four decimals
-    "keras": ((0.4800, 0.4085, -0.0651), (0.4295, 0.3735, -0.0614)),
-    "torchvision": ((-0.5537, 0.1427, 0.5290), (0.3130, -0.1659, -0.4275)),
-}
+FAMILIES = {"keras": (VGG16.mean, VGG16.std), "torchvision": TORCHVISION}  # (mean, std) of RGB frames in 0..255
+# What the first filter does with red and with blue in its upper row, to four decimals.
+FIRST_FILTERS = {"keras": ((0.4800, 0.4085, -0.0651), (0.4295, 0.3735, -0.0614))}
+FIRST_FILTERS["torchvision"] = ((-0.5537, 0.1427, 0.5290), (0.3130, -0.1659, -0.4275))
 TOLERANCE = 0.02  # fine-tuning moves the first filter by less; the closest two of the above differ by 0.05
 MOST = 2_000_000_000  # bytes of a download; the whole VGG-16 has 553 MB
 CITATION = "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet"

@@ -5,11 +5,8 @@ By default only the videos of the classes asked for come over the line, out of o
 
 import difflib
 import shlex
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-from tqdm.contrib.concurrent import thread_map
 
 from actlib.dataset.ucf101 import read_split
 from actlib.download import sources
@@ -19,7 +16,7 @@ from actlib.download.transfer import DownloadError
 from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
 from actlib.specs import SEVEN_CLASSES
-from actlib.video import VideoError, probe_video
+from actlib.video.metadata import probe_files
 
 LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train", "test") for split in (1, 2, 3)))
 LARGEST_LIST, LARGEST_VIDEO, LARGEST_ARCHIVE = 5_000_000, 50_000_000, 30_000_000_000  # bytes
@@ -68,19 +65,12 @@ def _choose_classes(folder, classes) -> list[str]:
 
 def _check_videos(folder, classes) -> Check:
     """Compare the videos of classes with the official lists in the same folder, and open each."""
-    root, listed = Path(folder) / "UCF-101", list_official(folder, classes)
+    root, listed = (Path(folder) / "UCF-101").resolve(), list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
-    to_read = [name for name in listed if name in here]
-    readable = thread_map(_can_read, [root / name for name in to_read], max_workers=8, desc="checking", leave=False)
-    undecodable = [name for name, good in zip(to_read, readable, strict=True) if not good]
     missing, extra = [name for name in listed if name not in here], sorted(here - set(listed))
-    return Check(Path(folder), sum(readable), missing, extra, undecodable)
-
-
-def _can_read(path):
-    with suppress(VideoError, OSError):
-        return bool(probe_video(path))
-    return False
+    infos, _ = probe_files([root / name for name in listed if name in here], index=root)
+    undecodable = [name for name in listed if name in here and root / name not in infos]
+    return Check(Path(folder), len(infos), missing, extra, undecodable)
 
 
 def ucf101_folder() -> Path:

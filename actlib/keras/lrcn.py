@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from actlib.keras.vgg import Classifier, build_layers, hidden_layers
+from actlib.keras.vgg import Classifier, hidden_layers
 
 
 class LRCNHead(keras.Model):
@@ -21,7 +21,8 @@ class LRCNHead(keras.Model):
             self.stack.append(layers.LSTM(units, return_sequences=True, name=f"lstm{number}"))
             self.stack.append(layers.Dropout(spec.lstm_dropout, seed=100 + number, name=f"lstm_dropout{number}"))
         self.logits = layers.Dense(num_classes, name="logits", dtype="float32")
-        build_layers([*self.stack, self.logits], (spec.num_frames, spec.vgg.num_features))
+        shape = (spec.num_frames, spec.vgg.num_features)
+        keras.Sequential([keras.Input(shape), *self.stack, self.logits], name="stack")  # builds them
         self.built = True
 
     def call(self, features, readout=None, training=None):  # Keras hands training on to the layers

@@ -48,7 +48,8 @@ class VGG(keras.Model):
         self.pooling = [kinds[spec.pooling](name="pooling", dtype="float32")]  # the last maps -> features
         if spec.normalize:
             self.pooling.append(layers.UnitNormalization(name="normalize", dtype="float32"))
-        build_layers([*self.stack, *self.pooling], (spec.size, spec.size, spec.num_channels))
+        size = (spec.size, spec.size, spec.num_channels)
+        keras.Sequential([keras.Input(size), *self.stack, *self.pooling], name="stack")  # builds them
         self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
@@ -69,7 +70,7 @@ class FrameHead(keras.Model):
         super().__init__(name="head")
         self.spec, self.num_classes = spec, num_classes
         self.stack = [*hidden_layers(spec), layers.Dense(num_classes, name="logits", dtype="float32")]
-        build_layers(self.stack, (spec.vgg.num_features,))
+        keras.Sequential([keras.Input((spec.vgg.num_features,)), *self.stack], name="stack")  # builds them
         self.built = True
 
     def call(self, features, training=None):  # which Keras hands on to the layers
@@ -116,13 +117,6 @@ def hidden_layers(spec):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
         stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see Trainer
     return stack
-
-
-def build_layers(stack, shape):
-    """Make the weights of layers that follow one another, and tell `summary` their shapes."""
-    x = keras.Input(shape)
-    for layer in stack:
-        x = layer(x)
 
 
 def _make_blocks(spec):

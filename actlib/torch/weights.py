@@ -4,15 +4,13 @@ import numpy as np
 import torch
 
 from actlib import checkpoints
-from actlib.specs import VGG16, LRCNSpec
+from actlib.specs import TORCHVISION, VGG16, LRCNSpec
 from actlib.torch.distributed import join_processes
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device
 from actlib.torch.vgg import FrameClassifier
 
 PACKAGES = ("torch",)  # what computes
-_TORCHVISION_MEAN = (123.675, 116.28, 103.53)  # 255 x (0.485, 0.456, 0.406)
-_TORCHVISION_STD = (58.395, 57.12, 57.375)  # 255 x (0.229, 0.224, 0.225)
 _AXES = (2, 3, 1, 0)  # OIHW -> HWIO; the last ones: (out, in) -> (in, out)
 _NORM_NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 _NAMES = {"weight": "kernel", "weight_ih_l0": "kernel", "weight_hh_l0": "recurrent_kernel", "bias_ih_l0": "bias"}
@@ -84,7 +82,7 @@ def read_state_dict(path) -> dict[str, np.ndarray]:
         found = f"Expected torchvision's vgg16, kernel and bias by turns. Received: {len(features)} arrays in {path}."
         raise ValueError(f"{found} Choose the file without batch normalization.")
     features = [values.permute(_AXES[-values.ndim :]).contiguous().numpy() for values in features]
-    given = {"preprocess/mean": np.float32(_TORCHVISION_MEAN), "preprocess/std": np.float32(_TORCHVISION_STD)}
+    given = dict(zip(("preprocess/mean", "preprocess/std"), np.float32(TORCHVISION), strict=True))
     return given | dict(zip(shapes, features, strict=True))
 
 

@@ -1,5 +1,6 @@
 """One video file -> its length, rate and size; many -> an index on disk, so that each is read once."""
 
+import hashlib
 import json
 import os
 import warnings
@@ -12,7 +13,7 @@ from pydantic import Field
 from tqdm.auto import tqdm
 
 from actlib.files import content_hash, require_file, write_whole
-from actlib.paths import show_progress
+from actlib.paths import cache_folder, show_progress
 from actlib.schema import parse_json
 from actlib.video.reader import TIMED, VideoError, decode_frames, open_stream, read_packets, shown_size
 
@@ -64,11 +65,18 @@ def probe_video(path) -> VideoInfo:
         return VideoInfo(frames, float(stream.average_rate or stream.base_rate or 25), width, height)
 
 
-def probe_files(files, *, index_file, progress=True) -> tuple[dict, list[str]]:
+def probe_files(files, *, index, progress=True) -> tuple[dict, list[str]]:
     """Probe and hash many videos, reading only those that are new to the index or have changed (in size or time).
 
-    Return {path: FileInfo} of the good files, and a message for each broken one. The index is written as it grows.
+    Args:
+        files: paths.
+        index: what names the index in the cache folder, which is written as it grows: the folder of the videos, say.
+        progress: show a bar.
+
+    Returns:
+        {path: FileInfo} of the good files, and a message for each broken one.
     """
+    index_file = cache_folder() / "index" / f"{hashlib.sha256(str(index).encode()).hexdigest()[:16]}.json"
     index = _read_index(index_file)
     infos = {path: info for path in files if (info := index.get(str(path))) and info[:2] == _state(path)}
     new, broken = [path for path in files if path not in infos], []
