@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from actlib import cards, checkpoints, machine, paths, schedule, specs
-from actlib.dataset.loading import BatchParts
+from actlib.dataset.loading import BatchParts, weigh_classes
 from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
 from actlib.schema import check_choice
 
@@ -35,9 +35,6 @@ def save_model(path, model, *, card=None):
         path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
         model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
         card: More for the card.
-
-    Raises:
-        ValueError: The path has another ending.
     """
     backend = load_backend(model)
     framework, weights = backend.__name__.split(".")[1], backend.weights
@@ -47,19 +44,15 @@ def save_model(path, model, *, card=None):
 
 
 def load_checkpoint(path, framework, *, device=None):
-    """Make the model that a checkpoint of either framework describes, with its weights, ready to predict.
+    """Make the model that a checkpoint of either framework describes, with its weights and card, ready to predict.
 
     Args:
         path: The `.safetensors` file.
         framework: "torch" or "keras": where to load it.
         device: As in a framework's `training.build_model`.
 
-    Returns:
-        A `FrameClassifier` or an `LRCN`; its `card` is the checkpoint's.
-
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or its card does not describe a model.
+        FileNotFoundError, ValueError: As `checkpoints.read_model` does.
     """
     (card, weights), backend = checkpoints.read_model(path), load_backend(framework).weights
     model = backend.make_network(card["spec"], card["num_classes"], device=device)
@@ -108,7 +101,7 @@ class Training:
     def split_batches(self):
         """Return this process' parts of the batches of training, and of validation or None, as `BatchParts`."""
         labels, place = self.batches.labels[self.batches.videos(0)], paths.process_place()  # (number of clips,)
-        weights = _class_weights(labels, self.model.num_classes) if self.training.class_weights else None
+        weights = weigh_classes(labels, self.model.num_classes) if self.training.class_weights else None
         steps = self.training.accumulation_steps
         parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
         return parts, self.validation and BatchParts(self.validation, process=place)
@@ -186,11 +179,7 @@ class Training:
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
-    """Initialize the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits.
-
-    Raises:
-        ValueError: None of the weights are such a model's.
-    """
+    """Initialize the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits."""
     shapes, vgg = checkpoints.list_shapes(spec, num_classes), spec.vgg
     given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
     taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
@@ -247,12 +236,6 @@ def trainable_weights(weights, frozen):
 def _epoch_seed(seed, epoch):
     """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
     return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
-
-
-def _class_weights(labels, num_classes):
-    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
-    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
-    return (len(labels) / (num_classes * counts)).astype(np.float32)
 
 
 def _describe_batches(batches):

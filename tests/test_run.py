@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 
 from actlib import machine, run, schedule, training
 from actlib.checkpoints import read_card, read_weights, save_checkpoint
+from actlib.dataset import loading
 
 WEIGHTS = {"hidden1/kernel": np.ones((2, 3), np.float32), "logits/bias": np.zeros(3, np.float32)}
 OPTIMIZER = {"hidden1/kernel/exp_avg": np.full((2, 3), 0.5, np.float32), "0": np.arange(3, dtype=np.float32)}
@@ -158,7 +159,7 @@ def test_initial_weights_have_their_distributions():
 
 
 def test_classes_weigh_the_inverse_of_their_share():
-    np.testing.assert_allclose(training._class_weights([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
+    np.testing.assert_allclose(loading.weigh_classes([0, 0, 1, 0, 0, 0], 3), [6 / 15, 6 / 3, 6 / 3])
 
 
 def test_every_epoch_and_seed_has_its_own_random_numbers():

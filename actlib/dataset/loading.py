@@ -32,6 +32,12 @@ def load_arrays(batches, *, limit_bytes=2e9):
     return clips, batches.labels[videos]
 
 
+def weigh_classes(labels, num_classes):
+    """Weigh each class by the inverse of its share of the N labels: float32 (K,), 1 for a fair share."""
+    counts = np.maximum(np.bincount(labels, minlength=num_classes), 1)
+    return (len(labels) / (num_classes * counts)).astype(np.float32)
+
+
 class BatchParts:
     """The parts of the batches that one process computes; those of all processes together are the whole batches.
 
