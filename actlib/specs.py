@@ -183,7 +183,6 @@ FINETUNE_FRAMES = FrameSpec("vgg16_finetune_frames", VGG16, hidden=(4096, 4096),
 VGG16_FRAMES = FrameSpec("vgg16_frames", VGG16_MAX, hidden=(64,))
 SLIM_FRAMES = FrameSpec("slim_frames", VGG_SLIM, hidden=(64,), dropout=0.3)
 
-STUDY_LRCN = LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8)
 STREAMING_LRCN = LRCNSpec("study_streaming", STUDY_STREAMING, lstm=(16, 16), lstm_dropout=0.3, readout="mean")
 TORCH_LRCN = LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4)
 PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
@@ -229,7 +228,7 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     # The study's frame classifier: frozen VGG-16, 256 ReLU, dropout .5, Adam 1e-4, 128 frames a batch.
     Preset("study_frames", STUDY_FRAMES, ADAM, num_frames=16, clip_frames=8),
     # The study's LRCN: its frame classifier, frozen, and two LSTMs of 32 over 8 frames.
-    Preset("study_lrcn", STUDY_LRCN, STUDY_HEAD, num_frames=16, clip_frames=8),
+    Preset("study_lrcn", LRCNSpec("study_lrcn", STUDY_FRAMES, num_frames=8), STUDY_HEAD, num_frames=16, clip_frames=8),
     # The study's streaming version: 128 ReLU, dropout .3, two LSTMs of 16, mean of 16 steps.
     Preset("study_streaming", STREAMING_LRCN, ADAM, num_frames=32, clip_frames=16),
     # The study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4.

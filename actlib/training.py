@@ -179,7 +179,7 @@ class Training:
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
-    """Initialize the weights of a model, neutral name -> array; what other weights have too is theirs, but no logits."""
+    """Initialize the weights of a model, neutral name -> array; others give what they have too, but no logits."""
     shapes, vgg = checkpoints.list_shapes(spec, num_classes), spec.vgg
     given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
     taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
