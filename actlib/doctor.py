@@ -6,7 +6,6 @@ Other rooms are imported only where they are needed, so that the report comes ev
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -18,7 +17,6 @@ from actlib import paths
 PACKAGES = ("numpy", "av", "pandas", "matplotlib", "jupyterlab", "ipywidgets", "anywidget", "safetensors")
 FRAMEWORKS = {"Keras": ("keras",), "PyTorch": ("torch",), "TensorFlow": ("tensorflow", "tensorflow-cpu")}
 MUST_EXIST = ("ACTLIB_DATA", "ACTLIB_WEIGHTS", "ACTLIB_REAL_DATA")  # other folders are made when they are needed
-RAR_TOOLS = ("unrar", "unar", "7z", "7zz", "bsdtar")
 ROOM = 2_000_000_000  # bytes: seven classes, ImageNet's weights and the cache of their features
 ASK_TORCH = "from torch import accelerator as a; print(a.is_available() and a.current_accelerator() or 'none')"
 
@@ -52,7 +50,7 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
 
 def _examine(*, ask_frameworks=False) -> list[Finding]:
     """Look at the machine, the packages, the disk, the data and the weights."""
-    finders = [_find_machine, _find_packages, _find_tools, *[_find_torch_gpu] * ask_frameworks, _find_disk]
+    finders = [_find_machine, _find_packages, _find_gpu, *[_find_torch_gpu] * ask_frameworks, _find_disk]
     findings = []
     for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights]:
         try:
@@ -91,11 +89,9 @@ def _version(*names):
     return next((package.version for name in names for package in metadata.distributions(name=name)), "")
 
 
-def _find_tools():
+def _find_gpu():
     names = _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     yield _choose(names, "GPU", "; ".join(names), "none that nvidia-smi knows; the sample set needs none")
-    tool = next(filter(shutil.which, RAR_TOOLS), None)
-    yield _choose(tool, "RAR", f"unpacked with {tool}", "no tool; only the publisher's archive of UCF-101 needs one")
 
 
 def _find_torch_gpu():

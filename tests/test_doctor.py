@@ -222,13 +222,6 @@ def test_pytorch_is_asked_only_on_request(monkeypatch):
     assert find("PyTorch's GPU", ask_frameworks=True).fix == "make setup"
 
 
-def test_tools_for_rar(home, monkeypatch):
-    monkeypatch.setenv("PATH", str(home / "bin"))
-    assert find("RAR").state == "note"
-    put_program(home / "bin", "bsdtar", "true")
-    assert find("RAR") == Finding("ok", "RAR", "unpacked with bsdtar")
-
-
 @pytest.mark.skipif(not REAL, reason="needs real videos: set ACTLIB_REAL_DATA")
 def test_real_data(monkeypatch):
     monkeypatch.setenv("ACTLIB_DATA", REAL)

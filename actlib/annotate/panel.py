@@ -7,8 +7,7 @@ Right and wrong differ by color, by sign (tick, cross) and, on the timeline, by 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from actlib.plots import SIGNS, fit_text, load_font
-from actlib.plots.style import CORRECT_ON_DARK, WRONG_ON_DARK
+from actlib.plots.style import CORRECT_ON_DARK, SIGNS, WRONG_ON_DARK, fit_text, load_font
 
 NIGHT, TRACK, DIM, TEXT, UNKNOWN = "#11141A", "#2B313B", "#969EAA", "#F0F2F5", "#B09CFF"
 VERDICTS = {True: CORRECT_ON_DARK, False: WRONG_ON_DARK, None: UNKNOWN}  # None: nobody knows what is true

@@ -12,9 +12,7 @@ from actlib.dataset.labels import SPAN, name_file, read_spans, write_labels
 from actlib.dataset.ucf101 import report_broken
 from actlib.files import shorten_name
 from actlib.paths import show_progress
-from actlib.video.metadata import probe_files
-from actlib.video.reader import FPS_RANGE, read_frames
-from actlib.video.writer import write_video
+from actlib.video import FPS_RANGE, probe_files, read_frames, write_video
 
 CLIPS = "clips.csv"
 

@@ -13,11 +13,10 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import rarfile
 import remotezip
@@ -44,7 +43,7 @@ class Member(NamedTuple):
 
     size: int  # bytes, unpacked
     crc: int | None  # CRC-32 of its content, where the archive knows it
-    open: Callable[[], BinaryIO]
+    open: object  # function: -> its content as a file
 
 
 @contextmanager

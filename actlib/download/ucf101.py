@@ -16,7 +16,7 @@ from actlib.download.transfer import DownloadError
 from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
 from actlib.specs import SEVEN_CLASSES
-from actlib.video.metadata import probe_files
+from actlib.video import probe_files
 
 LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train", "test") for split in (1, 2, 3)))
 LARGEST_LIST, LARGEST_VIDEO, LARGEST_ARCHIVE = 5_000_000, 50_000_000, 30_000_000_000  # bytes

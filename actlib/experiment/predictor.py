@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -105,13 +104,13 @@ def load_model(checkpoint, *, framework="torch"):
 class Predictor:
     """A model that predicts clips: uint8 (N, T, size, size, C) -> float32 logits (N, T, K), a row a frame or step."""
 
-    model: Any
+    model: object  # of either framework
     classes: tuple[str, ...]
     num_frames: int  # T of its clips
     window_seconds: float | None = None  # time that T frames spanned in training, see `actlib.timeline`
     mixed_precision: bool = True  # convolve as for stored features, in bfloat16 where the machine gains from it
     temperatures: dict = field(default_factory=dict)  # by level: "step", "video", see `evaluation.calibration`
-    known: Any = None  # `evaluation.KnownClasses`, and a model of the features that they are asked with
+    known: object = None  # `evaluation.KnownClasses`, and a model of the features that they are asked with
 
     @property
     def size(self):

@@ -82,10 +82,10 @@ class FrameHead(keras.Model):
 class Classifier(keras.Model):
     """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints."""
 
-    def __init__(self, spec, num_classes, head):
+    def __init__(self, spec, num_classes):
         super().__init__(name=spec.name)
         self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions, self.head = VGG(spec.vgg), head
+        self.convolutions, self.head = VGG(spec.vgg), self.head_class(spec, num_classes)
         num_frames = [spec.num_frames] if hasattr(spec, "lstm") else []
         shape = *num_frames, spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
         self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
@@ -106,8 +106,7 @@ class FrameClassifier(Classifier):
         num_classes: K.
     """
 
-    def __init__(self, spec, num_classes):
-        super().__init__(spec, num_classes, FrameHead(spec, num_classes))
+    head_class = FrameHead
 
 
 def hidden_layers(spec):

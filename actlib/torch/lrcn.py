@@ -49,8 +49,7 @@ class LRCN(Classifier):
     Source: Donahue et al., arXiv 1411.4389, section 4.
     """
 
-    def __init__(self, spec, num_classes):
-        super().__init__(spec, num_classes, LRCNHead(spec, num_classes))
+    head_class = LRCNHead
 
 
 class _LSTM(nn.LSTM):

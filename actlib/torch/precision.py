@@ -3,7 +3,6 @@
 import contextlib
 from functools import partial
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -74,8 +73,8 @@ def check_compiler() -> None:
         raise RuntimeError(f"{found} {advice}") from error
 
 
-def to_numpy(values) -> np.ndarray:
-    """Copy a tensor from where it was computed: the one place where the processor waits for a GPU."""
+def to_numpy(values):
+    """Copy a tensor into an array from where it was computed: the one place where the processor waits for a GPU."""
     return values.detach().cpu().numpy()
 
 

@@ -80,10 +80,10 @@ class FrameHead(nn.Module):
 class Classifier(nn.Module):
     """A network that gives logits: `convolutions`, then `head`. Its `card`, a dict, goes into its checkpoints."""
 
-    def __init__(self, spec, num_classes, head):
+    def __init__(self, spec, num_classes):
         super().__init__()
         self.spec, self.num_classes, self.card = spec, num_classes, {}
-        self.convolutions, self.head = VGG(spec.vgg), head
+        self.convolutions, self.head = VGG(spec.vgg), self.head_class(spec, num_classes)
 
     def forward(self, frames, **options):
         features = self.convolutions(frames)  # (..., H, W, C) -> (..., D)
@@ -100,8 +100,7 @@ class FrameClassifier(Classifier):
         num_classes: K.
     """
 
-    def __init__(self, spec, num_classes):
-        super().__init__(spec, num_classes, FrameHead(spec, num_classes))
+    head_class = FrameHead
 
 
 def hidden_layers(spec):

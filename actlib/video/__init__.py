@@ -9,8 +9,8 @@ writer     MP4 for the browser, XviD as UCF-101's
 """
 
 from actlib.video.flow import read_flow, stream_flow
-from actlib.video.metadata import probe_video
-from actlib.video.reader import VideoError, read_clip, read_frames
+from actlib.video.metadata import probe_files, probe_video
+from actlib.video.reader import FPS_RANGE, VideoError, read_clip, read_frames
 from actlib.video.sampling import SAMPLING, make_sampler, sample_strided, sample_uniform, sample_windows
 from actlib.video.streaming import LIMITS, Limits, open_video, save_upload, stream_frames
 from actlib.video.writer import browser_copy, write_video
