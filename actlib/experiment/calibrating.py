@@ -8,7 +8,7 @@ import numpy as np
 from actlib import checkpoints, dataset, evaluation, paths
 from actlib.evaluation.calibration import fit_temperatures
 from actlib.evaluation.intervals import number_groups
-from actlib.experiment.predictor import find_checkpoint
+from actlib.experiment.predictor import read_initial_card
 from actlib.experiment.preparing import build_describer, cache_features
 from actlib.training import load_backend
 
@@ -51,8 +51,5 @@ def _fit_known(model, table):
 
 def _is_unseen(experiment):
     """Whether the convolutions are frozen, come from no training on videos, and see RGB, as they learned to."""
-    if experiment.stream != "rgb":
-        return False
-    path = None if experiment.weights in ("imagenet", "none") else find_checkpoint(experiment.weights)
-    card = checkpoints.read_card(path) if path and path.suffix == ".safetensors" else {}
-    return "convolutions" in experiment.preset.training.frozen and ("known" in card or "videos" not in card)
+    card, frozen = read_initial_card(experiment.weights), experiment.preset.training.frozen
+    return experiment.stream == "rgb" and "convolutions" in frozen and ("known" in card or "videos" not in card)

@@ -58,6 +58,17 @@ def load_initial_weights(weights):
     return checkpoints.read_weights(find_checkpoint(paths.vgg16_file() if weights == "imagenet" else weights))
 
 
+def read_initial_card(weights) -> dict:
+    """Read the card of the weights that a model starts from; {} where it has none.
+
+    Args:
+        weights: As for `load_initial_weights`. A card that training wrote has to say which videos it has seen.
+    """
+    path = None if weights in ("imagenet", "none") else find_checkpoint(weights)
+    card = checkpoints.read_card(path) if path and path.suffix == ".safetensors" else {}
+    return checkpoints.read_card(path, "videos", "leakage") if "classes" in card else card
+
+
 def prepare_model(experiment):
     """Build the model that an experiment trains, with the weights it starts from.
 

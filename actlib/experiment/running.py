@@ -9,7 +9,7 @@ from pathlib import Path
 from actlib import cards, checkpoints, evaluation, files, machine, paths, sample, schedule
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
 from actlib.experiment.calibrating import calibrate_checkpoint
-from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model
+from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model, read_initial_card
 from actlib.experiment.preparing import cache_inputs, make_batches, prepare_table, read_experiment
 from actlib.training import load_backend
 
@@ -188,13 +188,8 @@ def _describe_choices(experiment, table):
 
 def _describe_videos(experiment, table):
     """List, for a card, all groups that a model will have seen, those of the weights that it starts from included."""
-    seen, leakage = {"train": {}, "validation": {}}, []
-    if experiment.weights not in ("imagenet", "none"):
-        path = find_checkpoint(experiment.weights)
-        card = checkpoints.read_card(path) if path.suffix == ".safetensors" else {}
-        if "classes" in card:  # training wrote it
-            card = checkpoints.read_card(path, "videos", "leakage")
-            seen, leakage = card["videos"], card["leakage"]
+    card = read_initial_card(experiment.weights)
+    seen, leakage = card.get("videos", {"train": {}, "validation": {}}), card.get("leakage", [])
     validation, test = (table[table["subset"] == subset] for subset in ("validation", "test"))
     for known, rows in ((seen["train"], validation), (_merge(*seen.values()), test)):
         leakage = leakage + check_leakage(known, rows, allow=experiment.allow_leakage)
