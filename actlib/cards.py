@@ -53,5 +53,10 @@ def spec_to_json(spec) -> dict:
 
 
 def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict; a ValueError names the path that it is from."""
+    """Make the spec that `spec_to_json` turned into a dict.
+
+    Args:
+        data: The dict.
+        path: Where it is from, for the ValueError that says what is wrong with it.
+    """
     return parse_json(json.dumps(data), Spec, path)

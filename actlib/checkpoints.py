@@ -90,6 +90,10 @@ def save_checkpoint(path, weights, card) -> Path:
 def read_card(path, *names) -> dict:
     """Read the card of a `.safetensors` file, {} if it has none; its specs are specs again.
 
+    Args:
+        path: The file.
+        *names: What the card has to have.
+
     Raises:
         ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
             or a later version of this library wrote it.

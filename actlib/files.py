@@ -78,7 +78,12 @@ def open_whole(path):
 
 
 def write_whole(path, content) -> Path:
-    """Write bytes as a file, as a whole or not at all, and return its path."""
+    """Write a file as a whole or not at all, and return its path.
+
+    Args:
+        path: The file; folders that lack are made.
+        content: Its bytes.
+    """
     with open_whole(path) as file:
         file.write(content)
     return Path(path)
@@ -105,8 +110,11 @@ def shorten_name(name) -> str:
 def lock(path, *, timeout=-1.0):
     """Hold what no other process or thread may hold at the same time; a killed process gives it up at once.
 
-    The lock is `<path>.lock`, which is waited for without end, or up to a timeout in seconds: then TimeoutError. Where
-    locks cannot be had (some network disks, read-only folders) a warning says so, and work goes on without.
+    Where locks cannot be had (some network disks, read-only folders) a warning says so, and work goes on without.
+
+    Args:
+        path: What is locked, by `<path>.lock` beside it.
+        timeout: Seconds to wait for it, then TimeoutError; below 0 without end.
     """
     with ExitStack() as stack:
         try:

@@ -7,7 +7,11 @@ import numpy as np
 
 
 def learning_rate(training, history) -> float:
-    """Return the learning rate of the epoch that follows those of a history, of which the losses count.
+    """Return the learning rate of the epoch that follows those of a history.
+
+    Args:
+        training: A `TrainSpec`.
+        history: Lists under "loss" and "val_loss", one value an epoch.
 
     Example:
         >>> from actlib.specs import TrainSpec

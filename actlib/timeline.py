@@ -111,8 +111,13 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
 
     T frames are spread evenly over a window, as in training. The first window gives its T steps; an LRCN's next windows
     begin half a window later each and give their later half, so that a step never sees frames that come after it. With
-    the read-out "mean", a step's logits are the mean of its window's so far. Each window's logits, float (T, K), are
-    added to the list `windows`, if there is one.
+    the read-out "mean", a step's logits are the mean of its window's so far.
+
+    Args:
+        stream: what `open_video` gave.
+        model: see this module.
+        window: as for `predict_timeline`.
+        windows: a list, to which each window's logits, float (T, K), are added; or None.
     """
     if models := getattr(model, "models", ()):
         yield from _fuse_steps([predict_steps(stream, each, window=window) for each in models], model)

@@ -103,7 +103,9 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_h
 def fetch_lists(folder, *, source=None) -> Path:
     """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
-    The source is a file, a folder or a URL; None means the official address.
+    Args:
+        folder: where UCF-101 goes.
+        source: a file, a folder or a URL; None means the official address.
     """
     place = Path(folder) / "ucfTrainTestlist"
     with sources.lock_or_wait(place):

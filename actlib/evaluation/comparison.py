@@ -51,7 +51,11 @@ def paired_test(first: Results, second: Results) -> PairedTest:
 
 
 def format_p(p_value: float) -> str:
-    """Write a p-value for reading: "p = 0.016", or "p < 0.001" for whatever is smaller."""
+    """Write a p-value for reading: "p = 0.016", or "p < 0.001" for whatever is smaller.
+
+    Args:
+        p_value: 0..1, such as a ``PairedTest`` has.
+    """
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 

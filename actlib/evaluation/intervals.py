@@ -50,10 +50,13 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
 def interval_of_difference(gained, groups, labels=None) -> Accuracy:
     """Measure the difference of two models' accuracies on the same videos, and its 95 % interval over groups.
 
-    Of `gained`, int (n,), 1 is where only the first is correct, -1 where only the second is. The interval is
-    Student's t for the groups' differences, within classes as in ``bootstrap_groups``. So that it has a width where all
-    groups agree, the variance counts two groups more, one gained and one lost, each by as much as the groups that
-    differ do (and by all of its videos, where few or none do).
+    The interval is Student's t for the groups' differences, within classes as in ``bootstrap_groups``. So that it has a
+    width where all groups agree, the variance counts two groups more, one gained and one lost, each by as much as the
+    groups that differ do (and by all of its videos, where few or none do).
+
+    Args:
+        gained: int (n,), 1 where only the first is correct, -1 where only the second is.
+        groups, labels: as for ``bootstrap_groups``.
 
     Source: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012, one more video on either side.
     """

@@ -5,9 +5,12 @@ from torch.utils.data import DataLoader, Dataset
 
 
 def make_loader(batches, *, epoch=0, **options):
-    """Make a `DataLoader` of the batches of an epoch, from 0: (x, labels), and what else they give.
+    """Make a `DataLoader` of the batches of an epoch: (x, labels), and what else they give.
 
-    Options are those of `torch.utils.data.DataLoader`, such as num_workers.
+    Args:
+        batches: A `ClipBatches`.
+        epoch: Which, from 0.
+        **options: Those of `torch.utils.data.DataLoader`, such as num_workers.
     """
     options |= {"generator": torch.Generator(), "pin_memory": torch.cuda.is_available()}  # PyTorch's own stays as it is
     order = [(epoch, index) for index in range(len(batches))]

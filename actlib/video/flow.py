@@ -51,6 +51,10 @@ def stream_flow(video, *, size=None, fps=None, spec=FLOW):
     Flow is that of neighbours in the video's own steady stream, whatever `fps` is: at its own rate, what `read_flow`
     gives for the same `size`.
 
+    Args:
+        video, size, fps: as for `stream_frames`.
+        spec: a `FlowSpec`.
+
     Yields:
         uint8 (H, W, C).
     """

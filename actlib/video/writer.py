@@ -57,7 +57,10 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
 def browser_copy(path, *, folder=None, flow=False) -> Path:
     """Make an H.264 copy of a video that every browser plays, once, and return its path.
 
-    With `flow`, each frame has its flow picture at the right.
+    Args:
+        path: video file.
+        folder: where the copy goes, or None for `browser` in the cache folder.
+        flow: each frame has its flow picture at the right.
     """
     name = f"{shorten_name(Path(path).stem)}-{content_hash(path)}{'-flow' * flow}.mp4"
     copy = Path(folder or cache_folder() / "browser") / name
