@@ -1,5 +1,7 @@
 """What feeds a model: all clips in arrays at once, or one batch after another."""
 
+from dataclasses import replace
+
 import numpy as np
 
 
@@ -25,11 +27,7 @@ def load_arrays(batches, *, limit_bytes=2e9):
         found = f"{len(videos):,} clips of {needed / len(videos) / 1e6:.2f} MB, {needed / 1e6:,.0f} MB in all"
         advice = "Stream them in batches, take smaller or fewer frames, or raise limit_bytes if there is memory for it."
         raise MemoryError(f"Expected clips of at most {limit_bytes / 1e6:,.0f} MB. Received: {found}. {advice}")
-    first = batches.batch(0, 0)[0]
-    clips = np.empty((len(videos), *first.shape[1:]), first.dtype)  # filled batch by batch: nothing is held twice
-    for index, (part, _) in enumerate(batches.epoch(0)):
-        clips[index * batches.batch_size :][: len(part)] = part
-    return clips, batches.labels[videos]
+    return replace(batches, batch_size=len(videos)).batch(0, 0)
 
 
 def weigh_classes(labels, num_classes):

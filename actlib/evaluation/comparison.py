@@ -42,7 +42,7 @@ def paired_test(first: Results, second: Results) -> PairedTest:
 
     Source: Fisher, The Design of Experiments, 1935, chapter III (sign flips); McNemar, Psychometrika 12, 1947.
     """
-    left, right = _align(first, second)
+    left, right = (each["correct"].to_numpy() for each in (first.predictions, first.align(second)))
     gained, groups = left.astype(int) - right, first.groups
     difference = interval_of_difference(gained, groups, first.predictions["label"])
     counts = [int(each.sum()) for each in (left & right, left & ~right, ~left & right, ~left & ~right)]
@@ -105,20 +105,11 @@ def compare_controls(ordered: Results, *controls: Results) -> pd.DataFrame:
     """
     names = ordered.predictions["class_name"].to_numpy()
     columns = {"ordered": ordered.predictions["correct"].to_numpy()}
-    columns |= {results.control: _align(ordered, results)[1] for results in controls}
+    columns |= {results.control: ordered.align(results)["correct"].to_numpy() for results in controls}
     table = pd.DataFrame({"class_name": names, "videos": 1, **columns})
     table = pd.concat([table, table.assign(class_name="all")])
     rows = [*(name for name in ordered.classes if name in names), "all"]
     return table.groupby("class_name").agg({"videos": "sum", **dict.fromkeys(columns, "mean")}).loc[rows]
-
-
-def _align(first: Results, second: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each of the first's videos is correct in both results, in the first's order."""
-    left, right = (results.predictions.set_index("name")["correct"] for results in (first, second))
-    if different := len(left.index.symmetric_difference(right.index)):
-        found = f"{len(left)} and {len(right)} videos, {different} of them in only one"
-        raise ValueError(f"Expected results on the same videos. Received: {found}. Evaluate both on one subset.")
-    return left.to_numpy(), right.loc[left.index].to_numpy()
 
 
 def _flip_signs(gained: np.ndarray) -> float:

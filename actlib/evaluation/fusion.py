@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from actlib.evaluation.intervals import bootstrap_groups
 from actlib.evaluation.results import Results, tabulate_predictions
@@ -22,15 +21,9 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
 
     Source: Donahue et al., arXiv 1411.4389, section 4.1, with the weights 1 to 1 and 1 to 2 for RGB and flow.
     """
-    videos = first.predictions
-    places = pd.Index(second.predictions["name"]).get_indexer(videos["name"])
-    if first.classes != second.classes or len(places) != len(second.predictions) or (places < 0).any():
-        found = f"{len(places)} videos of {first.classes}, and {len(second.predictions)} of {second.classes}"
-        found += f", {(places >= 0).sum()} in both"
-        raise ValueError(f"Expected the same videos and classes. Received: {found}. Take two models of one split.")
-    shares = share_weights(weights)
-    probabilities = np.average([first.probabilities, second.probabilities[places]], axis=0, weights=shares)  # (V, K)
-    table = tabulate_predictions(videos, probabilities, classes=first.classes)
+    shares, others = share_weights(weights), np.stack(first.align(second)["probabilities"])
+    probabilities = np.average([first.probabilities, others], axis=0, weights=shares)  # (V, K)
+    table = tabulate_predictions(first.predictions, probabilities, classes=first.classes)
     accuracy = bootstrap_groups(table["correct"], first.groups, table["label"])
     options = {"readout": "fused {:.2f} to {:.2f}".format(*shares), "leakage": (*{*first.leakage, *second.leakage},)}
     return replace(first, frame=None, clip=None, video=accuracy, predictions=table, **options)

@@ -91,6 +91,16 @@ class Results:
         index = pd.Index(self.classes, name="class_name")
         return pd.DataFrame(dict(zip(("precision", "recall", "f1", "videos"), columns, strict=True)), index=index)
 
+    def align(self, other: "Results") -> pd.DataFrame:
+        """Return the predictions of another model in the order of these; ValueError if its videos or classes differ."""
+        names, table = self.predictions["name"], other.predictions.set_index("name", drop=False)
+        different = len(table.index.symmetric_difference(names))
+        if different or self.classes != other.classes:
+            found = f"{len(names)} and {len(table)} videos, {different} of them in only one"
+            found += f"; classes {self.classes} and {other.classes}" * (self.classes != other.classes)
+            raise ValueError(f"Expected the same videos and classes. Received: {found}. Evaluate both on one subset.")
+        return table.loc[names].reset_index(drop=True)
+
     def most_confused(self, count: int = 10) -> pd.DataFrame:
         """List the pairs confused most often: true_class, predicted_class, videos, share of the true class."""
         wrong = self.predictions[~self.predictions["correct"]].rename(columns={"class_name": "true_class"})

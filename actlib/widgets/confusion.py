@@ -76,10 +76,8 @@ def _align_predictions(results):
     """The predictions of one model or two, as DataFrames with row i about the same video in each."""
     if len(results) not in (1, 2):
         raise ValueError(f"Expected one model or two. Received: {list(results)}. Leave out the others.")
-    first, last = [*results.values()][0], [*results.values()][-1]
-    if first.classes != last.classes or len(first.predictions) != len(last.predictions):
-        raise ValueError("Expected the same videos and classes for both models. Evaluate both on the same subset.")
-    return [_pick_rows(each.predictions, first.predictions["name"]) for each in results.values()]
+    first = next(iter(results.values()))
+    return [first.align(each) for each in results.values()]
 
 
 def _pick_rows(videos, names):
