@@ -74,7 +74,7 @@ def _extract(**options):
     number, _, count = options.shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise ValueError(f"Expected --shard i/N with i from 1 to N, such as 2/4. Received: {options.shard}.")
-    cache = _load("experiment").extract(_choose(options), shard=(int(number), int(count)))
+    cache = _load("experiment.running").extract(_choose(options), shard=(int(number), int(count)))
     typer.echo(f"The {cache.kind} of {len(cache)} videos are in {cache.folder}")
 
 
@@ -103,14 +103,15 @@ def _fuse(
     out: Annotated[Path | None, typer.Option(help="Folder of results.json; else fused/ in the second run's.")] = None,
 ):
     """Fuse two models' predictions of each test video, with weights side by side."""
-    experiments, evaluation, folder = _load("experiment"), _load("evaluation"), data or _load("sample").data_folder()
-    found, metadata = experiments.fuse_checkpoints(runs, folder, weights=weights, choose=choose_on is not None)
+    running, evaluation = _load("experiment.running"), _load("evaluation")
+    folder, choose = data or _load("sample").data_folder(), choose_on is not None
+    found, metadata = running.fuse_checkpoints(runs, folder, weights=weights, choose=choose)
     typer.echo(evaluation.compare(found)[["video accuracy", "videos", "groups", "against the first"]].to_string())
     (first, second, *_, name), fused = found, [*found.values()][-1]
     for run in (first, second):
         typer.echo(f"{name} against {run}: {evaluation.paired_test(fused, found[run])}")
     folder = out or (runs[1] if runs[1].is_dir() else runs[1].parent) / "fused"
-    path = experiments.write_results(folder, fused, metadata)
+    path = running.write_results(folder, fused, metadata)
     wrong = fused.most_confused(5).to_string() if fused.video.value < 1 else "No video is wrong."
     typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 

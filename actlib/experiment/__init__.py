@@ -25,8 +25,6 @@ from actlib.experiment.running import (
     describe_run,
     evaluate_checkpoint,
     evaluate_model,
-    extract,
-    fuse_checkpoints,
     run_training,
     train_model,
     write_results,
