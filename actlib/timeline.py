@@ -23,8 +23,7 @@ MAX_STEPS_A_SECOND = 1000
 MAX_WINDOW_SECONDS = 8.0  # UCF-101's videos last 7.2 on average
 
 
-@dataclass(frozen=True)
-class WindowConfig:
+class WindowConfig(NamedTuple):
     """Which frames a model is given, and what is done with its probabilities."""
 
     window_seconds: float | None = None  # time that T frames span; None: as trained, else the whole video, 8 s at most

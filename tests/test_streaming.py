@@ -198,7 +198,7 @@ def test_variable_rate_holds_what_is_on_screen(tmp_path):
     stream = open_video(
         write_film(tmp_path / "screen.mkv", draw_frames(5), codec="ffv1", pixels="yuv444p", times=times)
     )
-    stream = replace(stream, fps=10.0)
+    stream = stream._replace(fps=10.0)
     greys = [round(grey_of(frame) / 10) for frame in stream_frames(stream)]
     assert greys == [4, 5] + [6] * 10 + [7, 8]
 
@@ -288,7 +288,7 @@ def test_limits_refuse_and_say_what_to_do(tmp_path):
 
 def test_a_header_that_lies_is_caught_while_streaming(tmp_path):
     stream = open_video(write_film(tmp_path / "film.mp4", draw_frames(30)))
-    stream = stream_frames(replace(stream, limits=Limits(max_frames=20)))
+    stream = stream_frames(stream._replace(limits=Limits(max_frames=20)))
     assert len(list(itertools.islice(stream, 20))) == 20
     with pytest.raises(VideoError, match="at most 20 frames. Received: 21"):
         next(stream)

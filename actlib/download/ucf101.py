@@ -5,8 +5,8 @@ By default only the videos of the classes asked for come over the line, out of o
 
 import difflib
 import shlex
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from actlib.dataset.ucf101 import read_split
 from actlib.download import sources
@@ -22,8 +22,7 @@ LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train
 LARGEST_LIST, LARGEST_VIDEO, LARGEST_ARCHIVE = 5_000_000, 50_000_000, 30_000_000_000  # bytes
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """How a folder of videos compares with the official lists; names are `Class/v_Class_gNN_cNN.avi`."""
 
     folder: Path

@@ -8,8 +8,8 @@ import itertools
 import math
 import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
@@ -21,8 +21,7 @@ MAX_GAP = 60.0  # seconds that a frame counts where lengths are counted; what is
 TOLD_LENGTHS = ("mov", "matroska", "avi", "asf")  # containers whose header holds the length; of others it is counted
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """The largest video that is taken; what is larger is refused before it is decoded."""
 
     max_megabytes: float = 8192.0  # size of the file
@@ -35,8 +34,7 @@ LIMITS = Limits()
 UNITS = {"max_megabytes": "MB", "max_seconds": "seconds", "max_frames": "frames", "max_side": "pixels a side"}
 
 
-@dataclass(frozen=True)
-class VideoStream:
+class VideoStream(NamedTuple):
     """One video as it will be shown: upright, square pixels, steady rate."""
 
     path: Path
