@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -242,7 +241,7 @@ def test_one_frame_and_a_picture(tmp_path):
 def test_two_hours_are_opened_at_once_and_streamed_lazily(tmp_path):
     frames = draw_frames(3)
     path = write_film(tmp_path / "long.mkv", frames, codec="ffv1", pixels="yuv444p", times=[0, 1, 72_000])
-    stream = replace(open_video(path), fps=10.0)
+    stream = open_video(path)._replace(fps=10.0)
     assert stream.seconds == pytest.approx(7200, rel=0.01)
     assert stream.num_frames == pytest.approx(72_000, rel=0.01)
     assert len(list(itertools.islice(stream_frames(stream), 50))) == 50
@@ -255,7 +254,7 @@ def test_clocks_that_start_anew(tmp_path):
         write_film(part, draw_frames(20), codec="mpeg2video", rate=25, times=times)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    stream = replace(open_video(joined), fps=25.0)
+    stream = open_video(joined)._replace(fps=25.0)
     assert abs(len(list(stream_frames(stream))) - 80) <= 2
 
 
