@@ -23,6 +23,14 @@ def test_arrays_are_all_clips_in_order():
     assert labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and (clips[:, 0, 0, 0, 0] == labels).all()
 
 
+def test_arrays_are_the_batches_of_the_first_epoch():
+    videos = [video + np.arange(6, dtype=np.uint8)[:, None, None, None] for video in VIDEOS]
+    source = ClipBatches(videos, [3, 1, 4, 1, 5], make_sampler("segments", 3), batch_size=2, shuffle=True, seed=4)
+    for loaded, parts in zip(load_arrays(source), zip(*source.epoch(0), strict=True), strict=True):
+        np.testing.assert_array_equal(loaded, np.concatenate(parts))
+    assert source.batch_size == 2
+
+
 def test_arrays_that_would_take_too_much_are_refused_before_they_are_loaded():
     source = ClipBatches([np.zeros((6, 500, 500, 3), np.uint8)] * 4, range(4), make_sampler("uniform", 4), batch_size=1)
     with pytest.raises(MemoryError, match="at most 10 MB.*4 clips of 3.00 MB, 12 MB in all.*Stream"):
