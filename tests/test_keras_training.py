@@ -1,5 +1,6 @@
 """Training in Keras, and what both twins promise: it goes on after a kill, stops when told, names the broken file."""
 
+import functools
 import gc
 import importlib
 import json
@@ -46,10 +47,22 @@ SILENT = SimpleNamespace(stop=False, on_batch=lambda done, total, loss: None, on
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    model, history = tiny_training.train(folder)
-    return SimpleNamespace(folder=folder, weights=weights.get_weights(model), history=history)
+def train_once(tmp_path_factory):
+    """A framework -> the folder, weights and history of a training that nothing stopped; to be read alone."""
+
+    @functools.cache
+    def once(framework):
+        folder = tmp_path_factory.mktemp(framework)
+        model, history = tiny_training.train(folder, framework=framework)
+        get_weights = {"keras": weights, "torch": torch_weights}[framework].get_weights
+        return SimpleNamespace(folder=folder, weights=get_weights(model), history=history)
+
+    return once
+
+
+@pytest.fixture
+def undisturbed(train_once):
+    return train_once("keras")
 
 
 def assert_same(model, history, undisturbed):
@@ -99,13 +112,14 @@ def test_a_stop_in_the_first_epoch_leaves_a_checkpoint_too(tmp_path, twin):
 
 
 @TWINS
-def test_a_finished_run_is_not_trained_again(tmp_path, twin):
-    model, history = tiny_training.train(tmp_path, framework=twin.name)
+def test_a_finished_run_is_not_trained_again(tmp_path, twin, train_once):
+    whole = train_once(twin.name)
+    shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
     again = twin.training.build_model(LRCN, 3, seed=2)
     never = send_at_batch(1, signal.SIGKILL)
-    assert twin.training.train(again, *make_batches(), TRAINING, run=tmp_path, seed=3, monitor=never) == history
+    assert twin.training.train(again, *make_batches(), TRAINING, run=tmp_path, seed=3, monitor=never) == whole.history
     for name, array in twin.weights.get_weights(again).items():
-        np.testing.assert_array_equal(array, twin.weights.get_weights(model)[name], err_msg=name)
+        np.testing.assert_array_equal(array, whole.weights[name], err_msg=name)
 
 
 @TWINS
@@ -161,11 +175,11 @@ print([list_batches_of_fit(workers) for workers in (0, 2)])
 
 
 @TWINS
-def test_the_model_ends_with_the_weights_of_its_best_epoch_not_its_last(tmp_path, twin):
-    model, history = tiny_training.train(tmp_path, framework=twin.name)
-    assert int(np.argmin(history["val_loss"])) < 4  # the best of 5 epochs is not the last
-    best, last = (checkpoints.read_weights(tmp_path / f"{name}.safetensors") for name in ("best", "state"))
-    for name, array in twin.weights.get_weights(model).items():
+def test_the_model_ends_with_the_weights_of_its_best_epoch_not_its_last(twin, train_once):
+    whole = train_once(twin.name)
+    assert int(np.argmin(whole.history["val_loss"])) < 4  # the best of 5 epochs is not the last
+    best, last = (checkpoints.read_weights(whole.folder / f"{name}.safetensors") for name in ("best", "state"))
+    for name, array in whole.weights.items():
         assert np.array_equal(best[name], array)
         assert np.array_equal(last.get(f"weights/{name}", array), array) == name.startswith("preprocess")
 
