@@ -22,11 +22,11 @@ def find_cells(number, tag):
 
 
 def check(number, answer):
-    """What the lesson's hidden test prints of an answer: the last of its lines."""
+    """What the lesson's hidden test prints of an answer."""
     setup = next(cell.source for cell in read(number).cells if cell.cell_type == "code")
     printed, names = io.StringIO(), {"__name__": "exercise"}
-    with contextlib.redirect_stdout(printed):
-        for source in (setup, answer, *find_cells(number, "hidden-test")):
+    for source in (setup, answer, *find_cells(number, "hidden-test")):
+        with contextlib.redirect_stdout(io.StringIO() if source is setup else printed):
             exec(compile(source, LESSONS[number].name, "exec"), names)
     return printed.getvalue().strip()
 
