@@ -17,7 +17,7 @@ SETTINGS = {
     "ACTLIB_DATA": "folder of the videos to work on; the sample set",
     "ACTLIB_CACHE": "folder of all that is made from videos; data/cache at home",
     "ACTLIB_RUNS": "folder of the lessons' models; runs/lessons at home",
-    "ACTLIB_WEIGHTS": "file of VGG-16's ImageNet weights; in pretrained/ at home",
+    "ACTLIB_WEIGHTS": "file of VGG-16's ImageNet weights; in pretrained/ at home, where fetch vgg16 puts it",
     "ACTLIB_UCF101_URL": "where UCF-101's videos are fetched from",
     "ACTLIB_UCF101_LISTS_URL": "where UCF-101's splits are fetched from",
     "ACTLIB_VGG16_URL": "where VGG-16's weights are fetched from",
