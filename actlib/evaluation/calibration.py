@@ -89,7 +89,7 @@ def calibration_error(probabilities, labels, **options) -> float:
     """Measure the expected calibration error, 0..1: the mean gap of ``reliability_table``, over its videos.
 
     Args:
-        probabilities, labels, **options: as for ``reliability_table``.
+        probabilities: as for ``reliability_table``, as are the labels and options.
 
     Source: Naeini et al., AAAI 2015.
     """
