@@ -293,7 +293,12 @@ def test_in_a_notebook_a_warning_is_shown_once_and_without_a_path(tmp_path, monk
         warnings.simplefilter("always")
         for text in ("Few videos test: walk 3.", "Few videos test: walk 3.", "Few videos test: walk 4."):
             warnings.warn(text, stacklevel=1)
-    assert capsys.readouterr().err == "UserWarning: Few videos test: walk 3.\nUserWarning: Few videos test: walk 4.\n"
+        once = "UserWarning: Few videos test: walk 3.\nUserWarning: Few videos test: walk 4.\n"
+        assert capsys.readouterr().err == once
+        shown = []  # what is not the library's stays Python's to show
+        monkeypatch.setattr(sample_set, "_show_warning", lambda *given, **_: shown.append(given))
+        warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+        assert [given[1] for given in shown] == [RuntimeWarning] and not capsys.readouterr().err
 
 
 def test_render_refuses_a_class_it_does_not_know():

@@ -21,7 +21,7 @@ NUM_GROUPS = 25
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF-101's official splits
 CLIPS = {"WheelClockwise": "33333", "WheelAnticlockwise": "33323", "WheelBothWays": "32323", "Cycling": "22212"}
 CLIPS |= {"HulaHooping": "12212", "WeightLifting": "12121", "Juggling": "11211"}  # of each five groups in turn
-_shown = set()  # warnings
+_show_warning, _shown = warnings.showwarning, set()  # Python's own; what was shown
 MPEG4 = {"qmin": "11", "qmax": "11", "flags": "+aic", "threads": "1", "g": "40"}  # one quantizer for every macroblock
 
 
@@ -110,11 +110,13 @@ def _draw(folder, progress):
     (folder / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
-def _show_once(message, category, filename, lineno, file=None, line=None):
-    """Show a warning the first time, without the place in the library: filters forget what was shown."""
-    if str(message) not in _shown:
+def _show_once(message, category, *place, **options):
+    """Show a UserWarning the first time, without its place in the library: filters forget what was shown."""
+    if category is not UserWarning:
+        _show_warning(message, category, *place, **options)
+    elif str(message) not in _shown:
         _shown.add(str(message))
-        print(f"{category.__name__}: {message}", file=file or sys.stderr)
+        print(f"{category.__name__}: {message}", file=sys.stderr)
 
 
 def data_folder() -> Path:

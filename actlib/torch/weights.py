@@ -47,7 +47,7 @@ def set_weights(model, weights, *, partial=False) -> None:
 
 
 def make_network(spec, num_classes, *, device=None):
-    """Make the network that a spec describes, at rest; `training.build_model` also initializes its weights.
+    """Make the network that a spec describes, ready to predict; `training.build_model` also initializes its weights.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.

@@ -65,8 +65,6 @@ def make_verdict(model, timeline, *, fps, true_name=None) -> dict:
     best, label = int(np.argmax(pooled)), classes.index(true_name) if true_name in classes else None
     chosen = _choose_lines(probabilities, predicted=best, label=label) if len(probabilities) else []
     frames = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
-    lines = [
-        {"name": str(classes[each]), "role": role, "values": probabilities[:, each].tolist()} for each, role in chosen
-    ]
+    lines = [{"name": str(classes[n]), "role": role, "values": probabilities[:, n].tolist()} for n, role in chosen]
     verdict = {"name": model, "predicted": str(classes[best]), "probability": float(pooled[best])}
     return verdict | {"correct": None if label is None else label == best, "frames": frames, "lines": lines}
