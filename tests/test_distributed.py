@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_parallel
+import torch
 from bright_and_dark import write_data
 
 from actlib import files, paths, run
-from actlib.torch import training
+from actlib.torch import distributed, training
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
+SETTINGS["CUDA_VISIBLE_DEVICES"] = ""  # two processes and perhaps one GPU
 
 
 def start(*command, **environment):
@@ -61,10 +63,10 @@ def test_two_processes_train_as_one_and_the_first_alone_writes(tmp_path, framewo
         assert "gloo" not in threads.read_text()  # one that outlives the interpreter can abort it
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_is_started_again_and_training_ends_the_same(tmp_path, rank, alone):
+@pytest.mark.parametrize(("framework", "rank"), [("torch", 0), ("keras", 1)])
+def test_a_killed_process_is_started_again_and_training_ends_the_same(tmp_path, framework, rank, alone):
     folder = tmp_path / "run"
-    code, _, error = launch("tests/tiny_parallel.py", folder, "torch", rank, restarts=1)
+    code, _, error = launch("tests/tiny_parallel.py", folder, framework, rank, restarts=1)
     assert code == 0 and (tmp_path / "run-killed").exists(), error[-3000:]
     assert_equal(folder, *alone)
 
@@ -76,6 +78,15 @@ def test_the_command_line_trains_in_two_processes_and_one_speaks(tmp_path):
     assert code == 0, error[-3000:]
     assert said.count("The best checkpoint is") == said.count(f"Next: {paths.console_script()} evaluate") == 1
     assert len(json.loads((tmp_path / "run" / "history.json").read_text())["epoch"]) == 1
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told_so(monkeypatch):
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="Expected a GPU for each process. Received: 1 GPUs, and a process 2."):
+        distributed.join_processes()
 
 
 def test_a_second_training_in_the_same_folder_says_so(tmp_path):

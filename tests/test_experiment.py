@@ -37,6 +37,18 @@ def choices(data):
     return Experiment(data, replace(SLIM, training=training, num_frames=6, clip_frames=2), weights="none")
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_of_several_processes_the_first_writes_the_split(choices, tmp_path, monkeypatch, rank):
+    def stop(*args):
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(running, "cache_inputs", stop)
+    monkeypatch.setattr(running, "paths", SimpleNamespace(process_place=lambda: (rank, 2), SPLIT="split.csv"))
+    with pytest.raises(RuntimeError, match="enough"):
+        running._train_once(choices, tmp_path / "run", None)
+    assert (tmp_path / "run" / "split.csv").exists() == (rank == 0)
+
+
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="Expected protocol to be one of .*Received: 'other'"):
         Experiment("data", SLIM, protocol="other")

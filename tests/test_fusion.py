@@ -164,6 +164,10 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     other = call(*fuse_words, tmp_path / "other groups", "--out", tmp_path)
     assert other.exit_code == 0 and (tmp_path / "results.json").exists()
     assert call(*fuse_words, tmp_path / "other groups", "--choose-on", "validation").exit_code == 1
+    held_out_none = [*train, "--stream", "flow", "--validation-groups", 0, "--out", tmp_path / "all"]
+    assert call(*held_out_none).exit_code == 0
+    refused = call(*fuse_words, tmp_path / "all", "--choose-on", "validation")
+    assert refused.exit_code == 1 and "ValueError: Expected validation videos" in refused.output
 
 
 def test_what_either_model_has_seen_stands_in_the_fused_results():

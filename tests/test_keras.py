@@ -81,6 +81,17 @@ training.keras.utils.set_random_seed(0)  # imports TensorFlow where it is instal
     assert load_checkpoint(tmp_path / "run" / "best.safetensors", "keras").card["metrics"]["epoch"] > 1
 
 
+def test_without_tensorflow_pytorch_is_the_backend():
+    code = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *package: None if name == "tensorflow" else find(name, *package)
+import actlib.keras
+print(actlib.keras.keras.backend.backend())
+"""
+    assert run_python(code) == "torch\n"
+
+
 def test_any_number_of_leading_axes(clips):
     model = training.build_model(FRAMES, 3)
     by_clip = keras.ops.convert_to_numpy(model(clips))  # (2, 4, 3)

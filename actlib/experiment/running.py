@@ -77,7 +77,7 @@ def extract(experiment, *, shard=(1, 1)):
 def _train_once(experiment, run, monitor, card=None):
     table, model, experiment = prepare_model(experiment)
     model.card = model.card | (card or {})
-    if run:
+    if run and paths.process_place()[0] == 0:
         write_labels(table, Path(run) / paths.SPLIT)
     quick = replace(experiment, preset=replace(experiment.preset, ten_crops=False))  # validation, after each epoch
 
@@ -170,7 +170,10 @@ def _evaluate_validation(run, data):
     model, card = load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=None)
     experiment = read_experiment(card, data)
     table = prepare_table(experiment)
-    return _evaluate_rows(model, table[table.subset == "validation"], experiment)
+    if (rows := table[table.subset == "validation"]).empty:
+        found = f"Expected validation videos, to choose weights on. Received: {run}, which held out none."
+        raise ValueError(f"{found} Leave --choose-on out, and give --weights.")
+    return _evaluate_rows(model, rows, experiment)
 
 
 def _describe_choices(experiment, table):

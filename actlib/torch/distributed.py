@@ -2,6 +2,7 @@
 
 import atexit
 import importlib
+from datetime import timedelta
 
 import torch
 from torch import distributed
@@ -14,11 +15,16 @@ def join_processes() -> None:
     if paths.process_place()[1] == 1 or distributed.is_initialized():
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(paths.read_torchrun("LOCAL_RANK"))
+        rank, number = paths.read_torchrun("LOCAL_RANK"), torch.cuda.device_count()
+        if rank >= number:
+            found = f"Expected a GPU for each process. Received: {number} GPUs, and a process {rank + 1}."
+            raise ValueError(f"{found} Start at most {number}, or set CUDA_VISIBLE_DEVICES= to take the CPU.")
+        torch.cuda.set_device(rank)
     importlib.import_module("torch._dynamo")  # an optimizer imports it, and then holds a group that is there already
     store, rank, number = next(distributed.rendezvous("env://"))
     attempt = f"attempt {paths.read_torchrun('TORCHELASTIC_RESTART_COUNT')}"  # whose addresses no later one takes
-    distributed.init_process_group(store=distributed.PrefixStore(attempt, store), rank=rank, world_size=number)
+    options = {"rank": rank, "world_size": number, "timeout": timedelta(days=1)}  # the first alone calibrates a model
+    distributed.init_process_group(store=distributed.PrefixStore(attempt, store), **options)
     atexit.register(distributed.destroy_process_group)  # or its threads abort a process that ends
 
 
