@@ -1,19 +1,20 @@
 """The same work for long runs: actlib cut | extract | train | evaluate | fuse | annotate | fetch | doctor."""
 
 import importlib
+import inspect
 import shlex
 import signal
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from actlib import paths, specs
-from actlib.options import AnnotateOptions, Data, EvaluateOptions, ExtractOptions, TrainOptions, take_options
+from actlib.options import AnnotateOptions, Data, EvaluateOptions, ExtractOptions, TrainOptions
 
 
 class Commands(TyperGroup):
@@ -37,6 +38,17 @@ quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_marku
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
+def _take_options(options):
+    """Let a command take the fields of one record, where a function would have too many arguments."""
+
+    def take(command):
+        command.__signature__ = inspect.signature(options)
+        command.__annotations__ = get_type_hints(options, include_extras=True)
+        return command
+
+    return take
+
+
 @app.command("cut")
 def _cut(
     table: Annotated[Path, typer.Argument(help="CSV: path,label,start,end[,group][,subset], in seconds.")],
@@ -48,7 +60,7 @@ def _cut(
 
 
 @app.command("train")
-@take_options(TrainOptions)
+@_take_options(TrainOptions)
 def _train(**options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     options, experiments = TrainOptions(**options), _load("experiment")
@@ -67,7 +79,7 @@ def _train(**options):
 
 
 @app.command("extract")
-@take_options(ExtractOptions)
+@_take_options(ExtractOptions)
 def _extract(**options):
     """Decode videos, and convolve them where the preset keeps the convolutions frozen, before anything is trained."""
     options = ExtractOptions(**options)
@@ -79,7 +91,7 @@ def _extract(**options):
 
 
 @app.command("evaluate")
-@take_options(EvaluateOptions)
+@_take_options(EvaluateOptions)
 def _evaluate(**options):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
     options, experiments, found = EvaluateOptions(**options), _load("experiment"), {}
@@ -117,7 +129,7 @@ def _fuse(
 
 
 @app.command("annotate")
-@take_options(AnnotateOptions)
+@_take_options(AnnotateOptions)
 def _annotate(**options):
     """Draw what a model, or two fused, predicts on every frame of a video."""
     options, timeline = AnnotateOptions(**options), _load("timeline")
@@ -185,22 +197,19 @@ def _load(name):
 @contextmanager
 def _exit_when_stopped():
     """Let Ctrl-C and SIGTERM stop a training in order, and end the program with their exit codes, 130 and 143."""
-    received = []
 
     def stop(number, frame):
-        received.append(number)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         typer.echo("Stopped; the same line goes on.", err=True)
+        raise typer.Exit(code=128 + error.args[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if received:
-        raise typer.Exit(code=128 + received[0])
 
 
 if __name__ == "__main__":

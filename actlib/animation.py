@@ -16,8 +16,7 @@ from IPython import display
 from PIL import Image, ImageDraw
 
 from actlib.files import explain_errors, write_whole
-from actlib.plots.layout import tile
-from actlib.plots.style import INK, escape_name, load_font
+from actlib.plots.style import INK, escape_name, load_font, tile
 
 FORMATS = {".gif": "gif", ".png": "apng"}
 MAX_FRAMES = 3000  # two minutes at 25 a second

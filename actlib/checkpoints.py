@@ -107,15 +107,15 @@ def read_card(path, *names) -> dict:
     card = parse_json(text, Card, path)
     if missing := [name for name in names if name not in card]:
         found = f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}."
-        advice = "Name a checkpoint that training wrote; if an earlier version of actlib wrote it, train it again."
-        raise ValueError(f"{found} {advice}")
+        raise ValueError(f"{found} Name a checkpoint that training wrote; if an earlier actlib did, train it again.")
     return card
 
 
 def read_model(path):
     """Read a model's card and weights: (card, name -> array), which fit each other, before anything is built of them.
 
-    A head without convolutions is completed by ImageNet's VGG-16.
+    Args:
+        path: The `.safetensors`; a head without convolutions is completed by ImageNet's VGG-16.
 
     Raises:
         FileNotFoundError: There is no such file, or a head without ImageNet's weights.
@@ -126,25 +126,27 @@ def read_model(path):
     if getattr(getattr(spec, "vgg", None), "blocks", None) == VGG16.blocks and "block1_conv1/kernel" not in weights:
         weights = _read_backbone(path, weights) | weights
     if not hasattr(spec, "vgg") or len(card.get("classes", range(num_classes))) != num_classes:
-        described = f"a {spec.type} of {num_classes} classes, others are named"
-        raise ValueError(f"Expected the card of a classifier. Received: {described} in {path}. Choose another file.")
+        found = f"a {spec.type} of {num_classes} classes, others are named"
+        raise ValueError(f"Expected the card of a classifier. Received: {found} in {path}. Choose another file.")
     check_weights(list_shapes(spec, num_classes), weights, source=path)
     return card, weights
 
 
 def _read_backbone(path, head):
     """ImageNet's convolutions, for a head that was trained on what they give."""
-    if not (file := vgg16_file()).is_file():
-        found = f"Expected ImageNet's VGG-16 in {file}, for the head in {path}. Received: no such file."
-        raise FileNotFoundError(f"{found} Type '{console_script()} fetch vgg16'.")
-    weights = read_weights(file)
+    weights = read_weights(file := vgg16_file())
     if not np.array_equal(weights["preprocess/mean"], head.get("preprocess/mean")):
         raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: another, {file}. Fetch Keras'.")
     return weights
 
 
 def list_shapes(spec, num_classes=None):
-    """List the weights of a network, neutral name -> shape, for K classes; of a `VGGSpec` the convolutions alone."""
+    """List the weights of a network: neutral name -> shape.
+
+    Args:
+        spec: A `FrameSpec` or an `LRCNSpec`, or a `VGGSpec`: the convolutions alone.
+        num_classes: K.
+    """
     vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
     inputs = vgg.num_channels
     shapes = {"preprocess/mean": (inputs,), "preprocess/std": (inputs,)}
@@ -167,7 +169,13 @@ def list_shapes(spec, num_classes=None):
 
 
 def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
-    """Raise ValueError unless weights are those of a model (name -> shape), or some, and can be computed with."""
+    """Raise ValueError unless weights are those of a model and can be computed with.
+
+    Args:
+        shapes: Neutral name -> shape, of the model's.
+        weights: Neutral name -> array; if `partial`, some are enough.
+        source: Where they are from, for the message.
+    """
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
     differing = [name for name in weights if name in shapes and np.shape(weights[name]) != tuple(shapes[name])]
     other = [f"{name} of shape {tuple(shapes[name])} here {np.shape(weights[name])}" for name in differing]
@@ -182,7 +190,11 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
 
 
 def weights_key(weights) -> str:
-    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them."""
+    """Return 12 hexadecimal digits that differ when any weight does; features on disk are named by them.
+
+    Args:
+        weights: Neutral name -> array.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = np.asarray(weights[name], dtype=np.float32, order="C")
@@ -194,7 +206,9 @@ def weights_key(weights) -> str:
 def _find_file(path) -> Path:
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a file with weights. Received: {path}, which is not there. Check the path.")
+        command = console_script()
+        advice = f"Run the lesson that trains them, or '{command} train', first; ImageNet's: '{command} fetch vgg16'."
+        raise FileNotFoundError(f"Expected weights in {path}. Received: no such file. {advice}")
     return path
 
 

@@ -134,48 +134,36 @@ def _find_sample():
 
 
 def _find_videos():
-    from actlib.dataset.labels import SUFFIXES, read_labels
+    from actlib.dataset.listing import find_clips
     from actlib.download.ucf101 import list_official, ucf101_folder
 
-    folder = paths.data_folder_setting() or ucf101_folder()
-    if folder.is_file():
-        return [_judge_table(read_labels, folder)]
-    root = folder / "UCF-101" if (folder / "UCF-101").is_dir() else folder
-    files = [path for path in root.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES]
-    named = [path for path in files if path.name.startswith("v_")]
-    own = folder.resolve() != ucf101_folder().resolve() or len(named) < len(files)  # nothing is fetched into it
-    classes = sorted({path.parent.name for path in files})
-    found = f"{len(files)} videos of {len(classes)} classes in {folder}"
-    command, chosen = paths.console_script(), shlex.quote(",".join(classes) or "seven")
-    fetch = "" if own else f"{command} fetch ucf101 --classes {chosen}"
-    if not files:
-        found = f"no videos in {folder}{'' if own else '; the sample set stands in for them'}"
-        fix = fetch or "name a folder with a folder of videos for each class in ACTLIB_DATA, or unset it"
-        return [Finding("missing" if own else "note", "videos", found, fix)]
-    here = {f"{path.parent.name}/{path.stem}".lower() for path in files}
+    folder, command = paths.data_folder_setting() or ucf101_folder(), paths.console_script()
+    usual = folder.resolve() == ucf101_folder().resolve()  # into another folder nothing is fetched
+    try:
+        clips, _ = find_clips(folder / "UCF-101" if (folder / "UCF-101").is_dir() else folder)
+    except ValueError as error:
+        if not usual:
+            return [Finding("missing", "videos", str(error), "correct what is there, or ACTLIB_DATA, or unset it")]
+        found = f"no videos in {folder}; the sample set stands in for them"
+        return [Finding("note", "videos", found, f"{command} fetch ucf101 --classes seven")]
+    classes = {*clips["class_name"]}
+    found = f"{len(clips)} videos of {len(classes)} classes in {folder}"
+    if absent := [str(path) for path in clips["path"] if not path.is_file()]:
+        found = f"{found}; {len(absent)} are not there, {absent[0]}"
+        return [Finding("missing", "videos", found, "correct their paths in the table")]
+    here = {f"{name}/{path.stem}".lower() for path, name in zip(clips["path"], clips["class_name"], strict=True)}
     try:
         listed = {name.rpartition(".")[0].lower() for name in list_official(folder, classes)}
     except FileNotFoundError:
         listed = set()
+    own = not usual or any("/v_" not in name for name in here)
     if own and not listed & here:
         return [Finding("ok", "videos", f"{found}, without official lists: a split is drawn")]
     if not listed:
-        fix = f"{command} fetch lists"
-        return [Finding("missing", "videos", f"{found}, without official lists", fix)]
-    absent = listed - here
-    complete, lacking = f"{found}, all that the lists name", f"{found}; the lists name {len(absent)} more"
-    return [_choose(not absent, "videos", complete, lacking, fetch)]
-
-
-def _judge_table(read_labels, table):
-    try:
-        clips = read_labels(table)
-    except ValueError as error:
-        return Finding("missing", "videos", str(error), "correct the table, or unset ACTLIB_DATA")
-    found = f"{len(clips)} videos of {clips['class_name'].nunique()} classes in the table {table}"
-    absent = [str(path) for path in clips["path"] if not path.is_file()]
-    lacking = f"{found}; {len(absent)} are not there, {', '.join(absent[:1])}"
-    return _choose(not absent, "videos", found, lacking, "correct their paths in the table", bad="missing")
+        return [Finding("missing", "videos", f"{found}, without official lists", f"{command} fetch lists")]
+    complete, lacking = f"{found}, all that the lists name", f"{found}; the lists name {len(listed - here)} more"
+    fetch = "" if own else f"{command} fetch ucf101 --classes {shlex.quote(','.join(sorted(classes)))}"
+    return [_choose(listed <= here, "videos", complete, lacking, fetch)]
 
 
 def _find_weights():

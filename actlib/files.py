@@ -28,7 +28,9 @@ OLD_SECONDS = 3600.0  # a partial file that nobody wrote to for so long was left
 def partial_file(path):
     """Give a path beside `path` to write a file or folder to, which gets its name only when the block ends well.
 
-    What killed processes left half written in that folder is removed when a process first writes there.
+    Args:
+        path: What is to be there whole or not at all. What killed processes left half written beside it is removed when
+            a process first writes there.
     """
     path = Path(path)
     partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
@@ -36,7 +38,7 @@ def partial_file(path):
         with explain_errors(path, partial):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.exists()  # a name that is too long is not worked on
-            _remove_partials_once(path.parent)
+            _remove_partials(path.parent)
             partial.touch()  # nor is what cannot be written worked on
             partial.unlink()
             yield partial
@@ -54,9 +56,9 @@ def explain_errors(path, *drafts):
         about = error.errno in FULL or Path(str(error.filename)) in (path, *drafts, *path.parents)
         if not about or "Expected room" in str(error):
             raise  # it is about something else, or explained already
-        found = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
-        advice = "Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
-        raise OSError(error.errno, f"{found} {advice}", str(path)) from error
+        text = f"Expected room for {path.name} in a folder that can be written. Received: {error.strerror}."
+        text += " Free some disk, or choose another folder (ACTLIB_CACHE: caches, ACTLIB_HOME: all else) or name"
+        raise OSError(error.errno, text, str(path)) from error
 
 
 def remove(path) -> None:
@@ -70,35 +72,26 @@ def count_free_bytes(folder) -> int:
     return shutil.disk_usage(next(path for path in (Path(folder).resolve() / "x").parents if path.exists())).free
 
 
-@contextmanager
-def open_whole(path):
-    """Open a file to write bytes; readers, and a kill at any moment, find the old one or the new one."""
-    with partial_file(path) as partial, open(partial, "wb") as file:
-        yield file
-
-
 def write_whole(path, content) -> Path:
-    """Write a file as a whole or not at all, and return its path.
+    """Write a file; readers, and a kill at any moment, find the old one or the new one. Return its path.
 
     Args:
         path: The file; folders that lack are made.
         content: Its bytes.
     """
-    with open_whole(path) as file:
+    with partial_file(path) as partial, open(partial, "wb") as file:
         file.write(content)
     return Path(path)
 
 
-def remove_partials(folder) -> None:
+@functools.cache  # once a folder, by each process
+def _remove_partials(folder):
     """Remove from a folder what killed processes left half written: on this machine at once, else after an hour."""
     for partial in Path(folder).glob("*.partial"):
         owner = OWNER.search(partial.name)
         with suppress(OSError):
             if (owner and not psutil.pid_exists(int(owner[1]))) or time.time() - partial.stat().st_mtime > OLD_SECONDS:
                 remove(partial)
-
-
-_remove_partials_once = functools.cache(remove_partials)
 
 
 def shorten_name(name) -> str:
@@ -137,7 +130,11 @@ def require_file(path) -> os.stat_result:
 
 
 def content_hash(path) -> str:
-    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own."""
+    """Return 16 hex digits of a file's SHA-256, so that what was made from other content is never taken for its own.
+
+    Args:
+        path: A regular file.
+    """
     require_file(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -145,6 +142,9 @@ def content_hash(path) -> str:
 
 def format_size(num_bytes) -> str:
     """Write a number of bytes for people, in powers of 1000.
+
+    Args:
+        num_bytes: From 0.
 
     Example:
         >>> format_size(58_889_256), format_size(6_960_400_115), format_size(12)

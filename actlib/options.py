@@ -1,9 +1,8 @@
 """The options of the commands that take many: records whose fields say type, range, default and help."""
 
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Literal
 
 import typer
 
@@ -87,14 +86,3 @@ class AnnotateOptions:
     label: Annotated[str | None, typer.Option(help="The true class, to mark correct and wrong frames.")] = None
     smoothing: Annotated[float, typer.Option(min=0, help="Smooth over this many seconds.")] = 0.0
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Probability below which it is none of these.")] = 0.0
-
-
-def take_options(options):
-    """Let a command take the fields of one record, where a function would have too many arguments."""
-
-    def take(command):
-        command.__signature__ = inspect.signature(options)
-        command.__annotations__ = get_type_hints(options, include_extras=True)
-        return command
-
-    return take

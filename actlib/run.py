@@ -81,9 +81,8 @@ class Run:
         changed = [f"{name}: {old.get(name, 'unset')} then, {new.get(name, 'unset')} now" for name in names]
         changed += ["starting weights: others"] * (self._keys["start"] not in card["keys"].values())
         if changed:
-            expected = f"Expected the settings that the run in {self.folder} began with"
-            advice = "Choose another folder, or delete this one to train again."
-            raise ValueError(f"{expected}. Received: {'; '.join(changed[:20])}. {advice}")
+            found = f"Expected the settings of the run in {self.folder}. Received: {'; '.join(changed[:20])}."
+            raise ValueError(f"{found} Choose another folder, or delete this one to train again.")
         return most if longer else None
 
     def add_epoch(self, **record):

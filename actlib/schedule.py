@@ -34,7 +34,11 @@ def learning_rate(training, history) -> float:
 
 
 def rate_factor(training, path) -> float:
-    """Return what the learning rate of a layer is multiplied by, by a weight's path; see `TrainSpec.rates`.
+    """Return what the learning rate of a layer is multiplied by; see `TrainSpec.rates`.
+
+    Args:
+        training: A `TrainSpec`.
+        path: Of a weight of the layer, in either framework's words.
 
     Example:
         >>> from actlib.specs import TrainSpec
@@ -46,7 +50,11 @@ def rate_factor(training, path) -> float:
 
 
 def best_epoch(history):
-    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None."""
+    """Return the place, from 0, of the lowest validation loss, of the last epoch without validation, or None.
+
+    Args:
+        history: As for `learning_rate`.
+    """
     losses = history["val_loss"]
     if None in losses or not losses:
         return len(losses) - 1 if losses else None

@@ -24,7 +24,11 @@ def record(cls):
 def parse_json(text, kind, source, *, expected="what this version writes", advice="Make it again, or update actlib."):
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
-    A ValueError says what was expected, what differs from it and in which source, and what to do.
+    Args:
+        text: The JSON.
+        kind: The type.
+        source: Where it is from: the ValueError for what differs says it, what was expected, and what to do.
+        expected, advice: Other words for that.
     """
     try:
         return _adapt(kind).validate_json(text, strict=True)
@@ -38,6 +42,12 @@ _adapt = functools.cache(TypeAdapter)
 
 
 def check_choice(name, value, choices):
-    """Raise ValueError, which calls a value by its name, unless it is one of its choices."""
+    """Raise ValueError unless a value is one of its choices.
+
+    Args:
+        name: What the message calls it.
+        value: Of any type.
+        choices: A tuple.
+    """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

@@ -78,9 +78,9 @@ class VGGSpec:
 
     def check_frames(self, shape) -> None:
         """Raise ValueError unless frames of a shape are (..., size, size, C)."""
-        if tuple(shape[-3:]) != (expected := (self.size, self.size, self.num_channels)):
-            found = f"Expected frames (..., {', '.join(map(str, expected))}) for {self.name}. Received: {tuple(shape)}."
-            raise ValueError(f"{found} Read them at that size.")
+        if tuple(shape[-3:]) != (self.size, self.size, self.num_channels):
+            expected = f"frames (..., {self.size}, {self.size}, {self.num_channels}) for {self.name}"
+            raise ValueError(f"Expected {expected}. Received: {tuple(shape)}. Read them at that size.")
 
 
 @record

@@ -35,9 +35,9 @@ class WindowConfig(NamedTuple):
 WINDOW = WindowConfig()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FusedModel:
-    """Models of the same classes, of frames and of flow, say, whose probabilities are averaged at every moment.
+    """Models of the same `classes`, of frames and of flow, say, whose probabilities are averaged at every moment.
 
     Raises:
         ValueError: their classes differ, or a weight is below 0.
@@ -48,14 +48,10 @@ class FusedModel:
 
     def __post_init__(self):
         share_weights(self.weights)
+        self.classes = tuple(self.models[0].classes)
         if len(found := {tuple(model.classes) for model in self.models}) > 1:
             found = " and ".join(", ".join(classes) for classes in sorted(found))
             raise ValueError(f"Expected models of the same classes. Received: {found}. Train them on the same videos.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """K names."""
-        return self.models[0].classes
 
 
 class Segment(NamedTuple):

@@ -18,7 +18,11 @@ _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  #
 
 
 def load_backend(framework):
-    """Import one framework's half of the library, by its name or a model: ``actlib.torch`` or ``actlib.keras``."""
+    """Import one framework's half of the library: ``actlib.torch`` or ``actlib.keras``.
+
+    Args:
+        framework: One of ``specs.BACKENDS``, or a model of it.
+    """
     if not isinstance(framework, str):
         modules = [kind.__module__.split(".") for kind in type(framework).__mro__]  # actlib.torch.lrcn, or a subclass
         framework = next((words[1] for words in modules if words[0] == "actlib"), type(framework).__name__)
@@ -44,15 +48,12 @@ def save_model(path, model, *, card=None):
 
 
 def load_checkpoint(path, framework, *, device=None):
-    """Make the model that a checkpoint of either framework describes, with its weights and card, ready to predict.
+    """Make the model that a checkpoint, see `checkpoints.read_model`, describes, with its card, ready to predict.
 
     Args:
         path: The `.safetensors` file.
         framework: "torch" or "keras": where to load it.
         device: As in a framework's `training.build_model`.
-
-    Raises:
-        FileNotFoundError, ValueError: As `checkpoints.read_model` does.
     """
     (card, weights), backend = checkpoints.read_model(path), load_backend(framework).weights
     model = backend.make_network(card["spec"], card["num_classes"], device=device)
@@ -183,7 +184,7 @@ def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.
     shapes, vgg = checkpoints.list_shapes(spec, num_classes), spec.vgg
     given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
     taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
-    return init_weights(shapes, seed=seed) | given | taken
+    return _init_weights(shapes, seed=seed) | given | taken
 
 
 def _select_transferable(shapes, weights, vgg):
@@ -201,12 +202,11 @@ def _select_transferable(shapes, weights, vgg):
         weights = weights | {"preprocess/mean": vgg.mean, "preprocess/std": std, "block1_conv1/kernel": kernel}
     taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
     if not taken:
-        found = f"Expected weights for some of {list(shapes)[:4]}... Received: {list(weights)[:4]}..."
-        raise ValueError(f"{found} Choose another file.")
+        raise ValueError(f"Expected weights for some of {[*shapes][:4]}. Received: {[*weights][:4]}. Choose others.")
     return taken
 
 
-def init_weights(shapes, *, seed=0) -> dict[str, np.ndarray]:
+def _init_weights(shapes, *, seed=0):
     """Initialize weights (name -> shape), the same in both frameworks: Keras' defaults, He's for convolutions."""
     return {name: _init(name, shape, seed).astype(np.float32) for name, shape in shapes.items()}
 

@@ -22,7 +22,7 @@ from actlib import dataset, evaluation, sample, specs
 from actlib.evaluation.intervals import number_groups
 from actlib.evaluation.open_set import _normalize
 from actlib.experiment import Experiment, cache_features, load_initial_weights, prepare_table
-from actlib.experiment.calibrating import NUM_FRAMES
+from actlib.experiment.predictor import NUM_FRAMES
 from actlib.experiment.preparing import build_describer
 from actlib.torch.training import build_model
 

@@ -279,7 +279,7 @@ def test_what_is_known_of_an_archive_is_checked(server, tmp_path, lists, monkeyp
 def test_the_command_says_what_to_type_next(tmp_path, archive, lists):
     text = fetch("ucf101", classes="all", source=archive, folder=tmp_path / "u", lists=lists)
     assert "12 of 12 videos" in text and f"--data {tmp_path / 'u'}" in text
-    with pytest.raises(ValueError, match="ucf101, lists or vgg16"):
+    with pytest.raises(ValueError, match="one of .*vgg16.*Received: .imagenet"):
         fetch("imagenet", folder=tmp_path)
 
 

@@ -25,7 +25,8 @@ from actlib.dataset import (
     split_hash,
     write_labels,
 )
-from actlib.dataset.hmdb51 import find_source, read_split
+from actlib.dataset.hmdb51 import read_split
+from actlib.dataset.listing import _find_source
 from actlib.experiment import prepare_videos
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -183,7 +184,7 @@ def test_hmdb51_s_own_lists(tmp_path, beside):
 
 def test_a_source_ends_where_the_class_last_stands():
     name = "pour/How_to_pour_beer__eh__pour_u_nm_np1_fr_goo_0.avi"
-    assert find_source(name) == "pour How_to_pour_beer__eh_" and find_source("pour/x.avi") == "pour x.avi"
+    assert _find_source(name) == "pour How_to_pour_beer__eh_" and _find_source("pour/x.avi") == "pour x.avi"
 
 
 def test_cuts_of_one_recording_are_found_and_kept_together(clips, tmp_path):

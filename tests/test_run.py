@@ -145,7 +145,7 @@ def test_initial_weights_have_their_distributions():
         "hidden1/bias": (100,),
         "block1_conv1/gamma": (64,),
     }
-    drawn = training.init_weights(shapes, seed=3)
+    drawn = training._init_weights(shapes, seed=3)
     assert {name: array.shape for name, array in drawn.items()} == shapes
     for name, limit in (("block1_conv1/kernel", (6 / 144) ** 0.5), ("hidden1/kernel", (6 / 300) ** 0.5)):
         assert limit * 0.99 < abs(drawn[name]).max() <= limit and abs(drawn[name].mean()) < limit / 50
@@ -153,9 +153,9 @@ def test_initial_weights_have_their_distributions():
     np.testing.assert_allclose(rows @ rows.T, np.eye(8), atol=1e-6)
     np.testing.assert_array_equal(drawn["lstm1/bias"].reshape(4, 8).sum(1), [0, 8, 0, 0])  # the forget gate is open
     assert not drawn["hidden1/bias"].any() and (drawn["block1_conv1/gamma"] == 1).all()
-    alone = training.init_weights({"hidden1/kernel": (200, 100)}, seed=3)["hidden1/kernel"]
+    alone = training._init_weights({"hidden1/kernel": (200, 100)}, seed=3)["hidden1/kernel"]
     np.testing.assert_array_equal(alone, drawn["hidden1/kernel"])
-    assert not np.array_equal(alone, training.init_weights({"hidden1/kernel": (200, 100)}, seed=4)["hidden1/kernel"])
+    assert not np.array_equal(alone, training._init_weights({"hidden1/kernel": (200, 100)}, seed=4)["hidden1/kernel"])
 
 
 def test_classes_weigh_the_inverse_of_their_share():

@@ -20,7 +20,7 @@ from actlib.keras.vgg import VGG
 from actlib.torch import training as torch_training
 from actlib.torch import vgg as torch_vgg
 from actlib.torch import weights as torch_weights
-from actlib.training import init_weights, load_checkpoint, save_model
+from actlib.training import _init_weights, load_checkpoint, save_model
 from actlib.video import make_sampler, read_clip
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
@@ -250,7 +250,7 @@ def test_vgg16_is_that_of_keras_applications_layer_by_layer():
     spec = replace(specs.VGG16, size=32)
     ours = VGG(spec)
     shapes = {name: weights.shape for name, weights in keras_weights.get_weights(ours).items() if "pre" not in name}
-    drawn = init_weights(shapes, seed=1)
+    drawn = _init_weights(shapes, seed=1)
     keras_weights.set_weights(ours, drawn, partial=True)
     reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     for layer in reference.layers:

@@ -36,9 +36,9 @@ from actlib.widgets import (
     TrainingMonitor,
     build_timelines,
 )
+from actlib.widgets.clips import _choose_lines, _make_verdict
 from actlib.widgets.notebook import write_lines
 from actlib.widgets.sampling import RULES, STRIDES, _describe_rule, _list_costs
-from actlib.widgets.timelines import _choose_lines, make_verdict
 
 FOLDER = Path(actlib.widgets.__file__).parent
 NUM_FRAMES = 24
@@ -354,7 +354,7 @@ def test_frames_are_found_again_from_seconds():
         timeline = build_timelines(
             logits, [(0, np.arange(16))], videos, classes=("x", "y"), readout="mean", num_frames=16
         )["a.avi"]
-        drawn = make_verdict("", timeline, fps=fps)
+        drawn = _make_verdict("", timeline, fps=fps)
         assert drawn["frames"] == sample_uniform(233, 16).tolist()
 
 

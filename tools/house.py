@@ -15,7 +15,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 CORE = ("__init__", "specs", "paths", "files", "video", "dataset", "keras", "torch", "saliency", "checkpoints")
 CORE += ("schema", "cards", "machine", "schedule", "run", "training", "experiment", "evaluation")
-LIMITS = {"core": 3900, "all": 6690, "docstrings": 2800, "JS and CSS": 2300}  # lines; may be lowered, never raised
+LIMITS = {"core": 3850, "all": 6613, "docstrings": 2800, "JS and CSS": 2300}  # lines; may be lowered, never raised
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 250, 40, 7
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

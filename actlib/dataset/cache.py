@@ -110,7 +110,7 @@ class ArrayCache:
             try:
                 if (array := reading.result()) is not None:
                     array = np.ascontiguousarray(self._convert(array))
-                    with files.open_whole(self.path(index)) as file:
+                    with files.partial_file(self.path(index)) as partial, open(partial, "wb") as file:
                         writer = SimpleNamespace(write=file.write)  # to a file itself, NumPy would hide its errors
                         np.lib.format.write_array(writer, array, allow_pickle=False)
             except VideoError as error:

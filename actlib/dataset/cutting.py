@@ -63,8 +63,7 @@ def _find_span(row, info, table):
         if start >= 0 and first + 1 < stop and end <= length + 1 / info.fps:
             return first, stop
     found = f"{row['start']!r} to {row['end']!r} of {length:.2f} s of {row.path.name}, line {row.name + 1} of {table}"
-    expected = "Expected start and end in seconds, two frames or more apart and within the video"
-    raise ValueError(f"{expected}. Received: {found}. Correct that line, or leave both empty for all of the video.")
+    raise ValueError(f"Expected seconds, two frames or more apart. Received: {found}. Correct it, or leave both empty.")
 
 
 def _cut_video(file, info, spans):

@@ -1,13 +1,16 @@
 """HMDB51's names of videos, which say where each was cut from, and its official splits."""
 
-import re
 from pathlib import Path
 
 from actlib.dataset.ucf101 import Split
 
 
 def read_split(folder, *, split=1) -> Split:
-    """Read an official split, as `ucf101.read_split` does, whose `<class>_test_split1.txt` lie in or beside a folder.
+    """Read an official split, as `ucf101.read_split` does.
+
+    Args:
+        folder: what holds or lies beside `<class>_test_split1.txt` and the like, or a folder of them.
+        split: 1, 2 or 3.
 
     Source: Kuehne et al., HMDB, ICCV 2011: 70 training and 30 test clips a class, none of one video on both sides.
     """
@@ -20,10 +23,3 @@ def read_split(folder, *, split=1) -> Split:
     if not (sides["1"] and sides["2"]):
         raise FileNotFoundError(f"Expected <class>{end} in or beside {folder}. Received: no such lists.")
     return Split(tuple(sides["1"]), tuple(sides["2"]))
-
-
-def find_source(name) -> str:
-    """Find what a video (Class/file) was cut from: no source stands on both sides of an official split."""
-    class_name, _, file = name.partition("/")
-    source = re.match(rf"(.*)_{re.escape(class_name)}_", file)
-    return f"{class_name} {source[1] if source else file}"

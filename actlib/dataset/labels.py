@@ -107,7 +107,11 @@ def name_file(file, folder) -> str:
 
 
 def name_groups(videos) -> pd.Series:
-    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`)."""
+    """Name the group of each video: by class and number, "Diving g08", or as its owner does (`group_name`).
+
+    Args:
+        videos: table of `list_videos`.
+    """
     if "group_name" in videos:
         return videos["group_name"]
     numbers = videos["group"].map("g{:02d}".format).astype(str)  # also where there are no videos

@@ -40,7 +40,7 @@ def list_videos(data, *, classes=None, group_pattern=None, skip_broken=False, pr
     """
     root = Path(data).resolve()
     root = root / "UCF-101" if (root / "UCF-101").is_dir() else root
-    clips, unreadable = _find_clips(root, classes)
+    clips, unreadable = find_clips(root, classes)
     named = clips["path"].astype(str).str.contains(r"_g\d+_c\d+\.\w+$") & (clips["group_name"] == "")
     is_ucf101 = group_pattern is None and (named.all() or (named.any() and _has_lists(root)))
     clips = clips[named] if is_ucf101 else clips
@@ -60,7 +60,7 @@ def list_videos(data, *, classes=None, group_pattern=None, skip_broken=False, pr
     return table[[*COLUMNS, "group_name", *["subset"] * bool((table["subset"] != "").any())]]
 
 
-def _find_clips(root, classes):
+def find_clips(root, classes=None):
     """Return the clips of the classes, as `read_labels` does, and a message for each folder that cannot be read."""
     if isinstance(classes, str) or len({*(classes or ())}) < len(classes or ()):
         raise ValueError(f"Expected a list of different class names. Received: {classes!r}. Give each class once.")
@@ -80,8 +80,7 @@ def _find_clips(root, classes):
         present = ", ".join([f"{name} ({number})" for name, number in held.items()][:8]) or "no folders"
         expected = f"Expected videos of {', '.join(empty) or 'some classes'} ({', '.join(SUFFIXES)})"
         found = f"{expected}. Received: none in {root}, which holds {present}{' ...' * (len(held) > 8)}."
-        advice = "Point to the folder that holds the classes' folders, or to a table of labels (--data or ACTLIB_DATA)"
-        raise ValueError(f"{found} {advice}, and spell classes as they are there.")
+        raise ValueError(f"{found} Name a folder of the classes' folders, or a table, and classes as they are there.")
     return clips[clips["class_name"].isin(wanted)], [unreadable[name] for name in wanted if name in unreadable]
 
 
@@ -114,7 +113,7 @@ def _name_own_groups(table, root, pattern, progress):
     if given.any():
         return given.where(given != "", names)  # one that is not known is alone
     with suppress(FileNotFoundError):
-        return names.map(hmdb51.find_source) if hmdb51.read_split(root) else names
+        return names.map(_find_source) if hmdb51.read_split(root) else names
     pairs = find_near_duplicates(table, progress=progress)
     links = coo_array((pairs["bits"] >= 0, (pairs["first"], pairs["second"])), shape=(len(table), len(table)))
     number = connected_components(links)[1]
@@ -123,6 +122,13 @@ def _name_own_groups(table, root, pattern, progress):
         message += f"{', '.join(shown)}{' ...' * (len(pairs) > 3)}. Look at these pairs (find_near_duplicates), or "
         warnings.warn(message + "name groups: in a table of labels, or by --group-pattern.", stacklevel=3)
     return names.groupby(number).transform("first")
+
+
+def _find_source(name):
+    """Find what a video of HMDB51 (Class/file) was cut from: none stands on both sides of an official split."""
+    class_name, _, file = name.partition("/")
+    source = re.match(rf"(.*)_{re.escape(class_name)}_", file)
+    return f"{class_name} {source[1] if source else file}"
 
 
 def _check_labels(table):

@@ -95,8 +95,7 @@ def _draw_parts(table, most, least, seed):
     if (num_parts := min(most, num_groups.max())) < least:
         subset = "test" if least > 2 else "validation"
         expected = f"Expected {least} groups (recordings) or more of a class, to draw {subset} groups from"
-        advice = "Film more, or name finer groups, see list_videos."
-        raise ValueError(f"{expected}. Received: {num_groups.to_dict()}. {advice}")
+        raise ValueError(f"{expected}. Received: {num_groups.to_dict()}. Film more, or name finer groups.")
     order = table["name"].sort_values().index
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # which then is not in every part
@@ -109,8 +108,7 @@ def _check_classes(table):
     counts = pd.crosstab(table["class_name"], table["subset"]).reindex(columns=["train", "test"], fill_value=0)
     if len(counts) < 2 or not counts.all(axis=None):
         expected = "Expected two classes or more, each with videos to train and to test on"
-        advice = "Add videos or finer groups, leave classes out, or draw with another split_seed."
-        raise ValueError(f"{expected}. Received: {counts.T.to_dict()}. {advice}")
+        raise ValueError(f"{expected}. Received: {counts.T.to_dict()}. Add videos, or use another split_seed.")
     if few := [f"{name} {number}" for name, number in counts["test"].items() if number < FEW]:
         message = f"Few videos test: {', '.join(few)}. Read the interval beside each accuracy"
         warnings.warn(f"{message}, or test all by turns (--splits 1,2,3).", stacklevel=3)
@@ -130,7 +128,11 @@ def _choose_validation(table, num_groups, seed):
 
 
 def list_groups(videos) -> dict[str, str]:
-    """List the groups of videos: name, as of `name_groups`, -> content hashes with spaces between, for a card."""
+    """List the groups of videos: name, as of `name_groups`, -> content hashes with spaces between, for a card.
+
+    Args:
+        videos: table of `list_videos`.
+    """
     names = name_groups(videos)
     hashes = videos["hash"] if "hash" in videos else names.map(lambda name: "")
     return hashes.groupby(names).agg(lambda group: " ".join(sorted(group))).to_dict()
@@ -172,6 +174,10 @@ def _find_alike(train, test):
 
 
 def split_hash(videos) -> str:
-    """Name a split by which videos stand in which subset, whatever their order, with 12 hexadecimal digits."""
+    """Name a split by which videos stand in which subset, whatever their order, with 12 hexadecimal digits.
+
+    Args:
+        videos: table of `assign_subsets`.
+    """
     lines = sorted(f"{name} {subset}\n" for name, subset in zip(videos["name"], videos["subset"], strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]

@@ -50,9 +50,13 @@ class Member(NamedTuple):
 def open_archive(source):
     """Yield {bare name in lower case: Member} in the order they lie in; explain what its library raises in the block.
 
-    The source is a folder, a ZIP, TAR (also compressed) or RAR file, told by content, or a RemoteFile, a ZIP of
-    which only the files that are read come over the line. An ArchiveError where it is damaged or locked; a
-    DownloadError where it is not there, or no tool unpacks it.
+    Args:
+        source: a folder, a ZIP, TAR (also compressed) or RAR file, told by content, or a RemoteFile, a ZIP of which
+            only the files that are read come over the line.
+
+    Raises:
+        ArchiveError: it is damaged or locked.
+        DownloadError: it is not there, or no tool unpacks it.
     """
     where = source.url if isinstance(source, RemoteFile) else source
     try:
@@ -70,9 +74,8 @@ def open_archive(source):
     except (*UNREADABLE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the system's, not gzip's or bz2's, nor that of a ZIP that leads to before its begin
-        advice = "Fetch it again, or unpack it by hand and pass the folder with --from."
-        found = f"Expected a whole archive without a password. Received: {where} ({error}). {advice}"
-        raise ArchiveError(found) from error
+        found = f"Expected a whole archive without a password. Received: {where} ({error})."
+        raise ArchiveError(f"{found} Fetch it again, or unpack it and pass the folder with --from.") from error
 
 
 def _list_members(source, stack):
@@ -140,16 +143,18 @@ class _RangeFetcher:
 def unpack(members, folder, places, *, largest) -> int:
     """Write files of an archive, and return how many; those that are there already, whole, are left alone.
 
-    `places` is {bare name in lower case: path below the folder}, of which the caller holds the lock; `largest` is in
-    bytes. An ArchiveError where a file is damaged or too large, or a place lies outside of the folder.
+    Args:
+        members: those of `open_archive`.
+        folder, places: {bare name in lower case: path below the folder}, of which the caller holds the lock.
+        largest: bytes; a larger or damaged file, or a place outside of the folder, is an ArchiveError.
     """
     todo = {}
     for name, member in ((name, member) for name, member in members.items() if name in places):
         if not INSIDE.fullmatch(places[name]):
             raise ArchiveError(f"Expected a path that stays in its folder. Received: {places[name]!r}.")
         if member.size > largest:
-            found = f"{name} of {format_size(member.size)}"
-            raise ArchiveError(f"Expected files up to {format_size(largest)}. Received: {found}.")
+            most, found = format_size(largest), format_size(member.size)
+            raise ArchiveError(f"Expected files up to {most}. Received: {name} of {found}.")
         if not _is_there(member, path := Path(folder) / places[name]):
             todo[path] = member
     total = sum(member.size for member in todo.values())

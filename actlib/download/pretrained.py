@@ -54,7 +54,7 @@ def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
             card = {"kind": "convolutions", "spec": replace(spec, vgg=vgg) if with_head else vgg, "family": family}
             card["values"] = "published" if _recognise_family(weights) == family else "not the published ones"
             card["weights_key"] = checkpoints.weights_key(weights)
-            card["from"] = source if sources.is_url(source) else Path(source).name
+            card["from"] = Path(source).name if Path(source).exists() else source
             checkpoints.save_checkpoint(path, weights, card | {"citation": CITATION})
     return path
 

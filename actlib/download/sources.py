@@ -36,10 +36,14 @@ def lock_or_wait(path):
 def local_file(source, folder, *, most, keep=False):
     """Yield a source's path on disk; a download that proves useless is removed, so that the next try fetches it again.
 
-    A download of `most` bytes at most goes into the folder, and stays there if it is to be kept, as an archive of
-    which more will be wanted; of a ZIP on a server that can send parts nothing is fetched: its RemoteFile is yielded.
+    Args:
+        source: a path, or an address.
+        folder: where a download goes.
+        most: bytes of it at most.
+        keep: it stays, as an archive of which more will be wanted; of a ZIP on a server that can send parts nothing is
+            fetched: its RemoteFile is yielded.
     """
-    if not is_url(source):
+    if not str(source).startswith(("http://", "https://")):
         yield Path(source)
         return
     if keep and urlsplit(source).path.lower().endswith(".zip") and (remote := ask_server(source)).ranges:
@@ -55,8 +59,3 @@ def local_file(source, folder, *, most, keep=False):
         print(f"{path} stays for other classes; delete it if you need the room.")
     else:
         path.unlink()
-
-
-def is_url(source) -> bool:
-    """Tell an http or https address from a path."""
-    return str(source).startswith(("http://", "https://"))

@@ -15,6 +15,7 @@ from actlib.download.pretrained import fetch_vgg16
 from actlib.download.transfer import DownloadError
 from actlib.files import write_whole
 from actlib.paths import home_folder, read_setting
+from actlib.schema import check_choice
 from actlib.specs import SEVEN_CLASSES
 from actlib.video import probe_files
 
@@ -43,7 +44,12 @@ class Check(NamedTuple):
 
 
 def list_official(folder, classes=None) -> list[str]:
-    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`), of some or all classes, in a folder's official lists."""
+    """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in official lists.
+
+    Args:
+        folder: what holds the lists, as for `dataset.read_split`.
+        classes: names of classes, or None for all.
+    """
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]
 
@@ -87,13 +93,12 @@ def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_h
         folder: where it goes; None means `data/ucf101` or `pretrained` at home.
         with_head: for "vgg16", as in `fetch_vgg16`.
     """
+    check_choice("what to fetch", what, ("ucf101", "lists", "vgg16"))
     if what == "vgg16":
         return f"{fetch_vgg16(source=source, folder=folder, with_head=with_head)} is ready for both frameworks."
     folder = Path(folder or ucf101_folder())
     if what == "lists":
         return f"The official lists are in {fetch_lists(folder, source=source)}."
-    if what != "ucf101":
-        raise ValueError(f"Expected ucf101, lists or vgg16. Received: {what!r}. Choose one of them.")
     check = fetch_ucf101(folder, classes=classes, source=source, lists=lists)
     where = shlex.quote(str(folder))
     return f"{check.describe()}\nNext: set ACTLIB_DATA={where} or pass --data {where}."

@@ -23,16 +23,13 @@ def global_average_pool(features: np.ndarray, feature_shape: tuple[int, int, int
 
 
 def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
-    """Fit logistic regression to the training frames, each of length 1, and predict the test frames.
+    """Fit logistic regression to the training frames, each of length 1; return the test frames' logits, (M, T, K).
 
     Args:
         train: float (N, T, D), features of the training clips' frames, such as ``global_average_pool`` gives.
         labels: int (N,), the label of each training clip.
         test: float (M, T, D), likewise for the test clips.
         num_classes: K; a class without training clips gets the lowest logit.
-
-    Returns:
-        float32 (M, T, K), logits for ``evaluate``.
     """
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)
     frame_labels = np.repeat(labels, train.shape[1])

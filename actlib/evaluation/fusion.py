@@ -30,7 +30,11 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
 
 
 def share_weights(weights) -> list[float]:
-    """Return what each of several models counts for, of 1 in all; ValueError if a weight is below 0, or all are 0."""
+    """Return what each of several models counts for, of 1 in all.
+
+    Args:
+        weights: numbers from 0, not all 0, else a ValueError.
+    """
     if not min(weights) >= 0 < sum(weights) < np.inf:
         raise ValueError(f"Expected weights from 0, not all 0. Received: {tuple(weights)}. Give 1 1 or 1 2, say.")
     return [weight / sum(weights) for weight in weights]

@@ -27,8 +27,7 @@ class KnownClasses:
     def score(self, features) -> np.ndarray:
         """Score how much videos are like the nearest of the classes, float64 (N,): their relative Mahalanobis distance.
 
-        Args:
-            features: float (N, T, D), each channel's mean over the frame, from 0, for each of a video's T frames.
+        Features are float (N, T, D), each channel's mean over the frame, from 0, for each of a video's T frames.
 
         Source: Ren et al., A Simple Fix to Mahalanobis Distance, arXiv 2106.09022.
         """
@@ -75,15 +74,14 @@ def fit_known(features, labels) -> KnownClasses:
 def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float, Accuracy]:
     """Choose the threshold that keeps a share of known videos, each scored by a fit that never saw its group.
 
+    Return it, and the share that it keeps with its 95 % interval over groups.
+
     Args:
         fit: function of features and labels, such as ``fit_known``; gives what has a method ``score``.
         features: float (N, T, D), of all training groups, a tenth of which is left out after another.
         labels: int (N,).
         groups: (N,) any values, equal for videos of one recording.
         keep: the share, 0..1.
-
-    Returns:
-        (threshold, the share that it keeps and its 95 % interval over groups).
     """
     scores, folds = np.empty(len(labels)), GroupKFold(min(10, len(np.unique(groups))))
     for rest, part in folds.split(features, labels, groups):

@@ -40,9 +40,13 @@ def tabulate_predictions(videos, probabilities, *, classes, predicted=None) -> p
     return table.assign(correct=table["label"] == predicted, probabilities=list(probabilities))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Results:
-    """What one evaluation found about one model; shows itself as a table in a notebook and in print."""
+    """What one evaluation found about one model; shows itself as a table in a notebook and in print.
+
+    It has `probabilities`, float32 (V, K), one row a video; `groups`, int (V,), which group each video is of: the units
+    of the bootstrap and of the paired test; and `num_groups`.
+    """
 
     classes: tuple[str, ...]
     frame: Accuracy | None  # of every step of every clip alone; None where two models are fused
@@ -54,20 +58,10 @@ class Results:
     control: str | None = None  # what stood in place of the clips' frames, see ``dataset.ClipBatches``
     leakage: tuple[str, ...] = ()  # groups that the model has seen and should not have
 
-    @property
-    def groups(self) -> np.ndarray:
-        """int (V,), which group each video is of: the units of the bootstrap and of the paired test."""
-        return number_groups(self.predictions, groups_span_classes=self.groups_span_classes)
-
-    @property
-    def num_groups(self) -> int:
-        """How many groups the videos are of."""
-        return int(self.groups.max()) + 1
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """float32 (V, K), one row a video."""
-        return np.stack(list(self.predictions["probabilities"]))
+    def __post_init__(self):
+        self.probabilities = np.stack([*self.predictions["probabilities"]])
+        self.groups = number_groups(self.predictions, groups_span_classes=self.groups_span_classes)
+        self.num_groups = int(self.groups.max()) + 1
 
     @cached_property
     def top5(self) -> Accuracy | None:

@@ -1,26 +1,15 @@
 """From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
 settings     other values in a preset's fields
-preparing    choices (Experiment) -> table of videos -> frames -> features -> batches
-calibrating  a trained model -> temperatures, and what tells videos of no known class
-predictor    a checkpoint -> weights to start from, a model, or one that predicts any clips
+folders      what suits a data folder; its videos as a table
+preparing    choices (Experiment) -> frames -> features -> batches
+predictor    a checkpoint -> weights to start from, a model, or one that predicts any clips, as well calibrated
 running      a model and batches at hand -> a trained model, results; the whole way in one call
 """
 
-from actlib.experiment.predictor import choose_run, load_initial_weights, load_model, load_predictor
-from actlib.experiment.preparing import (
-    Experiment,
-    cache_features,
-    cache_frames,
-    cache_inputs,
-    choose_preset,
-    choose_weights,
-    make_batches,
-    prepare_table,
-    prepare_videos,
-    read_experiment,
-    runs_folder,
-)
+from actlib.experiment.folders import choose_preset, choose_weights, prepare_table, prepare_videos, runs_folder
+from actlib.experiment.predictor import choose_run, load_initial_weights, load_model, load_predictor, read_experiment
+from actlib.experiment.preparing import Experiment, cache_features, cache_frames, cache_inputs, make_batches
 from actlib.experiment.running import (
     describe_run,
     evaluate_checkpoint,

@@ -1,42 +1,44 @@
-"""Checkpoints: weights to start from, models again, and models that predict any clips of anybody's videos."""
+"""Checkpoints: weights to start from, models again, and calibrated models that predict clips of anybody's videos."""
 
-import warnings
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from actlib import checkpoints, paths
-from actlib.dataset import ClipBatches
-from actlib.evaluation import KnownClasses
-from actlib.experiment.preparing import build_describer, prepare_table, runs_folder
+from actlib.dataset import ClipBatches, FrameCache
+from actlib.evaluation import KnownClasses, choose_threshold, fit_known
+from actlib.evaluation.calibration import fit_temperatures
+from actlib.evaluation.intervals import number_groups
+from actlib.experiment.folders import runs_folder
+from actlib.experiment.preparing import Experiment, build_describer, cache_features
+from actlib.schema import parse_json
 from actlib.specs import BACKENDS, LRCNSpec
 from actlib.training import load_backend, load_checkpoint
 from actlib.video import make_sampler
 
+NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
+
 
 def find_checkpoint(checkpoint):
-    """Return the path of a checkpoint, a file or a run's best one; a FileNotFoundError says what to run first."""
+    """Return the path of a checkpoint, whether or not it is there.
+
+    Args:
+        checkpoint: A file, or a run's folder: its best one.
+    """
     path = Path(checkpoint)
-    path = path / paths.BEST if path.is_dir() or not path.suffix else path
-    if not path.exists():
-        found, command = f"Expected weights in {path}. Received: no such file.", paths.console_script()
-        advice = f"Run the lesson that trains them, or '{command} train', first"
-        raise FileNotFoundError(f"{found} {advice}; ImageNet's come with '{command} fetch vgg16'.")
-    return path
+    return path / paths.BEST if path.is_dir() or not path.suffix else path
 
 
 def choose_run(folder, model, *, framework="torch"):
-    """Return the run of a model that lessons trained on this data, or the one that comes with the project.
+    """Return the folder of a model that lessons trained on this data, or of the one that comes with the project.
 
     Args:
         folder: The data folder.
         model: "frames" or "lrcn".
         framework: Whose run is preferred; where only the other's is there, that one is taken, as weights belong to
             neither. One line is printed if it is not this framework's own.
-
-    Returns:
-        The run's folder, whether or not there is a checkpoint in it.
     """
     names = [f"{each}_{model}" for each in (framework, *BACKENDS)]
     runs = [runs_folder(folder) / name for name in names] + [paths.shipped_runs(runs_folder(folder).name) / names[0]]
@@ -69,39 +71,12 @@ def read_initial_card(weights) -> dict:
     return checkpoints.read_card(path, "videos", "leakage") if "classes" in card else card
 
 
-def prepare_model(experiment):
-    """Build the model that an experiment trains, with the weights it starts from.
-
-    Returns:
-        (table, model, experiment): its videos, and the experiment in which parts without weights are not frozen.
-    """
-    table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
-    experiment = _train_what_has_no_weights(experiment, weights)
-    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
-    return table, build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed), experiment
-
-
-def _train_what_has_no_weights(experiment, weights):
-    """Keep frozen only the parts that the initial weights hold; warn of the others."""
-    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
-    training = experiment.preset.training
-    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
-    if missing := ", ".join(part for part in training.frozen if part not in frozen):
-        found = f"Expected weights for what is to stay frozen. Received: none for {missing}"
-        advice = "Name weights to start from: imagenet, a file, or the run of a frame classifier."
-        warnings.warn(f"{found}, so that is trained too, from random numbers. {advice}", stacklevel=4)
-    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
-
-
 def load_model(checkpoint, *, framework="torch"):
-    """Load a checkpoint of `train_model`, whichever framework wrote it, and its card.
+    """Load a checkpoint, whichever framework wrote it: (model, card); the card's "preset" is a ``Preset`` again.
 
     Args:
         checkpoint: A .safetensors file, or a run's folder.
         framework: Where to load it; None for the framework that trained it.
-
-    Returns:
-        (model, card); the card's "preset" is a ``Preset`` again.
 
     Raises:
         ValueError: Its card lacks what is needed.
@@ -111,9 +86,26 @@ def load_model(checkpoint, *, framework="torch"):
     return load_checkpoint(path, framework or card["framework"]), card
 
 
-@dataclass(frozen=True)
+def read_experiment(card, data, *, framework=None):
+    """Make the ``Experiment`` behind a card.
+
+    Args:
+        card: Of ``load_model``.
+        data: The data folder, which may be another now.
+        framework: Which computes now; None for the one that trained.
+    """
+    choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
+    text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
+    return parse_json(text, Experiment, "the card's choices")
+
+
+@dataclass(eq=False)
 class Predictor:
-    """A model that predicts clips: uint8 (N, T, size, size, C) -> float32 logits (N, T, K), a row a frame or step."""
+    """A model that predicts clips: uint8 (N, T, size, size, C) -> float32 logits (N, T, K), a row a frame or step.
+
+    Of its spec it has `size` (pixels), `flow` (a ``FlowSpec``, if its frames are flow pictures, or None), `kind`
+    ("frames" or "lrcn") and `readout` (how the steps of a clip become one prediction, see ``evaluation.pool_clips``).
+    """
 
     model: object  # of either framework
     classes: tuple[str, ...]
@@ -123,25 +115,10 @@ class Predictor:
     temperatures: dict = field(default_factory=dict)  # by level: "step", "video", see `evaluation.calibration`
     known: object = None  # `evaluation.KnownClasses`, and a model of the features that they are asked with
 
-    @property
-    def size(self):
-        """Height and width of its frames, in pixels."""
-        return self.model.spec.vgg.size
-
-    @property
-    def flow(self):
-        """A ``FlowSpec``, if its frames are flow pictures, or None."""
-        return self.model.spec.vgg.flow
-
-    @property
-    def kind(self):
-        """ "frames" or "lrcn"."""
-        return "lrcn" if isinstance(self.model.spec, LRCNSpec) else "frames"
-
-    @property
-    def readout(self):
-        """How the steps of a clip become one prediction, see ``evaluation.pool_clips``."""
-        return getattr(self.model.spec, "readout", "steps")
+    def __post_init__(self):
+        spec = self.model.spec
+        self.size, self.flow = spec.vgg.size, spec.vgg.flow
+        self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, LRCNSpec) else ("frames", "steps")
 
     def __call__(self, clips):
         """Return the logits of clips, see the class."""
@@ -153,13 +130,9 @@ class Predictor:
         return training.predict(self.model, batches)
 
     def score(self, clips):
-        """Score how much clips are like the nearest class that was learnt; below 0, they are "none of these".
+        """Score how much clips, of any T, are like the nearest class that was learnt: float (N,), below 0 like none.
 
-        Args:
-            clips: As for a call, but of any T.
-
-        Returns:
-            float (N,): scores of ``evaluation.KnownClasses`` less their threshold; infinity where the card has none.
+        These are scores of ``evaluation.KnownClasses`` less their threshold; infinity where the card has none.
         """
         if self.known is None:
             return np.full(len(clips), np.inf)
@@ -183,3 +156,46 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
         known = KnownClasses.from_json(card["known"], model.spec.vgg.feature_shape[2], find_checkpoint(checkpoint))
         options["known"] = known, build_describer(model)
     return Predictor(model, tuple(card["classes"]), **options)
+
+
+def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
+    """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
+
+    These are "temperatures", see ``fit_temperatures``, where there is validation (where a run is refitted,
+    they are those of the training that chose the number of epochs, see ``run_training``); and "known", an
+    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where frames are RGB and the
+    convolutions ImageNet's, which have seen none of them.
+
+    Args:
+        model, validation, experiment, table, run: As for ``train_model``, which has finished.
+    """
+    path = Path(run) / paths.BEST
+    card = checkpoints.read_card(path)
+    found, new = {name: card[name] for name in ("temperatures", "known") if name in card}, {}
+    if validation and "temperatures" not in found:
+        logits = load_backend(model).training.predict(model, validation)
+        truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
+        new["temperatures"] = fit_temperatures(logits, *truth, readout=readout)
+    if "known" not in found and _is_unseen(experiment):
+        new["known"] = _fit_known(model, table)
+    if new:
+        checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | new)
+    model.card = model.card | found | new
+
+
+def _fit_known(model, table):
+    rows, vgg = table[table.subset != "test"].reset_index(drop=True), model.spec.vgg
+    frames = FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size, flow=vgg.flow)
+    cache = cache_features(frames, build_describer(model)).fill()
+    filled = np.flatnonzero(cache.lengths)
+    features = np.stack([cache[place][np.arange(NUM_FRAMES) * cache.lengths[place] // NUM_FRAMES] for place in filled])
+    labels = rows.label.to_numpy()[filled]
+    groups = number_groups(rows.iloc[filled], groups_span_classes=bool(table.attrs.get("groups_span_classes")))
+    threshold, kept = choose_threshold(fit_known, features, labels, groups)
+    return replace(fit_known(features, labels), threshold=threshold, kept=kept).to_json()
+
+
+def _is_unseen(experiment):
+    """Whether the convolutions are frozen, come from no training on videos, and see RGB, as they learned to."""
+    card, frozen = read_initial_card(experiment.weights), experiment.preset.training.frozen
+    return experiment.stream == "rgb" and "convolutions" in frozen and ("known" in card or "videos" not in card)

@@ -1,15 +1,12 @@
-"""The choices behind a run, and the way of its clips: table -> frames -> features -> batches."""
+"""The choices behind a run, and the way of its clips: frames -> features -> batches."""
 
-import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from actlib import checkpoints, dataset, paths, sample, specs
-from actlib.schema import Count, check_choice, parse_json
+from actlib import checkpoints, dataset, specs
+from actlib.schema import Count, check_choice
 from actlib.training import load_backend
 from actlib.video import make_sampler
 
@@ -62,95 +59,12 @@ def _choose_training(preset, stream):
     return replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(preset.training).items() if v != own[k]})
 
 
-def read_experiment(card, data, *, framework=None):
-    """Make the ``Experiment`` behind a card.
-
-    Args:
-        card: Of ``load_model``.
-        data: The data folder, which may be another now.
-        framework: Which computes now; None for the one that trained.
-    """
-    choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
-    text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
-    return parse_json(text, Experiment, "the card's choices")
-
-
-def choose_preset(model, folder):
-    """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
-
-    Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
-
-    Example:
-        >>> choose_preset("frames", "/data/UCF-101").name
-        'vgg16_frames'
-    """
-    return specs.PRESETS[f"{'slim' if sample.is_sample(folder) else 'vgg16'}_{model}"]
-
-
-def choose_weights(folder):
-    """Return what a frame classifier starts from: "none" on the sample set, "imagenet" on real clips.
-
-    Args:
-        folder: The data folder.
-    """
-    return "none" if sample.is_sample(folder) else "imagenet"
-
-
-def runs_folder(folder):
-    """Return where lessons write what they train on this data: ``runs/lessons/sample``, or the data folder's name.
-
-    A table of labels, or a folder that is called "sample" but isn't, is named together with the folder it is in.
-
-    Args:
-        folder: The data folder.
-    """
-    if sample.is_sample(folder := Path(folder)):
-        return paths.runs_root() / "sample"
-    shared = folder.is_file() or folder.name == "sample"  # every other table is called labels.csv
-    return paths.runs_root() / (f"{folder.parent.name}_{folder.stem}" if shared else folder.name)
-
-
-def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **options):
-    """List the videos of ``list_videos`` with the subsets of ``assign_subsets``, and refuse a group in two of them.
-
-    Args:
-        folder: The data folder, or a table of labels.
-        classes: As for ``list_videos``.
-        group_pattern: Likewise.
-        limit: At most this many videos of a class in each subset, spread over its groups; None for all.
-        options: ``split``, ``validation_groups`` and ``split_seed``, as for ``assign_subsets``.
-    """
-    videos = dataset.list_videos(folder, classes=classes, group_pattern=group_pattern)
-    table = dataset.assign_subsets(videos, folder, **options)
-    for subset in ("validation", "test"):
-        dataset.check_leakage(table[table.subset != subset], table[table.subset == subset])
-    if limit is None:
-        return table
-    chosen = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
-    return table.loc[np.sort(chosen)]
-
-
-def prepare_table(experiment):
-    """List the videos of an experiment, see ``prepare_videos``.
-
-    Args:
-        experiment: The ``Experiment``.
-    """
-    names = ("split", "classes", "split_seed", "validation_groups", "limit", "group_pattern")
-    return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
-
-
 def cache_frames(table, experiment):
-    """Open a ``FrameCache`` of videos: the frames, or flow pictures, that the protocol and the model ask for.
+    """Open a ``FrameCache`` of the frames, or flow pictures, that protocol and model ask for: uint8 (F, H, W, C) each.
 
     Args:
         table: The videos, rows of ``prepare_table``.
         experiment: The ``Experiment``.
-
-    Returns:
-        The cache; ``cache[row]`` is uint8 (F, H, W, C).
     """
     preset, vgg = experiment.preset, experiment.preset.model.vgg
     num_frames = None if experiment.protocol == "paper" else preset.num_frames
@@ -159,15 +73,13 @@ def cache_frames(table, experiment):
 
 
 def cache_features(frames, model):
-    """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``, for a head to be trained on.
+    """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``: float16 (F, D) of each video.
+
+    The convolutions' weights, their pooling and their precision are in the name of its folder.
 
     Args:
         frames: The ``FrameCache``.
         model: A model of either framework, its convolutions frozen.
-
-    Returns:
-        The cache; ``cache[row]`` is float16 (F, D). The convolutions' weights, their pooling and their precision are
-        in the name of its folder.
     """
     backend, vgg = load_backend(model), model.spec.vgg
     weights = backend.weights.get_weights(model.convolutions)
@@ -185,15 +97,12 @@ def build_describer(model):
 
 
 def cache_inputs(table, model, experiment):
-    """Open what a model reads of videos: frames where training changes its convolutions, else their features.
+    """Open what a model reads: a ``FrameCache`` where training changes its convolutions, else a ``FeatureCache``.
 
     Args:
         table: The videos, rows of ``prepare_table``.
         model: A model of either framework.
         experiment: The ``Experiment``.
-
-    Returns:
-        A ``FrameCache`` or a ``FeatureCache``.
     """
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames

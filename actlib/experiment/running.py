@@ -3,14 +3,15 @@
 import json
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from actlib import cards, checkpoints, evaluation, files, machine, paths, sample, schedule
+from actlib import cards, evaluation, files, machine, paths, sample, schedule
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
-from actlib.experiment.calibrating import calibrate_checkpoint
-from actlib.experiment.predictor import find_checkpoint, load_model, prepare_model, read_initial_card
-from actlib.experiment.preparing import cache_inputs, make_batches, prepare_table, read_experiment
+from actlib.experiment import predictor
+from actlib.experiment.folders import prepare_table
+from actlib.experiment.preparing import cache_inputs, make_batches
 from actlib.training import load_backend
 
 
@@ -32,7 +33,7 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
     training = replace(training, patience=None if validation_batches is None else training.patience)
     history = load_backend(model).training.train(model, *batches, training, **options)
     if run and paths.process_place()[0] == 0 and not getattr(monitor, "stop", False):
-        calibrate_checkpoint(model, validation_batches, experiment, table=table, run=run)
+        predictor.calibrate_checkpoint(model, validation_batches, experiment, table=table, run=run)
     return history
 
 
@@ -70,12 +71,12 @@ def extract(experiment, *, shard=(1, 1)):
         experiment: The ``Experiment``.
         shard: (i, N), i from 1: every N-th video from the i-th on. All of them fill one cache, on any machines.
     """
-    table, model, experiment = prepare_model(experiment)
+    table, model, experiment = _prepare_model(experiment)
     return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
 
 
 def _train_once(experiment, run, monitor, card=None):
-    table, model, experiment = prepare_model(experiment)
+    table, model, experiment = _prepare_model(experiment)
     model.card = model.card | (card or {})
     if run and paths.process_place()[0] == 0:
         write_labels(table, Path(run) / paths.SPLIT)
@@ -87,6 +88,25 @@ def _train_once(experiment, run, monitor, card=None):
 
     validation = batches("validation") if experiment.validation_groups else None
     return model, train_model(model, batches("train"), validation, experiment, table=table, run=run, monitor=monitor)
+
+
+def _prepare_model(experiment):
+    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen."""
+    table, weights = prepare_table(experiment), predictor.load_initial_weights(experiment.weights)
+    experiment = _train_what_has_no_weights(experiment, weights)
+    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
+    return table, build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed), experiment
+
+
+def _train_what_has_no_weights(experiment, weights):
+    """Keep frozen only the parts that the initial weights hold; warn of the others."""
+    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
+    training = experiment.preset.training
+    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
+    if missing := ", ".join(part for part in training.frozen if part not in frozen):
+        found = f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too."
+        warnings.warn(f"{found} Name some: imagenet, a file, or the run of a frame classifier.", stacklevel=4)
+    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
 def evaluate_model(model, batches, table):
@@ -122,13 +142,12 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control
         ValueError: It, or what it started from, has seen recordings of these test videos; see also ``load_model``.
     """
     begin = time.perf_counter()
-    model, card = load_model(checkpoint, framework=framework)
-    trained = read_experiment(card, data, framework=framework)
+    model, card = predictor.load_model(checkpoint, framework=framework)
+    trained = predictor.read_experiment(card, data, framework=framework)
     experiment = replace(trained, split=split or trained.split, limit=limit or trained.limit)
     table = prepare_table(experiment)
-    seen = checkpoints.read_card(find_checkpoint(checkpoint), "videos")["videos"]
-    test = table[table.subset == "test"]
-    leakage = {*card["leakage"], *check_leakage(_merge(*seen.values()), test, allow=allow_leakage)}
+    test, seen = table[table.subset == "test"], _merge(*predictor.read_initial_card(checkpoint)["videos"].values())
+    leakage = {*card["leakage"], *check_leakage(seen, test, allow=allow_leakage)}
     results = replace(_evaluate_rows(model, test, experiment, control), leakage=tuple(sorted(leakage)))
     return results, describe_run(experiment, table, seconds=time.perf_counter() - begin)
 
@@ -157,18 +176,17 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     found = [evaluate_checkpoint(run, data) for run in runs]
     singles, metadata = zip(*found, strict=True)
     results = {f"{about['experiment']['stream']}, {run}": each for run, (each, about) in zip(runs, found, strict=True)}
-    ways = {"": [(1, 2), (1, 1), *([weights] if weights else [])]}
+    pairs = {"fused {:g} to {:g}".format(*pair): pair for pair in ((1, 2), (1, 1), *([weights] if weights else []))}
     if choose:
-        validation = [_evaluate_validation(Path(run), data) for run in runs]
-        ways[", chosen on validation"] = [evaluation.choose_fusion_weights(*validation)]
-    for note, pairs in ways.items():
-        results |= {"fused {:g} to {:g}".format(*pair) + note: evaluation.fuse(*singles, pair) for pair in pairs}
+        chosen = evaluation.choose_fusion_weights(*(_evaluate_validation(Path(run), data) for run in runs))
+        pairs["fused {:g} to {:g}, chosen on validation".format(*chosen)] = chosen
+    results |= {name: evaluation.fuse(*singles, pair) for name, pair in pairs.items()}
     return results, {"fused": metadata}
 
 
 def _evaluate_validation(run, data):
-    model, card = load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=None)
-    experiment = read_experiment(card, data)
+    model, card = predictor.load_model(run / "choosing" if (run / "choosing").is_dir() else run, framework=None)
+    experiment = predictor.read_experiment(card, data)
     table = prepare_table(experiment)
     if (rows := table[table.subset == "validation"]).empty:
         found = f"Expected validation videos, to choose weights on. Received: {run}, which held out none."
@@ -191,7 +209,7 @@ def _describe_choices(experiment, table):
 
 def _describe_videos(experiment, table):
     """List, for a card, all groups that a model will have seen, those of the weights that it starts from included."""
-    card = read_initial_card(experiment.weights)
+    card = predictor.read_initial_card(experiment.weights)
     seen, leakage = card.get("videos", {"train": {}, "validation": {}}), card.get("leakage", [])
     validation, test = (table[table["subset"] == subset] for subset in ("validation", "test"))
     for known, rows in ((seen["train"], validation), (_merge(*seen.values()), test)):

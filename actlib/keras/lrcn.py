@@ -39,12 +39,8 @@ class LRCNHead(keras.Model):
 class LRCN(Classifier):
     """The long-term recurrent convolutional network: `convolutions` on every frame, then `head` over their sequence.
 
-    Called with uint8 RGB (N, T, H, W, C) and a readout (None: the spec's); gives float32 logits (N, K), or (N, T, K)
-    for the readout "steps".
-
-    Args:
-        spec: An `LRCNSpec`.
-        num_classes: K.
+    Made of an `LRCNSpec` and K. Called with uint8 RGB (N, T, H, W, C) and a readout (None: the spec's); gives float32
+    logits (N, K), or (N, T, K) for the readout "steps".
 
     Source: Donahue et al., arXiv 1411.4389, section 4.
     """

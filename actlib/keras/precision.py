@@ -28,7 +28,11 @@ def describe_device() -> dict:
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32".
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+    """
     fast = machine.has_fast_bf16() if default_device() == "cpu" else machine.gpu_has_bf16()
     return "bfloat16" if fast else "float32"
 

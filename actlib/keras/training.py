@@ -17,7 +17,7 @@ from actlib.training import initial_weights, trainable_weights
 
 
 def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
-    """Make a model that is ready to train.
+    """Make a model, a `FrameClassifier` or an `LRCN`, that is ready to train.
 
     Args:
         spec: A `FrameSpec` or an `LRCNSpec`.
@@ -25,11 +25,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         weights: Neutral name -> array: what it starts from, ImageNet's or another model's; logits, which are of other
             classes, and what is missing start at random.
         seed: Of the initial weights, which are the same in both frameworks.
-        device: Where the model is put, such as "cuda" or "cpu"; None: `precision.default_device`'s. Keras puts models
-            where its backend computes.
-
-    Returns:
-        A `FrameClassifier` or an `LRCN`.
+        device: Where it is put, such as "cuda" or "cpu"; None: where PyTorch finds it best, or Keras' backend computes.
 
     Raises:
         ValueError: The weights are of another network.
@@ -44,10 +40,7 @@ def freeze(model, parts) -> None:
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
-        parts: Names among `specs.FROZEN_PARTS`: "convolutions", "hidden".
-
-    Raises:
-        ValueError: There is no such part.
+        parts: Names among `specs.FROZEN_PARTS`: "convolutions", "hidden"; another is a ValueError.
     """
     if not set(parts) <= set(FROZEN_PARTS):
         raise ValueError(f"Expected parts among {FROZEN_PARTS}. Received: {tuple(parts)}. Leave the others out.")
@@ -71,16 +64,13 @@ def count_parameters(model) -> tuple[int, int]:
 
 
 def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precision=True) -> np.ndarray:
-    """Turn frames into the features that the head reads; `dataset.FeatureCache` stores them.
+    """Turn frames into the features that the head reads, float16 (n, D); `dataset.FeatureCache` stores them.
 
     Args:
         model: A `FrameClassifier` or an `LRCN`; its convolutions are used.
         frames: uint8 (n, H, W, 3), RGB.
         batch_size: Frames at a time.
         mixed_precision: Compute in bfloat16 where the machine gains from it.
-
-    Returns:
-        float16 (n, D).
     """
     half = mixed_precision and feature_precision(model) == "bfloat16"
     convolutions = bf16_copy(model.convolutions) if half else model.convolutions
@@ -88,14 +78,11 @@ def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precisio
 
 
 def predict(model, batches) -> np.ndarray:
-    """Return the logits of every frame, or every step of the LSTM, of every clip.
+    """Return the logits of every frame, or every step of the LSTM, of every clip in order: float32 (N, T, K).
 
     Args:
         model: A `FrameClassifier` or an `LRCN`.
         batches: A `ClipBatches` that does not shuffle, of frames or of features.
-
-    Returns:
-        float32 (N, T, K), in the order of the batches.
     """
     part, data = model.head if batches.kind == "features" else model, ClipDataset(batches, fixed=True)
     with raise_read_errors(data):
@@ -125,7 +112,6 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
         RuntimeError: Another training works in its folder.
         FloatingPointError: The loss is no longer finite.
         KeyboardInterrupt: It was interrupted, its best weights kept; the monitor's `stop` makes it return instead.
-        Exception: Whatever reading the data raised.
     """
     return Trainer(model, batches, validation, training, folder=run, seed=seed, monitor=monitor).train()
 

@@ -16,13 +16,10 @@ PACKAGES = ("keras", keras.backend.backend())  # what computes
 
 
 def get_weights(model) -> dict[str, np.ndarray]:
-    """Copy a model's weights out.
+    """Copy a model's weights out: neutral name -> float32 array, in the order of the layers.
 
     Args:
         model: A `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
-
-    Returns:
-        Neutral name -> float32 array, in the order of the layers.
     """
     return {name: np.array(ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
 

@@ -1,7 +1,6 @@
 """Arrays and tables -> figures in one style; every function gives back a figure that a notebook shows by itself.
 
-style        colors that everybody can tell apart, the font, and the figure with its description
-layout       rows of classes, sheets of frames, legends
+style        colors that everybody can tell apart, the font, the figure with its description, rows, sheets of frames
 data         videos before any model: contact sheets, classes, lengths, sampling, flow
 curves       training, probabilities over a clip, reliability
 results      confusion, classes, models against each other, single clips

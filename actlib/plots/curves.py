@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from actlib.plots.layout import PERCENT
-from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, SIGNS, VERDICTS, Figure, escape_name, styled
+from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, PERCENT, SIGNS, VERDICTS, Figure, escape_name, styled
 
 
 @styled

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.patches import Rectangle
 
-from actlib.plots.layout import class_panels, fit_titles, tile
+from actlib.plots import style
 from actlib.plots.style import CLASS_COLORS, INK, MUTED, SIGNS, VERDICTS, WIDTH, WRONG, Figure, escape_name, styled
 
 SUBSET_COLORS = dict(zip(("train", "validation", "test"), CLASS_COLORS, strict=False))
@@ -36,14 +36,14 @@ def show_frames(frames, *, titles=None, correct=None, columns: int = 8, title: s
     num_lines = max(text.count("\n") + 1 for text in texts) if any(texts) else 0
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     gap = max(2, round(width * max(0.03 if times == 1 else 0.12, 0.16 * num_lines * columns / WIDTH)))
-    sheet = tile(frames, columns=columns, gap=gap)
+    sheet = style.tile(frames, columns=columns, gap=gap)
     named = ": " + ", ".join(texts).replace("\n", " ") if any(texts) else ""
     inches = WIDTH * (sheet.shape[0] + gap) / sheet.shape[1] + (0.4 if title else 0.1)
     axis = Figure(inches, alt=f"{title or 'Frames of videos'} ({len(frames)}){named}", title=title).subplots()
     axis.set_axis_off()
     axis.imshow(sheet)
     axis.set(xlim=(-1, sheet.shape[1]), ylim=(sheet.shape[0], -gap))
-    texts, size = fit_titles(texts, 66 * WIDTH * (width + gap) / sheet.shape[1] - 4)  # points, of 72 an inch
+    texts, size = _fit_titles(texts, 66 * WIDTH * (width + gap) / sheet.shape[1] - 4)  # points, of 72 an inch
     for index, text in enumerate(texts):
         left, top = index % columns * (width + gap), index // columns * (height + gap)
         color = INK if correct is None else VERDICTS[bool(correct[index])]
@@ -58,11 +58,8 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     """Show one clip a row, its name at the left and time going to the right.
 
     Args:
-        clips: name -> uint8 (T, H, W, 3), all of the same T.
+        clips: name -> uint8 (T, H, W, 3), all of the same T, else a ValueError.
         correct: a bool a clip, whether its name is marked as right or wrong, or None.
-
-    Raises:
-        ValueError: the clips differ in the number of frames.
     """
     clips = {escape_name(name): clip for name, clip in clips.items()}
     lengths = {name: len(clip) for name, clip in clips.items()}
@@ -70,7 +67,7 @@ def show_clips(clips: dict, *, correct=None, title: str | None = None) -> Figure
     if others:
         raise ValueError(f"Expected clips of as many frames each. Received: {lengths}. Sample the same T of each.")
     frames = [frame for clip in clips.values() for frame in clip]
-    sheet = tile(frames, columns=num_frames, gap=max(2, frames[0].shape[1] // 40))
+    sheet = style.tile(frames, columns=num_frames, gap=max(2, frames[0].shape[1] // 40))
     inches = 0.85 * WIDTH * sheet.shape[0] / sheet.shape[1] + (0.9 if title else 0.65)
     axis = Figure(inches, alt=f"{num_frames} frames each of {', '.join(clips)}", title=title).subplots()
     axis.imshow(sheet)
@@ -100,7 +97,7 @@ def plot_classes(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
     if "subset" in videos:
         order = [name for name in reversed(SUBSET_COLORS) if name in set(videos["subset"])]
         subsets = {"hue": "subset", "hue_order": order, "palette": SUBSET_COLORS}
-    for axis, names in class_panels(counts.index, alt=alt, title=title, reverse=True):
+    for axis, names in style.class_panels(counts.index, alt=alt, title=title, reverse=True):
         rows = videos[videos["class_name"].isin(names)].sort_values("class_name")
         sns.histplot(rows, y="class_name", multiple="stack", shrink=0.7, alpha=1, linewidth=0, ax=axis, **subsets)
         axis.set_xlabel("videos")
@@ -120,7 +117,8 @@ def plot_lengths(videos: pd.DataFrame, *, title: str | None = None) -> Figure:
     videos = videos.assign(class_name=names, seconds=videos["frames"] / videos["fps"])
     shortest, median, longest = videos["seconds"].quantile([0, 0.5, 1])
     title = title or f"{shortest:.3g} to {longest:.3g} seconds, half of the videos below {median:.3g}"
-    for axis, some in class_panels(sorted(names.unique()), alt=f"Length of the videos by class: {title}", title=title):
+    alt = f"Length of the videos by class: {title}"
+    for axis, some in style.class_panels(sorted(names.unique()), alt=alt, title=title):
         options = {"data": videos, "x": "seconds", "y": "class_name", "order": some, "ax": axis, "estimator": "median"}
         for share, width, size, color in ((100, 1, 0, MUTED), (50, 4, 4, CLASS_COLORS[0])):
             look = {"color": color, "markersize": size, "err_kws": {"linewidth": width}, "linestyle": "none"}
@@ -171,6 +169,14 @@ def show_flow(frame, flow, *, step: int = 10, longer: float = 4.0) -> Figure:
         axis.set_axis_off()
         axis.set_title(title)
     return figure
+
+
+def _fit_titles(titles, width):
+    """Fit titles into lines of so many points: in smaller type, then cut; return them, and the size of the type."""
+    font, texts = style.load_font(100), [title.split("\n") for title in titles]
+    widest = max(font.getlength(line) for lines in texts for line in lines) / 100  # in points, per point of type
+    size = min(7.5, max(5.5, width / max(1, widest)))
+    return ["\n".join(style.fit_text(line, font, 100 * width / size + 1) for line in lines) for lines in texts], size
 
 
 def _color_flow(flow, fastest=None):

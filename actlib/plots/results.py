@@ -6,8 +6,8 @@ import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
 
 from actlib.evaluation import LEVELS, Results
-from actlib.plots.layout import PERCENT, class_panels
-from actlib.plots.style import CLASS_COLORS, CORRECT, INK, MUTED, WRONG, Figure, escape_name, styled
+from actlib.plots import style
+from actlib.plots.style import CLASS_COLORS, CORRECT, INK, MUTED, PERCENT, WRONG, Figure, escape_name, styled
 
 MAX_ANNOTATED = 25  # classes; a larger confusion matrix has no numbers in its cells
 SHADES = [(0, WRONG), (0.25, "#F2B98F"), (0.498, "#FCEADF"), (0.5, "white"), (0.502, "#F4F8FB"), (1, CORRECT)]
@@ -80,7 +80,8 @@ def plot_per_class(results, *, metric: str = "recall", title: str | None = None)
     long = table.melt(var_name="model", value_name=metric, ignore_index=False).reset_index()
     look = {"saturation": 1, "width": 0.7, **({"hue": "model"} if len(models) > 1 else {"color": CORRECT})}
     title = title or f"{metric} of each class"
-    for axis, names in class_panels(table.index, alt=f"{title}, lowest: {', '.join(table.index[:3])}", title=title):
+    alt = f"{title}, lowest: {', '.join(table.index[:3])}"
+    for axis, names in style.class_panels(table.index, alt=alt, title=title):
         sns.barplot(long, x=metric, y="class_name", order=names, errorbar=None, ax=axis, **look)
         axis.xaxis.set_major_formatter(PERCENT)
     return axis.figure

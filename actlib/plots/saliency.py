@@ -8,8 +8,7 @@ from matplotlib import patheffects
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from actlib.plots.data import show_frames
-from actlib.plots.layout import tile
-from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, escape_name, styled
+from actlib.plots.style import CLASS_COLORS, MUTED, VERDICTS, Figure, escape_name, styled, tile
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 

@@ -1,8 +1,9 @@
-"""The one style of all figures: colors, font, and the figure that carries its own description."""
+"""The one style of all figures: colors, font, the figure that carries its own description; rows, sheets of frames."""
 
 import bisect
 import functools
 import io
+import math
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,8 @@ WIDTH = 8.0  # inches, of every figure
 DPI = 144  # sharp on screens with small pixels; notebooks show pictures at 96
 MAX_BYTES = 100_000  # of one figure in a notebook
 PHOTO = 12_000  # colors; a drawing has fewer
+MAX_ROWS = 34  # classes below each other; more go into further columns
+PERCENT = "{x:.0%}"  # how axes write 0..1
 
 STYLE = sns.axes_style("whitegrid") | sns.plotting_context("paper")
 STYLE |= {"font.family": "DejaVu Sans"}  # comes with matplotlib, so that figures are the same everywhere
@@ -39,13 +42,21 @@ styled = matplotlib.style.context(STYLE, after_reset=True)
 
 @functools.cache
 def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans for Pillow at a size in pixels; it comes with matplotlib, and has the signs of verdicts."""
+    """Load DejaVu Sans for Pillow; it comes with matplotlib, and has the signs of verdicts.
+
+    Args:
+        size: in pixels.
+        bold: the bold one.
+    """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
 
 
 def escape_name(name: str) -> str:
-    r"""Write what cannot be printed of a name that comes out of a file, a line break say, as Python would.
+    r"""Write what cannot be printed of a name, a line break say, as Python would.
+
+    Args:
+        name: any text, as it comes out of a file.
 
     Example:
         >>> print(escape_name("Jump\nHigh"))
@@ -56,7 +67,12 @@ def escape_name(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def fit_text(text: str, font, width: float) -> str:
-    """Shorten a line of text with an ellipsis until it is at most so many pixels wide; empty where no two letters fit.
+    """Shorten a line of text with an ellipsis until it is narrow enough; empty where no two letters fit.
+
+    Args:
+        text: one line.
+        font: of Pillow, see `load_font`.
+        width: pixels that it may take.
 
     Example:
         >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)
@@ -78,10 +94,6 @@ class Figure(matplotlib.figure.Figure):
         height: inches; the width is the same for all figures.
         alt: what is to be seen, in a sentence.
         title: a heading at the top left, or None.
-
-    Example:
-        >>> Figure(2, alt="nothing yet").alt
-        'nothing yet'
     """
 
     def __init__(self, height: float = 3.0, *, alt: str = "", title: str | None = None):
@@ -112,3 +124,48 @@ class Figure(matplotlib.figure.Figure):
     def _ipython_display_(self):
         """Show this and nothing else: matplotlib's own way of showing figures would add a second, larger copy."""
         display.display(display.Image(data=self.encode(), alt=self.alt, width=round(96 * WIDTH)))  # CSS pixels
+
+
+def class_panels(names, *, alt: str, title: str, reverse: bool = False):
+    """Make a figure with one row a class; many go into columns, with one legend above.
+
+    Args:
+        names: of the classes, from above.
+        alt: what is to be seen; likewise `title`, as for `Figure`.
+        reverse: the legend is in reverse.
+
+    Yields:
+        (axis, some names), to be drawn before the next is asked for.
+    """
+    columns = math.ceil(len(names) / MAX_ROWS)
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(1.2 + 0.2 * max(rows, 3), alt=alt, title=title)
+    for column, axis in enumerate(figure.subplots(1, columns, sharex=True, squeeze=False)[0]):
+        yield axis, list(names[rows * column : rows * (column + 1)])
+        axis.set(ylabel=None, ylim=(rows - 0.4, -0.6))
+        axis.tick_params("y", labelsize=9 if rows <= 15 else 7.5)
+        axis.grid(axis="y", visible=False)
+        axis.spines["left"].set_visible(False)
+        if axis.get_legend() and column < columns - 1:
+            axis.get_legend().remove()
+        elif axis.get_legend():
+            options = {"ncols": 9, "title": None, "borderaxespad": 0.1, "reverse": reverse}
+            sns.move_legend(axis, "lower right", bbox_to_anchor=(1, 1), **options)
+
+
+def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
+    """Put frames side by side in rows, smaller ones centred on white in the largest size: uint8 (H, W, 3).
+
+    Args:
+        frames: a sequence of uint8 (h, w, 3).
+        columns: frames a row.
+        gap: pixels of white between them.
+    """
+    height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
+    rows = math.ceil(len(frames) / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, frame in enumerate(frames):
+        top = index // columns * (height + gap) + (height - frame.shape[0]) // 2
+        left = index % columns * (width + gap) + (width - frame.shape[1]) // 2
+        sheet[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
+    return sheet

@@ -4,7 +4,7 @@ A point is (x, y): metres to the right of the middle and above the ground. A col
 """
 
 from dataclasses import dataclass
-from math import atan2, cos, hypot, pi, sin, sqrt
+from math import atan2, cos, pi, sin
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -26,15 +26,7 @@ class Camera:
 
 
 class Canvas:
-    """A picture to draw on, seen through a camera; the backdrop has margins and is SUPERSAMPLING times as large.
-
-    Example:
-        >>> from PIL import Image
-        >>> canvas = Canvas(Image.new("RGB", (704, 544), "white"), Camera())
-        >>> canvas.disc((0, 1), 0.2, (200, 30, 30))
-        >>> canvas.finish().shape
-        (240, 320, 3)
-    """
+    """A picture to draw on, seen through a camera; the backdrop has margins and is SUPERSAMPLING times as large."""
 
     def __init__(self, backdrop, camera):
         self.image, self.camera = backdrop.copy(), camera
@@ -102,18 +94,3 @@ def shade(color, amount):
 def blend(start, end, share):
     """Return what lies between two points or colors, any tuples of numbers: share 0 gives the first, 1 the second."""
     return tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))
-
-
-def bend(start, end, lengths, *, side):
-    """Find the elbow or knee of a limb of two bones, metres long, that reaches from `start` towards `end`.
-
-    Return the joint, left (side 1) or right (-1) of the line, and the end, which falls short where bones do not reach.
-    """
-    upper, lower = lengths
-    distance = hypot(end[0] - start[0], end[1] - start[1])
-    reach = min(max(distance, abs(upper - lower) + 1e-6), (upper + lower) * 0.9999)
-    ux, uy = (end[0] - start[0]) / distance, (end[1] - start[1]) / distance
-    along = (reach**2 + upper**2 - lower**2) / (2 * reach)
-    across = side * sqrt(max(upper**2 - along**2, 0.0))
-    joint = (start[0] + ux * along - uy * across, start[1] + uy * along + ux * across)
-    return joint, (start[0] + ux * reach, start[1] + uy * reach)

@@ -135,8 +135,7 @@ def data_folder() -> Path:
     if chosen is None:
         return write_sample(home_folder() / "data" / "sample")
     if not chosen.exists():
-        found = f"Expected a folder, or a table of labels, in ACTLIB_DATA. Received: {chosen}."
-        raise FileNotFoundError(f"{found} Correct it, or unset it for the sample.")
+        raise FileNotFoundError(f"Expected a folder or table in ACTLIB_DATA. Received: {chosen}. Correct or unset it.")
     return chosen.resolve()
 
 

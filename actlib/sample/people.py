@@ -1,9 +1,9 @@
 """People, drawn from the side and from the front: looks that differ, and poses given by where hands and feet are."""
 
 from collections import namedtuple
-from math import cos, dist, radians, sin
+from math import cos, dist, hypot, radians, sin, sqrt
 
-from actlib.sample.canvas import bend, blend, palette, shade
+from actlib.sample.canvas import blend, palette, shade
 
 SKINS = palette("ffdbba f1c296 e0ac7d bc8258 8d5a3a 66422c")
 HAIRS = palette("2c211c 543624 84522c cda056 a84828 969496")
@@ -28,9 +28,11 @@ def choose_look(rng) -> Look:
 
 
 def draw_side(canvas, look, *, hip, lean, hands, feet):
-    """Draw a person who faces right and leans forward by so many degrees.
+    """Draw a person who faces right.
 
-    Of hip, hands and ankles, (x, y) in metres as for `draw_front`, the near ones come first.
+    Args:
+        canvas, look, hip, hands, feet: as for `draw_front`; the near ones come first.
+        lean: degrees forward.
     """
     up = (sin(radians(lean)), cos(radians(lean)))
     shoulder = (hip[0] + TORSO * up[0], hip[1] + TORSO * up[1])
@@ -77,8 +79,23 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
         _draw_arm(canvas, look, joint, hand, side=side if low else -side, dim=0.92, short=short)
 
 
+def _bend(start, end, lengths, *, side):
+    """Find the elbow or knee of a limb of two bones, metres long, that reaches from `start` towards `end`.
+
+    Return the joint, left (side 1) or right (-1) of the line, and the end, which falls short where bones do not reach.
+    """
+    upper, lower = lengths
+    distance = hypot(end[0] - start[0], end[1] - start[1])
+    reach = min(max(distance, abs(upper - lower) + 1e-6), (upper + lower) * 0.9999)
+    ux, uy = (end[0] - start[0]) / distance, (end[1] - start[1]) / distance
+    along = (reach**2 + upper**2 - lower**2) / (2 * reach)
+    across = side * sqrt(max(upper**2 - along**2, 0.0))
+    joint = (start[0] + ux * along - uy * across, start[1] + uy * along + ux * across)
+    return joint, (start[0] + ux * reach, start[1] + uy * reach)
+
+
 def _draw_arm(canvas, look, shoulder, hand, *, side, dim, short=1.0):
-    elbow, hand = bend(shoulder, hand, (UPPER_ARM * short, FOREARM * short), side=side)
+    elbow, hand = _bend(shoulder, hand, (UPPER_ARM * short, FOREARM * short), side=side)
     sleeve, skin = shade(look.shirt, dim), shade(look.skin, min(1.0, dim + 0.06))
     canvas.limb(elbow, hand, (0.085 * look.build, 0.065), sleeve if look.long_sleeves else skin)
     canvas.disc(hand, 0.045, skin)
@@ -86,7 +103,7 @@ def _draw_arm(canvas, look, shoulder, hand, *, side, dim, short=1.0):
 
 
 def _draw_leg(canvas, look, hip, foot, *, side, dim, turn):
-    knee, ankle = bend(hip, foot, (THIGH, SHIN), side=side)
+    knee, ankle = _bend(hip, foot, (THIGH, SHIN), side=side)
     cloth, skin = shade(look.trousers, dim), shade(look.skin, dim)
     canvas.limb(knee, ankle, (0.125 * look.build, 0.085), skin if look.shorts else cloth)
     heel, toe = (ankle[0] - 0.02 * turn, ankle[1] - 0.03), (ankle[0] + 0.13 * turn, ankle[1] - 0.035)

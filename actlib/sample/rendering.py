@@ -60,12 +60,9 @@ def render_video(class_name, *, group, clip) -> np.ndarray:
     """Draw one video of the sample set: uint8 RGB frames (F, 240, 320, 3), 25 a second.
 
     Args:
-        class_name: one of SAMPLE_CLASSES.
+        class_name: one of SAMPLE_CLASSES, else a ValueError.
         group: the person, 1 to 25.
         clip: from 1.
-
-    Raises:
-        ValueError: there is no such class.
     """
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
@@ -73,15 +70,12 @@ def render_video(class_name, *, group, clip) -> np.ndarray:
 
 
 def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
-    """Draw one activity in a scene; your own, too, if you want to see what a model predicts for what it never saw.
+    """Draw an activity in a scene, or your own, that a model never saw: uint8 RGB frames (F, 240, 320, 3), 25 a second.
 
     Args:
         draw: a function like those of `activities.ACTIVITIES`.
         scene: what `choose_scene` gave.
         numbers: which frames, from 0; None for all.
-
-    Returns:
-        uint8 RGB frames (F, 240, 320, 3), 25 a second.
     """
     backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng([SEED, scene.group]))
     frames = []

@@ -30,7 +30,11 @@ def device_of(model):
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32".
+
+    Args:
+        model: A `FrameClassifier` or an `LRCN`.
+    """
     device = device_of(model)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -69,8 +73,7 @@ def check_compiler() -> None:
         torch.compile(torch.square)(torch.ones(2, device=default_device()))
     except RuntimeError as error:
         found = f"Expected torch.compile to work for training.compile. Received: {str(error).partition(chr(10))[0]}"
-        advice = "Install a C++ compiler (for a GPU, Triton too), or set training.compile=false."
-        raise RuntimeError(f"{found} {advice}") from error
+        raise RuntimeError(f"{found} Install a C++ compiler (for a GPU, Triton too), or leave compile off.") from error
 
 
 def to_numpy(values):

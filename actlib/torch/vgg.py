@@ -25,13 +25,10 @@ class Preprocess(nn.Module):
 
 
 class VGG(nn.Module):
-    """The convolutions of a VGG-style network: frames in, one row of features a frame out.
+    """The convolutions of a VGG-style network, of a `VGGSpec`: frames in, one row of features a frame out.
 
     Called with uint8 or float RGB (..., H, W, C) in 0..255, any number of leading axes; gives float32 (..., D): each
     frame's last maps, flattened in the order (h, w, channel) or pooled over (h, w), and normalized if the spec says so.
-
-    Args:
-        spec: A `VGGSpec`.
 
     Source: Simonyan and Zisserman, arXiv 1409.1556, table 1, column D.
 
@@ -91,20 +88,20 @@ class Classifier(nn.Module):
 
 
 class FrameClassifier(Classifier):
-    """Classifies single frames: `convolutions`, then `head`.
+    """Classifies single frames: `convolutions`, then `head`; made of a `FrameSpec` and K.
 
     Called with uint8 RGB (N, T, H, W, C) or (N, H, W, C); gives float32 logits (N, T, K) or (N, K).
-
-    Args:
-        spec: A `FrameSpec`.
-        num_classes: K.
     """
 
     head_class = FrameHead
 
 
 def hidden_layers(spec):
-    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ..."""
+    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ...
+
+    Args:
+        spec: A `FrameSpec`.
+    """
     layers, widths = OrderedDict(), (spec.vgg.num_features, *spec.hidden)
     for number, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         layers[f"hidden{number}"] = nn.Linear(num_inputs, num_outputs)

@@ -17,13 +17,10 @@ _NAMES = {"weight": "kernel", "weight_ih_l0": "kernel", "weight_hh_l0": "recurre
 
 
 def get_weights(model) -> dict[str, np.ndarray]:
-    """Copy a model's weights out.
+    """Copy a model's weights out: neutral name -> float32 array, in the order of the layers.
 
     Args:
         model: A `FrameClassifier`, an `LRCN`, or the `convolutions` or `head` of one.
-
-    Returns:
-        Neutral name -> float32 array, in the order of the layers.
     """
     return {name: np.array(view.detach().float().cpu(), order="C") for name, view in _neutral_views(model).items()}
 
@@ -61,13 +58,10 @@ def make_network(spec, num_classes, *, device=None):
 
 
 def read_state_dict(path) -> dict[str, np.ndarray]:
-    """Read the convolutions of torchvision's VGG-16, which wants other preprocessing than Keras' does.
+    """Read the convolutions of torchvision's VGG-16, and its own mean and std: neutral name -> float32 array.
 
     Args:
         path: torchvision's `vgg16-397923af.pth`, or another state dict of its `vgg16`; only tensors are read from it.
-
-    Returns:
-        Neutral name -> float32 array, with torchvision's own mean and std.
 
     Raises:
         ValueError: It is not that network's.

@@ -51,8 +51,7 @@ def open_stream(path):
             yield container, streams[0]
     except (av.error.FFmpegError, OSError) as error:
         reason = "no kind of video that is read here" if isinstance(error, av.error.ArgumentError) else error.strerror
-        message = f"Expected a video. Received: {path} ({reason}). Copy the file again, or leave it out."
-        raise VideoError(message) from error
+        raise VideoError(f"Expected a video. Received: {path} ({reason}). Copy it again, or leave it out.") from error
 
 
 def demux(container, stream):

@@ -102,15 +102,12 @@ RANDOM_SAMPLING = ("segments", "consecutive")  # these take rng
 
 
 def make_sampler(name, num_frames, *, stride=None):
-    """Make a sampling rule by its name: a function that can be called and pickled.
+    """Make a sampling rule by its name: a function (num_video_frames, rng) -> int64 (M, T), one clip or more.
 
     Args:
         name: one of SAMPLING: "uniform", "segments", "consecutive", "windows" or "strided".
         num_frames: int T.
         stride: in frames, for "consecutive" (1 if None) and "windows" (8 if None).
-
-    Returns:
-        Function: (num_video_frames, rng) -> int64 (M, T), one clip or more.
 
     Example:
         >>> make_sampler("windows", 2, stride=2)(4)

@@ -84,7 +84,7 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
 
 
 def stream_frames(video, *, size=None, fps=None):
-    """Give every frame of a video in turn, upright and at a steady rate; memory does not grow with its length.
+    """Yield all frames of a video, uint8 RGB (H, W, 3), upright, at a steady rate; memory does not grow with time.
 
     Frames of a variable rate are held or left out so that frame i is what is on screen in the middle of its slot. What
     cannot be decoded is passed over, with one warning at the end. At a video's own rate the frames are those of
@@ -94,9 +94,6 @@ def stream_frames(video, *, size=None, fps=None):
         video: what `open_video` gave.
         size: (H, W) in pixels, or one int for a square (squashed, as clips are for training); None as shown.
         fps: frames a second of the stream, if not the video's own; a lower rate leaves out, a higher one repeats.
-
-    Yields:
-        uint8 (H, W, 3), RGB.
 
     Raises:
         VideoError: no frame can be decoded, or there are more than the header promised and the limits allow.
@@ -118,6 +115,10 @@ def resample_fps(frames, fps):
 
     Slot k shows what is on screen in its middle, at second (k + 0.5) / fps: the rule of `sample_uniform`. Frames come
     one late, because each is on screen until the next one.
+
+    Args:
+        frames: such triples, in order.
+        fps: slots a second.
     """
     slot = 0
     for (frame, start, duration), following in itertools.pairwise(itertools.chain(frames, [None])):

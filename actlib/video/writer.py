@@ -77,8 +77,8 @@ def _make_even(picture):
     """Cut a picture (H, W, 3) to even sides, which yuv420p needs, and widen one that is 1."""
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-        found = f"Expected frames uint8 (H, W, 3). Received: {picture.dtype} {picture.shape}."
-        raise ValueError(f"{found} Convert them to RGB in 0..255.")
+        found = f"{picture.dtype} {picture.shape}"
+        raise ValueError(f"Expected frames uint8 (H, W, 3). Received: {found}. Convert them to RGB in 0..255.")
     picture = np.pad(picture, [(0, side == 1) for side in picture.shape], mode="edge")
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     return np.ascontiguousarray(picture[:height, :width])

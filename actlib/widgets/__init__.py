@@ -10,9 +10,9 @@ build_timelines    logits of clips -> what the players show beside a video
 """
 
 from actlib.widgets.browser import ClipBrowser
+from actlib.widgets.clips import build_timelines
 from actlib.widgets.confusion import ConfusionExplorer
 from actlib.widgets.labeller import ClipLabeller
 from actlib.widgets.monitor import TrainingMonitor
 from actlib.widgets.player import ClipPlayer
 from actlib.widgets.sampling import SamplingExplorer
-from actlib.widgets.timelines import build_timelines

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from actlib.plots import show_frames
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files, to_plain
 
@@ -19,14 +18,6 @@ class ClipBrowser(ClipWidget):
         videos: DataFrame as `list_videos` or `assign_subsets` gives it.
         timelines: {name: Timeline}, or {model: {name: Timeline}}; shown beside the chosen clip.
         traits: `selected` (a video's name) and `filters` (dict, keys of FILTERS, lengths in s).
-
-    Example:
-        >>> import pandas as pd
-        >>> videos = pd.DataFrame({"path": ["/data/Run/a.avi"], "name": ["Run/a.avi"], "class_name": ["Run"]})
-        >>> browser = ClipBrowser(videos, filters={"search": "a"})
-        >>> browser
-        ClipBrowser: 1 videos
-        >>> browser.close()
     """
 
     _esm = join_files(*GALLERY_SCRIPTS, "browser.js")
@@ -46,8 +37,4 @@ class ClipBrowser(ClipWidget):
     def draw_still(self):
         """Draw a contact sheet of videos from all over the table."""
         rows = np.linspace(0, len(self.videos) - 1, min(NUM_CARDS, len(self.videos))).astype(int).tolist()
-        if not rows:
-            return super().draw_still()
-        frames = [self.read_frames(row, 1, (120, 160))[0] for row in rows]
-        titles = self.videos["class_name"].iloc[rows].tolist()
-        return [show_frames(frames, titles=titles, columns=6, title=repr(self))]
+        return self.draw_sheet(rows, self.videos["class_name"].iloc[rows].tolist()) if rows else super().draw_still()

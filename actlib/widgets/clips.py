@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from actlib.evaluation import pool_clips, pool_videos, softmax
+from actlib.plots import show_frames
+from actlib.timeline import Timeline
 from actlib.video import VideoError, browser_copy, probe_video, read_clip, sample_uniform
 from actlib.widgets.notebook import NotebookWidget, encode, to_plain
-from actlib.widgets.timelines import make_verdict
 
 STAGE_SCRIPTS = ("dom.js", "view.js", "plot.js", "playback.js", "timeline.js", "stage.js")
 STAGE_STYLES = ("theme.css", "plot.css", "stage.css")
@@ -18,6 +20,7 @@ GALLERY_SCRIPTS = (*STAGE_SCRIPTS, "thumbnails.js", "grid.js", "gallery.js")
 GALLERY_STYLES = (*STAGE_STYLES, "grid.css")
 MAX_MEGABYTES = 256  # of one H.264 copy; the browser holds it whole
 SHEET = (5, (72, 96))  # frames in a thumbnail, shown as the pointer moves over it; (H, W) of each
+NUM_LINES = 5  # classes drawn in one timeline
 METADATA = ("name", "class_name", "group", "clip", "subset", "frames", "fps", "width", "height")
 
 
@@ -50,6 +53,11 @@ class ClipWidget(NotebookWidget):
         path = self.locate(row)
         return read(path, sample_uniform(int(self.videos["frames"].iloc[row]), num_frames), size=size)
 
+    def draw_sheet(self, rows, titles):
+        """Draw the first frames of some rows' videos with titles on one sheet: a list of one figure."""
+        frames = [read_clip(self.locate(row), [0], size=(120, 160))[0] for row in rows]
+        return [show_frames(frames, titles=titles, columns=6, title=repr(self))]
+
     def describe(self, row) -> dict:
         """Put the metadata of a row and the models' verdicts on it into plain values that a browser takes."""
         record = self.videos.iloc[row]
@@ -57,7 +65,7 @@ class ClipWidget(NotebookWidget):
         name = plain["name"] or str(record["path"])
         found = {model: timelines[name] for model, timelines in self.timelines.items() if name in timelines}
         known = {"fps": plain["fps"], "true_name": plain["class_name"]}
-        verdicts = [make_verdict(model, timeline, **known) for model, timeline in found.items()]
+        verdicts = [_make_verdict(model, timeline, **known) for model, timeline in found.items()]
         return {**plain, "row": row, "name": name, "file": Path(name).name, "verdicts": verdicts}
 
     def handle_clip(self, content):
@@ -82,3 +90,57 @@ class ClipWidget(NotebookWidget):
         """Close the view and let go of everything it held."""
         super().close()
         self.timelines, self.videos = {}, ()  # no pandas: Python may be at its end
+
+
+def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None):
+    """Turn logits of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
+
+    Args:
+        logits: float (N, T, K), before the softmax.
+        clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
+        videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
+        classes: K names.
+        readout: how the steps of a clip become one prediction, as for `evaluate`: its verdict is the timeline's too.
+        num_frames: how many evenly spaced frames of each video are stored, or None for all.
+
+    Returns:
+        {name: Timeline}; its seconds are the middles of the frames, its `pooled` is what `evaluate` finds.
+    """
+    logits = np.asarray(logits)
+    if len(logits) != len(clips):
+        raise ValueError(f"Expected logits of {len(clips)} clips. Received: {len(logits)}. Use batches.clips(0).")
+    rows, owners = np.unique([row for row, _ in clips], return_inverse=True)
+    pooled, steps = pool_videos(pool_clips(logits, readout), owners), softmax(logits)  # (V, K), (N, T, K)
+    timelines = {}
+    for index, row in enumerate(rows.tolist()):
+        name, length, fps = (videos[column].iloc[row] for column in ("name", "frames", "fps"))
+        stored = np.arange(length) if num_frames is None else sample_uniform(int(length), num_frames)
+        own = np.flatnonzero(owners == index)
+        frames = stored[np.concatenate([clips[clip][1] for clip in own])]
+        unique, places = np.unique(frames, return_inverse=True)
+        means = pool_videos(np.concatenate(steps[own]), places)  # (S, K): a frame's probabilities, averaged
+        timelines[name] = Timeline((unique + 0.5) / fps, means.astype(np.float32), tuple(classes), pooled[index])
+    return timelines
+
+
+def _choose_lines(probabilities, *, predicted, label=None):
+    """Choose (label, role) of the classes worth drawing: "true", "predicted" (and wrong), "other" that rise highest."""
+    lead = predicted if label is None else label  # without a truth, the prediction leads
+    order = np.argsort(-probabilities.max(axis=0), kind="stable").tolist()
+    roles = {predicted: "predicted", lead: "true"}
+    return [(each, roles.get(each, "other")) for each in list(dict.fromkeys((lead, predicted, *order)))[:NUM_LINES]]
+
+
+def _make_verdict(model, timeline, *, fps, true_name=None) -> dict:
+    """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
+
+    A timeline without steps has no lines; where `true_name` is none of its classes, `correct` is None.
+    """
+    classes, probabilities = list(timeline.classes), np.round(np.asarray(timeline.probabilities, np.float64), 4)
+    pooled = probabilities.mean(axis=0) if timeline.pooled is None else timeline.pooled
+    best, label = int(np.argmax(pooled)), classes.index(true_name) if true_name in classes else None
+    chosen = _choose_lines(probabilities, predicted=best, label=label) if len(probabilities) else []
+    frames = np.floor(np.asarray(timeline.seconds) * fps + 1e-6).astype(int).tolist()
+    lines = [{"name": str(classes[n]), "role": role, "values": probabilities[:, n].tolist()} for n, role in chosen]
+    verdict = {"name": model, "predicted": str(classes[best]), "probability": float(pooled[best])}
+    return verdict | {"correct": None if label is None else label == best, "frames": frames, "lines": lines}

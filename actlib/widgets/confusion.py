@@ -35,9 +35,12 @@ class ConfusionExplorer(ClipWidget):
 
     def __init__(self, results, videos, *, timelines=None, **traits):
         self.results = {"": results} if isinstance(results, Results) else dict(results)
-        self.predictions = _align_predictions(self.results)
-        shown = {"models": list(self.results), "counts": [each.confusion.tolist() for each in self.results.values()]}
-        shown |= {"classes": list(next(iter(self.results.values())).classes), "model": next(iter(self.results))}
+        if len(self.results) not in (1, 2):
+            raise ValueError(f"Expected one model or two. Received: {list(self.results)}. Leave out the others.")
+        models, (first, *_) = list(self.results), self.results.values()
+        self.predictions = [first.align(each) for each in self.results.values()]  # row i: the same video in each
+        shown = {"models": models, "model": models[0], "classes": list(first.classes)}
+        shown["counts"] = [each.confusion.tolist() for each in self.results.values()]
         super().__init__(_pick_rows(videos, self.predictions[0]["name"]), timelines=timelines, **{**shown, **traits})
         if len(self.results) == 1:  # its timelines need not name it
             self.timelines = dict(zip(self.results, self.timelines.values(), strict=False))
@@ -70,14 +73,6 @@ class ConfusionExplorer(ClipWidget):
 
     def __repr__(self):
         return f"{super().__repr__()}, predicted by {' and '.join(filter(None, self.results)) or 'one model'}"
-
-
-def _align_predictions(results):
-    """The predictions of one model or two, as DataFrames with row i about the same video in each."""
-    if len(results) not in (1, 2):
-        raise ValueError(f"Expected one model or two. Received: {list(results)}. Leave out the others.")
-    first = next(iter(results.values()))
-    return [first.align(each) for each in results.values()]
 
 
 def _pick_rows(videos, names):

@@ -7,8 +7,6 @@ import traitlets
 
 from actlib.dataset.labels import SPAN, SUFFIXES, name_file, read_texts
 from actlib.files import write_whole
-from actlib.plots import show_frames
-from actlib.video import read_clip
 from actlib.widgets.clips import STAGE_SCRIPTS, STAGE_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
 
@@ -97,8 +95,7 @@ class ClipLabeller(ClipWidget):
         """Draw frames of the first videos with their labels."""
         rows = range(min(12, len(self.videos)))
         names = [", ".join(dict.fromkeys(label for at, label, *_ in self.labels if at == row)) for row in rows]
-        frames = [read_clip(self.locate(row), [0], size=(120, 160))[0] for row in rows]
-        return [show_frames(frames, titles=[name or "no label" for name in names], columns=6, title=repr(self))]
+        return self.draw_sheet(rows, [name or "no label" for name in names])
 
     def __repr__(self):
         counts = "".join(f", {name} {sum(each[1] == name for each in self.labels)}" for name in self.classes)
