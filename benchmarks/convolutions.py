@@ -1,5 +1,7 @@
 """How near do VGG-16's convolutions come to the fastest this machine can multiply? Both in bfloat16, in one run.
 
+On the GPU, if there is one, else on the CPU.
+
 Prints the rate of `actlib.torch`'s `extract_features` (pixels in, features out) as a share of one large
 matrix product's.
 Weights are random, which does not change the speed. The best of several rounds counts: other work only slows down.
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 
 from actlib import machine, specs
+from actlib.torch.precision import device_of
 from actlib.torch.training import build_model, extract_features
 
 ROUNDS = 8
@@ -42,10 +45,11 @@ def main():
     """Measures both in turn and prints the shares."""
     model = build_model(specs.FrameSpec("bare", specs.VGG16, hidden=()), 7)
     frames = np.random.default_rng(0).integers(0, 256, (NUM_FRAMES, 224, 224, 3), dtype=np.uint8)
-    left, right = (torch.randn(SIDE, SIDE, dtype=torch.bfloat16) for _ in range(2))
+    device = device_of(model)
+    left, right = (torch.randn(SIDE, SIDE, dtype=torch.bfloat16, device=device) for _ in range(2))
     work = NUM_FRAMES * count_multiplications(specs.VGG16)
     actions = {
-        "matrix product": (lambda: torch.mm(left, right), SIDE**3),
+        "matrix product": (lambda: torch.mm(left, right)[0, 0].item(), SIDE**3),  # a GPU is waited for
         "bfloat16": (lambda: extract_features(model, frames), work),
         "float32": (lambda: extract_features(model, frames[: NUM_FRAMES // 4], mixed_precision=False), work / 4),
     }
@@ -54,7 +58,8 @@ def main():
     best = {name: max(rate(*action) for _ in range(1)) for name, action in actions.items()}
     for _ in range(ROUNDS - 1):
         best = {name: max(best[name], rate(*action)) for name, action in actions.items()}
-    print(f"{torch.get_num_threads()} threads; this CPU multiplies bfloat16 in hardware: {machine.has_fast_bf16()}")
+    print(f"{device.type}, {torch.get_num_threads()} threads; this CPU multiplies bfloat16 in hardware: ", end="")
+    print(machine.has_fast_bf16())
     for name, value in best.items():
         per_frame = "" if name == "matrix product" else f"  {value / work * NUM_FRAMES:6.1f} frames/s"
         print(f"{name:15} {2e-9 * value:7.0f} GFLOP/s  {value / best['matrix product']:5.2f} of the product{per_frame}")

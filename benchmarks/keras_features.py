@@ -8,7 +8,9 @@ given too, which other work changes less.
     python benchmarks/keras_features.py
 """
 
+import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from actlib import machine, specs
 from actlib.keras.training import build_model, extract_features
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
+
+if not find_spec("tensorflow"):
+    sys.exit(print("TensorFlow is not installed, whose own loop this compares with: nothing is measured."))
 import tensorflow as tf  # isort: skip
 
 ROUNDS, NUM_FRAMES, BATCH_SIZE = 5, 32, 16

@@ -88,6 +88,7 @@ def time_training(number):
 def main():
     """Measure one and two processes in turn and print the ratios of the best rounds."""
     os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # two processes, and perhaps one GPU
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).resolve().parent.parent), *sys.path[1:2]])
     for name, measure in (("extraction", time_extraction), ("training", time_training)):
         found = {number: [] for number in (1, 2)}

@@ -205,8 +205,20 @@ for cell in json.load(open(os.environ["LESSON"]))["cells"]:
 """
 
 
-@pytest.mark.parametrize("lesson", ["03_vgg16_keras", "04_vgg16_pytorch", "05_lrcn_keras", "06_lrcn_pytorch"])
-def test_lessons_run(lesson, tmp_path):
+LESSONS = ["03_vgg16_keras", "04_vgg16_pytorch", "05_lrcn_keras", "06_lrcn_pytorch", "09_looking_inside"]
+LESSONS += ["11_motion", "12_fine_tuning", "13_your_own_activities"]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lessons_run_and_what_they_compare_is_the_same(lesson, tmp_path):
     for name in ("IPython", "matplotlib", "ipywidgets", "anywidget"):
         pytest.importorskip(name)
-    run_python(LESSON, LESSON=f"{lesson}.ipynb", ACTLIB_RUNS=str(tmp_path))
+    printed = run_python(LESSON, LESSON=f"{lesson}.ipynb", ACTLIB_RUNS=str(tmp_path))
+    assert not [line for line in printed.splitlines() if "same" in line and line.endswith("False")]
+
+
+@pytest.mark.parametrize("benchmark", ["convolutions", "loading"])
+def test_benchmarks_run(benchmark, capsys):
+    printed = run_python(f"import runpy; runpy.run_path('benchmarks/{benchmark}.py', run_name='__main__')")
+    with capsys.disabled():
+        print(f"\n{printed}")
