@@ -156,7 +156,7 @@ class FrameCache(ArrayCache):
     def _read(self, index):
         path, total = self.videos["path"].iloc[index], self.videos["frames"].iloc[index]
         indices = np.arange(total) if self.num_frames is None else sample_uniform(total, self.num_frames)
-        read = partial(read_flow, spec=self.flow) if self.flow else read_clip
+        read = partial(read_flow, spec=self.flow, num_frames=total) if self.flow else read_clip
         return read(path, indices, size=self.size)
 
 

@@ -20,7 +20,7 @@ MIN_SIDE = 12  # pixels, of DIS, which fails on smaller frames, or gives no numb
 FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5, "poly_sigma": 1.2, "flags": 0}
 
 
-def read_flow(path, indices, *, size=None, spec=FLOW):
+def read_flow(path, indices, *, size=None, spec=FLOW, num_frames=None):
     """Make the flow pictures of the frames with these numbers; no more than a few frames and one flow are in memory.
 
     Args:
@@ -28,21 +28,21 @@ def read_flow(path, indices, *, size=None, spec=FLOW):
         indices: int (T,), from 0, in any order, repeats allowed.
         size: as for `read_clip`: flow is measured at the video's own size, then scaled with its vectors.
         spec: a `FlowSpec`.
+        num_frames: of the video, if `probe_video` has counted them before.
 
     Returns:
         uint8 (T, H, W, C): u, v and, if the spec says so, `|flow|`; with a length L the channels of pair i, i + 1, ...
     """
-    info, indices = probe_video(path), np.asarray(indices)
-    if indices.max() >= info.frames:
-        raise missing_frames(path, indices.max() + 1, info.frames)
+    total, indices = num_frames or probe_video(path).frames, np.asarray(indices)
+    if indices.max() >= total:
+        raise missing_frames(path, indices.max() + 1, total)
     pairs = indices[:, None] + np.arange(spec.length)  # (T, L)
-    wanted, order = np.unique(np.minimum(pairs, max(0, info.frames - 2)), return_inverse=True)
+    wanted, order = np.unique(np.minimum(pairs, max(0, total - 2)), return_inverse=True)
     numbers = np.unique([wanted, wanted + 1])
-    grays = _to_gray(read_frames(path, np.minimum(numbers, info.frames - 1)))
+    grays = _to_gray(read_frames(path, np.minimum(numbers, total - 1)))
     encode, own = _make_encoder(spec, size), np.isin(numbers, wanted)
-    flows = np.stack([encode([pair]) for pair in compress(pairwise(grays), own)])
-    flows = flows[order.reshape(pairs.shape)]  # (T, L, H, W, 2 or 3)
-    return np.ascontiguousarray(np.moveaxis(flows, 1, 3).reshape(len(pairs), *flows.shape[2:4], spec.num_channels))
+    flows = [encode([pair]) for pair in compress(pairwise(grays), own)]  # (H, W, 2 or 3) each
+    return np.stack([cv2.merge([flows[place] for place in row]) for row in order.reshape(pairs.shape)])
 
 
 def stream_flow(video, *, size=None, fps=None, spec=FLOW):
@@ -102,16 +102,16 @@ def _to_gray(frames):
 def _make_encoder(spec, size=None):
     """A function: `length` pairs -> the picture of a frame."""
     measure = _make_method(spec.method)
-    return lambda pairs: np.concatenate([_encode_flow(measure(*pair), spec, size=size) for pair in pairs], axis=-1)
+    return lambda pairs: cv2.merge([_encode_flow(measure(*pair), spec, size=size) for pair in pairs])
 
 
 def _encode_flow(flow, spec, *, size=None):
     """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
     height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
     u, v = cv2.split(cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA))
-    u, v = u * (width / flow.shape[1]), v * (height / flow.shape[0])
-    picture = cv2.merge([u, v, cv2.magnitude(u, v)] if spec.magnitude else [u, v])
-    return cv2.addWeighted(picture, 128 / spec.bound, picture, 0, 128, dtype=cv2.CV_8U)
+    planes = [u * (width / flow.shape[1]), v * (height / flow.shape[0])]
+    planes += [cv2.magnitude(*planes)] if spec.magnitude else []
+    return cv2.merge([cv2.addWeighted(plane, 128 / spec.bound, plane, 0, 128, dtype=cv2.CV_8U) for plane in planes])
 
 
 def _make_method(name):
