@@ -15,7 +15,7 @@ from bright_and_dark import write_data, write_split
 
 from actlib import cards, checkpoints, evaluation, experiment, specs
 from actlib.dataset import check_leakage, list_groups, list_videos, load_arrays
-from actlib.experiment import Experiment, folders, preparing, running
+from actlib.experiment import Experiment, folders, predictor, preparing, running
 from actlib.training import save_model
 
 SLIM = specs.PRESETS["slim_frames"]
@@ -151,7 +151,7 @@ def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices,
     test = table[table.subset == "test"].reset_index(drop=True)
     batches = experiment.make_batches(experiment.cache_inputs(test, model, choices), test, choices, train=False)
     monkeypatch.setattr(running, "prepare_table", None)
-    monkeypatch.setattr(running.predictor, "load_model", None)
+    monkeypatch.setattr(predictor, "load_model", None)
     mine = experiment.evaluate_model(model, batches, test)
     np.testing.assert_allclose(mine.probabilities, results.probabilities, atol=1e-6)
     path = experiment.write_results(tmp_path / "mine", results, metadata)
@@ -331,9 +331,9 @@ def test_what_should_be_frozen_but_has_no_weights_is_trained_with_a_warning():
         ({"block1_conv1/kernel": 0}, ("convolutions",), "none for hidden"),
     ):
         with pytest.warns(UserWarning, match=missing):
-            assert running._train_what_has_no_weights(choices, weights).preset.training.frozen == frozen
+            assert predictor._train_what_has_no_weights(choices, weights).preset.training.frozen == frozen
     weights = {"block1_conv1/kernel": 0, "hidden1/kernel": 0}
-    assert running._train_what_has_no_weights(choices, weights) == choices
+    assert predictor._train_what_has_no_weights(choices, weights) == choices
 
 
 def test_presets_and_weights_suit_the_data(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Checkpoints: weights to start from, models again, and calibrated models that predict clips of anybody's videos."""
 
 import json
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from actlib.dataset import ClipBatches, FrameCache
 from actlib.evaluation import KnownClasses, choose_threshold, fit_known
 from actlib.evaluation.calibration import fit_temperatures
 from actlib.evaluation.intervals import number_groups
-from actlib.experiment.folders import runs_folder
+from actlib.experiment.folders import prepare_table, runs_folder
 from actlib.experiment.preparing import Experiment, build_describer, cache_features
 from actlib.schema import parse_json
 from actlib.specs import BACKENDS, LRCNSpec
@@ -69,6 +70,25 @@ def read_initial_card(weights) -> dict:
     path = None if weights in ("imagenet", "none") else find_checkpoint(weights)
     card = checkpoints.read_card(path) if path and path.suffix == ".safetensors" else {}
     return checkpoints.read_card(path, "videos", "leakage") if "classes" in card else card
+
+
+def prepare_model(experiment):
+    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen."""
+    table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
+    experiment = _train_what_has_no_weights(experiment, weights)
+    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
+    return table, build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed), experiment
+
+
+def _train_what_has_no_weights(experiment, weights):
+    """Keep frozen only the parts that the initial weights hold; warn of the others."""
+    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
+    training = experiment.preset.training
+    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
+    if missing := ", ".join(part for part in training.frozen if part not in frozen):
+        found = f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too."
+        warnings.warn(f"{found} Name some: imagenet, a file, or the run of a frame classifier.", stacklevel=4)
+    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
 def load_model(checkpoint, *, framework="torch"):

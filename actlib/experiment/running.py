@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,12 +70,12 @@ def extract(experiment, *, shard=(1, 1)):
         experiment: The ``Experiment``.
         shard: (i, N), i from 1: every N-th video from the i-th on. All of them fill one cache, on any machines.
     """
-    table, model, experiment = _prepare_model(experiment)
+    table, model, experiment = predictor.prepare_model(experiment)
     return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
 
 
 def _train_once(experiment, run, monitor, card=None):
-    table, model, experiment = _prepare_model(experiment)
+    table, model, experiment = predictor.prepare_model(experiment)
     model.card = model.card | (card or {})
     if run and paths.process_place()[0] == 0:
         write_labels(table, Path(run) / paths.SPLIT)
@@ -88,25 +87,6 @@ def _train_once(experiment, run, monitor, card=None):
 
     validation = batches("validation") if experiment.validation_groups else None
     return model, train_model(model, batches("train"), validation, experiment, table=table, run=run, monitor=monitor)
-
-
-def _prepare_model(experiment):
-    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen."""
-    table, weights = prepare_table(experiment), predictor.load_initial_weights(experiment.weights)
-    experiment = _train_what_has_no_weights(experiment, weights)
-    build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
-    return table, build(experiment.preset.model, len(classes), weights=weights, seed=experiment.seed), experiment
-
-
-def _train_what_has_no_weights(experiment, weights):
-    """Keep frozen only the parts that the initial weights hold; warn of the others."""
-    first = {"convolutions": "block1_conv1/kernel", "hidden": "hidden1/kernel"}
-    training = experiment.preset.training
-    frozen = tuple(part for part in training.frozen if first[part] in (weights or {}))
-    if missing := ", ".join(part for part in training.frozen if part not in frozen):
-        found = f"Expected weights for what is to stay frozen. Received: none for {missing}, so that is trained too."
-        warnings.warn(f"{found} Name some: imagenet, a file, or the run of a frame classifier.", stacklevel=4)
-    return replace(experiment, preset=replace(experiment.preset, training=replace(training, frozen=frozen)))
 
 
 def evaluate_model(model, batches, table):
