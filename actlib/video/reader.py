@@ -105,12 +105,10 @@ def missing_frames(path, expected, received):
 class FrameConverter:
     """Turns PyAV's frames into uint8 (H, W, 3), RGB: upright, square pixels, grey under what is transparent."""
 
-    def __init__(self, stream, size=None):
-        self._reformatter, self._stream = VideoReformatter(), stream
-        self._size = (size, size) if isinstance(size, int | np.integer) else size
+    def __init__(self, size):
+        self._reformatter, self._size = VideoReformatter(), np.broadcast_to(size, 2).tolist()
 
     def __call__(self, frame):
-        self._size = self._size or shown_size(frame, self._stream)
         turns = quarter_turns(frame)
         height, width = self._size[::-1] if turns % 2 else self._size
         kind = "rgba" if frame.format.has_palette or any(part.is_alpha for part in frame.format.components) else "rgb24"
@@ -179,7 +177,7 @@ def read_frames(path, numbers=None, *, size=None):
     with open_stream(path) as (container, stream):
         decoded = decode_frames(container, stream)
         first = next(decoded)  # a film may change its size later
-        convert = FrameConverter(stream, shown_size(first, stream) if size is None else size)
+        convert = FrameConverter(shown_size(first, stream) if size is None else size)
         decoded = itertools.chain([first], decoded)
         if numbers is None:
             yield from map(convert, decoded)

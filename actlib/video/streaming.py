@@ -100,7 +100,7 @@ def stream_frames(video, *, size=None, fps=None):
     """
     count = 0
     with open_stream(video.path) as (container, stream):
-        convert = reader.FrameConverter(stream, (video.height, video.width) if size is None else size)
+        convert = reader.FrameConverter((video.height, video.width) if size is None else size)
         frames = _decode_frames(container, stream, video.seconds)
         for frame, times in resample_fps(frames, fps or video.fps):
             image = convert(frame) if times else None
