@@ -202,7 +202,8 @@ def _select_transferable(shapes, weights, vgg):
         weights = weights | {"preprocess/mean": vgg.mean, "preprocess/std": std, "block1_conv1/kernel": kernel}
     taken = {name: weights[name] for name in shapes if name in weights and not name.startswith("logits/")}
     if not taken:
-        raise ValueError(f"Expected weights for some of {[*shapes][:4]}. Received: {[*weights][:4]}. Choose others.")
+        found = f"Expected weights for some of {list(shapes)[:4]}... Received: {list(weights)[:4]}..."
+        raise ValueError(f"{found} Choose another file.")
     return taken
 
 
