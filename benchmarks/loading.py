@@ -1,7 +1,7 @@
 """What share of a training is spent waiting for data? Both twins, pixels and features, in one run; under 5 % is wanted.
 
 Frames of the sample's size, or features of VGG-16 (512 pooled numbers a frame, or all 25,088), lie memory-mapped on
-disk, as caches give them. An epoch on batches that lie ready in memory is what it would take without any waiting. Both
+disk, in a cache. An epoch on batches that lie ready in memory is what it would take without any waiting. Both
 take turns, and the best epoch of each counts, as other work on the machine only slows things down; the same in seconds
 of CPU, which other work changes less, says what share of the work reading is.
 
@@ -11,13 +11,14 @@ of CPU, which other work changes less, says what share of the work reading is.
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
 from actlib import specs
 from actlib.dataset import ClipBatches
+from actlib.dataset.cache import ArrayCache
 from actlib.keras import training as keras_training
 from actlib.torch import training as torch_training
 from actlib.video import make_sampler
@@ -27,13 +28,19 @@ WANTED = 0.05
 TRAINED = ("frames", "slim_frames"), ("features", "vgg16_lrcn"), ("features", "study_lrcn")
 
 
-def store_arrays(folder, shape, dtype):
-    """A memory-mapped array for each video, as a cache gives."""
-    rng, paths = np.random.default_rng(0), []
-    for place in range(NUM_VIDEOS):
-        paths.append(Path(folder) / f"{place}.npy")
-        np.save(paths[-1], rng.integers(0, 200, (NUM_FRAMES, *shape), np.uint8).astype(dtype))
-    return [np.load(path, mmap_mode="r") for path in paths]
+class Stored(ArrayCache):
+    """A cache of made-up arrays, each opened anew for each clip, as all caches do."""
+
+    kind, verb, num_readers = "features", "making", 1
+
+    def __init__(self, folder, shape, dtype):
+        self.shape, self.dtype = shape, dtype
+        videos = pd.DataFrame({"hash": [f"{place:x}" for place in range(NUM_VIDEOS)], "frames": NUM_FRAMES})
+        super().__init__(videos, folder, videos["frames"], np.prod(shape) * np.dtype(dtype).itemsize, progress=False)
+
+    def _read(self, index):
+        rng = np.random.default_rng(index)
+        return rng.integers(0, 200, (NUM_FRAMES, *self.shape), np.uint8).astype(self.dtype)
 
 
 class Ready(ClipBatches):
@@ -67,7 +74,7 @@ def measure(kind, preset):
     shape, dtype = {"frames": ((vgg.size, vgg.size, 3), np.uint8), "features": ((vgg.num_features,), np.float16)}[kind]
     recipe = replace(preset.training, num_epochs=EPOCHS + 1, patience=None)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = store_arrays(folder, shape, dtype), np.arange(NUM_VIDEOS) % 7
+        arguments = Stored(folder, shape, dtype), np.arange(NUM_VIDEOS) % 7
         options = {"sampler": make_sampler("segments", preset.clip_frames), "shuffle": True, "kind": kind}
         options |= {"batch_size": preset.training.batch_size, "augment": preset.augment}
         ways = ClipBatches(*arguments, **options), Ready(*arguments, **options).prepare()

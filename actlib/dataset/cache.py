@@ -3,13 +3,15 @@
 Whoever makes an array holds its lock, so that processes filling one cache share the work; a killed one stops no other.
 """
 
+import io
+import mmap
 import os
 import re
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -201,6 +203,17 @@ def _open_array(path):
     """Return a read-only memory map of a .npy file, or None where it is missing, damaged or closed to us."""
     try:
         files.require_file(path)
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+        with open(path, "rb", buffering=0) as file:  # np.load takes five times as long
+            shape, is_fortran, dtype, start = _parse_header(file.read(128))
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.ndarray(shape, dtype, memory, start, order="CF"[is_fortran])
+    except (OSError, TypeError, ValueError, EOFError):
         return None
+
+
+@lru_cache
+def _parse_header(header):
+    """What the first bytes of a .npy file, the same in many, say: (shape, is it Fortran's, dtype, where it starts)."""
+    file = io.BytesIO(header)
+    np.lib.format.read_magic(file)
+    return *np.lib.format.read_array_header_1_0(file), file.tell()
