@@ -78,7 +78,12 @@ MISTAKES = [  # lesson, what is written, what is written instead, a word of the 
         "np.tile(np.arange(len(count)), (num_draws, 1))",
         "Draw with",
     ),
-    ("07", "right[drawn].sum(axis=1) / count[drawn].sum(axis=1)", "(right / count)[drawn].mean(axis=1)", "large group"),
+    (
+        "07",
+        "num_correct[drawn].sum(axis=1) / count[drawn].sum(axis=1)",
+        "(num_correct / count)[drawn].mean(axis=1)",
+        "large group",
+    ),
     ("08", "(1 - share) * smoothed[-1]", "(1 - share) * rows[0]", ""),
     ("08", "if c > 0 else 1", "if c > 0 else 0", "nothing is smoothed"),
     ("08", "smoothed = 1", "smoothed = 2", "second row"),

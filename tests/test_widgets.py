@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
+from photometer import Photometer, film_of
 from PIL import Image
 from traitlets import TraitError
 
@@ -24,7 +25,7 @@ from actlib.dataset import list_videos
 from actlib.evaluation import evaluate
 from actlib.plots.style import CORRECT, CORRECT_ON_DARK, WRONG, WRONG_ON_DARK
 from actlib.specs import READOUTS
-from actlib.timeline import Timeline
+from actlib.timeline import Timeline, predict_timeline
 from actlib.video import make_sampler, read_clip, read_flow, sample_uniform, write_video
 from actlib.video.sampling import RANDOM_SAMPLING, SAMPLING
 from actlib.widgets import (
@@ -377,6 +378,21 @@ def test_a_player_says_what_the_results_say(videos, readout):
         assert model["probability"] == pytest.approx(expected.probability, abs=1e-6)
         shown = ConfusionExplorer(results, videos, timelines={expected.name: timeline})
         assert shown.describe(row)["verdicts"][0]["predicted"] == model["predicted"]
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_a_video_has_one_verdict_whichever_way_its_timeline_is_made(tmp_path, readout):
+    """From logits of its clips or from its film, with the temperatures of the model's card."""
+    path, model = film_of(tmp_path / "a.mp4", 40, 90, 160, 220, length=5), Photometer("lrcn", sharpness=0.05)
+    model.readout, model.temperatures = readout, {"step": 3.0, "video": 0.5}
+    film = predict_timeline(path, model)
+    (clip,) = model.clips
+    videos = pd.DataFrame({"name": ["a.mp4"], "frames": [20], "fps": [25.0]})
+    options = {"classes": model.classes, "readout": readout, "num_frames": 4, "temperatures": model.temperatures}
+    timeline = build_timelines(model(clip), [(0, np.arange(4))], videos, **options)["a.mp4"]
+    assert timeline.pooled == pytest.approx(film.pooled, abs=1e-6)
+    if readout != "mean":  # a film has the mean so far
+        assert timeline.probabilities == pytest.approx(film.probabilities, abs=1e-6)
 
 
 def test_a_timeline_without_a_readout_is_its_mean(videos):

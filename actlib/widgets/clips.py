@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actlib.evaluation import pool_clips, pool_videos, softmax
+from actlib.evaluation import apply_temperature, pool_clips, pool_videos, softmax
 from actlib.plots import show_frames
 from actlib.timeline import Timeline
 from actlib.video import VideoError, browser_copy, probe_video, read_clip, sample_uniform
@@ -92,7 +92,7 @@ class ClipWidget(NotebookWidget):
         self.timelines, self.videos = {}, ()  # no pandas: Python may be at its end
 
 
-def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None):
+def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None, temperatures=None):
     """Turn logits of clips into a timeline for each video; where clips overlap, their probabilities are averaged.
 
     Args:
@@ -102,15 +102,17 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None)
         classes: K names.
         readout: how the steps of a clip become one prediction, as for `evaluate`: its verdict is the timeline's too.
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
+        temperatures: those of the model's card, as `actlib.timeline` applies them; None: 1, as in `evaluate`.
 
     Returns:
-        {name: Timeline}; its seconds are the middles of the frames, its `pooled` is what `evaluate` finds.
+        {name: Timeline}; its seconds are the middles of the frames, its `pooled` is of the whole video.
     """
-    logits = np.asarray(logits)
+    logits, temperatures = np.asarray(logits), {"step": 1.0, "video": 1.0} | (temperatures or {})
     if len(logits) != len(clips):
         raise ValueError(f"Expected logits of {len(clips)} clips. Received: {len(logits)}. Use batches.clips(0).")
     rows, owners = np.unique([row for row, _ in clips], return_inverse=True)
-    pooled, steps = pool_videos(pool_clips(logits, readout), owners), softmax(logits)  # (V, K), (N, T, K)
+    pooled = apply_temperature(pool_videos(pool_clips(logits, readout), owners), temperatures["video"])  # (V, K)
+    steps = softmax(logits / temperatures["step"])  # (N, T, K)
     timelines = {}
     for index, row in enumerate(rows.tolist()):
         name, length, fps = (videos[column].iloc[row] for column in ("name", "frames", "fps"))
