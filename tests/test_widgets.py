@@ -6,6 +6,7 @@ import io
 import itertools
 import re
 import shutil
+import sys
 import weakref
 from pathlib import Path
 
@@ -693,7 +694,8 @@ def test_an_empty_table_is_no_error(videos):
 # Memory
 
 
-def test_50_reruns_of_a_cell_leave_one_widget(videos):
+def test_50_reruns_of_a_cell_leave_one_widget(videos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell puts a module without a file there
     shell = InteractiveShell.instance()
 
     def run_cell(code, cell):
