@@ -452,6 +452,7 @@ def test_confusion_of_two_models(videos, ask):
     first, last = evaluate_model(videos, [0, 0, 1, 1]), evaluate_model(videos, [1, 0, 0, 0], seed=1)
     lines = {"frame average": first[1], "LRCN": last[1]}
     explorer = ConfusionExplorer({"frame average": first[0], "LRCN": last[0]}, videos, timelines=lines)
+    assert explorer.model == "frame average"  # the first, until another is chosen
     said = ask(explorer, "clip", row=0)[0]["clip"]["verdicts"]
     assert [model["name"] for model in said] == ["frame average", "LRCN"]
     assert [model["correct"] for model in said] == [True, False]
