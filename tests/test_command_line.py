@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from actlib import __main__ as command_line
 from actlib import cards, checkpoints, paths, run, specs
 from actlib.annotate import annotate_video
-from actlib.experiment import load_predictor
+from actlib.experiment import load_backend, load_predictor
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.options import TrainOptions
 from actlib.timeline import FusedModel, WindowConfig
@@ -304,11 +304,15 @@ def test_a_traceback_is_shown_to_whoever_asks_for_it(data, tmp_path, monkeypatch
     assert isinstance(result.exception, FileNotFoundError)
 
 
-@pytest.mark.parametrize(("preset", "weights"), [("slim_frames", "none"), ("slim_lrcn", "run")])
+@pytest.mark.parametrize(("preset", "weights"), [("slim_frames", "none"), ("slim_lrcn", "run"), ("slim_lrcn", "file")])
 def test_shards_fill_the_cache_from_which_training_reads(data, tmp_path, monkeypatch, preset, weights):
     if weights == "run":
         weights = tmp_path / "frames"
         assert train(data, "torch", "frames", weights, weights="none").exit_code == 0
+    if weights == "file":  # convolutions that have seen no videos, so that known classes are told from others
+        weights = tmp_path / "vgg.safetensors"
+        model = load_backend("torch").training.build_model(specs.PRESETS["slim_frames"].model, 2)
+        checkpoints.save_checkpoint(weights, load_backend("torch").weights.get_weights(model), {})
     line = ("extract", "--data", data, "--preset", preset, "--weights", weights)
     half = call(*line, "--shard", "1/2")
     folder = Path(half.output.split(" are in ")[1].strip())

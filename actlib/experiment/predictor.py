@@ -181,10 +181,8 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
 
-    These are "temperatures", see ``fit_temperatures``, where there is validation (where a run is refitted,
-    they are those of the training that chose the number of epochs, see ``run_training``); and "known", an
-    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, where frames are RGB and the
-    convolutions ImageNet's, which have seen none of them.
+    These are "temperatures", see ``fit_temperatures``, where there is validation; and "known", an
+    ``evaluation.KnownClasses`` with a threshold cross-fitted over all training groups, see ``cache_known``.
 
     Args:
         model, validation, experiment, table, run: As for ``train_model``, which has finished.
@@ -196,26 +194,30 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
         logits = load_backend(model).training.predict(model, validation)
         truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
         new["temperatures"] = fit_temperatures(logits, *truth, readout=readout)
-    if "known" not in found and _is_unseen(experiment):
-        new["known"] = _fit_known(model, table)
+    if "known" not in found and (features := cache_known(table, model, experiment)):
+        new["known"] = _fit_known(features.fill(), table)
     if new:
         checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | new)
     model.card = model.card | found | new
 
 
-def _fit_known(model, table):
+def cache_known(table, model, experiment):
+    """Open a cache of what ``KnownClasses`` are fitted to, not the test's videos; None for convolutions that saw some.
+
+    Args:
+        table, model, experiment: As for ``train_model``.
+    """
+    card, frozen = read_initial_card(experiment.weights), experiment.preset.training.frozen
+    if experiment.stream != "rgb" or "convolutions" not in frozen or ("known" not in card and "videos" in card):
+        return None
     rows, vgg = table[table.subset != "test"].reset_index(drop=True), model.spec.vgg
-    frames = FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size, flow=vgg.flow)
-    cache = cache_features(frames, build_describer(model)).fill()
-    filled = np.flatnonzero(cache.lengths)
+    return cache_features(FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size), build_describer(model))
+
+
+def _fit_known(cache, table):
+    rows, filled = table[table.subset != "test"], np.flatnonzero(cache.lengths)
     features = np.stack([cache[place][np.arange(NUM_FRAMES) * cache.lengths[place] // NUM_FRAMES] for place in filled])
     labels = rows.label.to_numpy()[filled]
     groups = number_groups(rows.iloc[filled], groups_span_classes=bool(table.attrs.get("groups_span_classes")))
     threshold, kept = choose_threshold(fit_known, features, labels, groups)
     return replace(fit_known(features, labels), threshold=threshold, kept=kept).to_json()
-
-
-def _is_unseen(experiment):
-    """Whether the convolutions are frozen, come from no training on videos, and see RGB, as they learned to."""
-    card, frozen = read_initial_card(experiment.weights), experiment.preset.training.frozen
-    return experiment.stream == "rgb" and "convolutions" in frozen and ("known" in card or "videos" not in card)

@@ -68,10 +68,13 @@ def extract(experiment, *, shard=(1, 1)):
 
     Args:
         experiment: The ``Experiment``.
-        shard: (i, N), i from 1: every N-th video from the i-th on. All of them fill one cache, on any machines.
+        shard: (i, N), i from 1: every N-th video from the i-th on. Those of one precision fill one cache, anywhere.
     """
     table, model, experiment = predictor.prepare_model(experiment)
-    return cache_inputs(table[shard[0] - 1 :: shard[1]], model, experiment).fill()
+    rows = table[shard[0] - 1 :: shard[1]]
+    if known := predictor.cache_known(rows, model, experiment):
+        known.fill()
+    return cache_inputs(rows, model, experiment).fill()
 
 
 def _train_once(experiment, run, monitor, card=None):
@@ -169,8 +172,7 @@ def _evaluate_validation(run, data):
     experiment = predictor.read_experiment(card, data)
     table = prepare_table(experiment)
     if (rows := table[table.subset == "validation"]).empty:
-        found = f"Expected validation videos, to choose weights on. Received: {run}, which held out none."
-        raise ValueError(f"{found} Leave --choose-on out, and give --weights.")
+        raise ValueError(f"Expected validation videos to choose weights on. Received: {run}, without. Give --weights.")
     return _evaluate_rows(model, rows, experiment)
 
 
