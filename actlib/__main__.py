@@ -51,7 +51,9 @@ def _take_options(options):
 
 @app.command("cut")
 def _cut(
-    table: Annotated[Path, typer.Argument(help="CSV: path,label,start,end[,group][,subset], in seconds.")],
+    table: Annotated[
+        Path, typer.Argument(dir_okay=False, help="CSV: path,label,start,end[,group][,subset], in seconds.")
+    ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the clips and their table, clips.csv.")],
 ):
     """Cut labelled parts out of recordings into clips to train on."""
@@ -98,8 +100,9 @@ def _evaluate(**options):
     choices = {name: getattr(options, name) for name in ("framework", "control", "limit", "allow_leakage")}
     data, folder = options.data or _load("sample").data_folder(), options.run
     for split, part in _list_splits(options).items():
-        results, metadata = experiments.evaluate_checkpoint(folder / part, data, split=split, **choices)
         out = (options.out or (folder if folder.is_dir() else folder.parent)) / part
+        _load("files").refuse_inputs(out / paths.RESULTS, data)
+        results, metadata = experiments.evaluate_checkpoint(folder / part, data, split=split, **choices)
         typer.echo(f"{results}\nWritten to {experiments.write_results(out, results, metadata)}")
         found[f"split {split}"] = results
     if options.splits:
@@ -116,14 +119,16 @@ def _fuse(
 ):
     """Fuse two models' predictions of each test video, with weights side by side."""
     running, evaluation = _load("experiment.running"), _load("evaluation")
-    folder, choose = data or _load("sample").data_folder(), choose_on is not None
-    found, metadata = running.fuse_checkpoints(runs, folder, weights=weights, choose=choose)
-    typer.echo(evaluation.compare(found)[["video accuracy", "videos", "groups", "against the first"]].to_string())
+    data, choose = data or _load("sample").data_folder(), choose_on is not None
+    folders = [run if run.is_dir() else run.parent for run in runs]
+    _load("files").refuse_inputs(out := out or folders[1] / "fused", *folders)  # whose own results.json stays
+    found, metadata = running.fuse_checkpoints(runs, data, weights=weights, choose=choose)
+    table = evaluation.compare(found).drop(columns=["frame accuracy", "clip accuracy"])
+    typer.echo(table.to_string())
     (first, second, *_, name), fused = found, [*found.values()][-1]
     for run in (first, second):
         typer.echo(f"{name} against {run}: {evaluation.paired_test(fused, found[run])}")
-    folder = out or (runs[1] if runs[1].is_dir() else runs[1].parent) / "fused"
-    path = running.write_results(folder, fused, metadata)
+    path = running.write_results(out, fused, metadata)
     wrong = fused.most_confused(5).to_string() if fused.video.value < 1 else "No video is wrong."
     typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 

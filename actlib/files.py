@@ -121,6 +121,13 @@ def lock(path, *, timeout=-1.0):
         yield
 
 
+def refuse_inputs(out, *inputs) -> None:
+    """Raise ValueError if a file or folder to be written is, by whatever name or link, one of those that are read."""
+    for path in map(Path, inputs):
+        if path.exists() and Path(out).exists() and path.samefile(out):
+            raise ValueError(f"Expected another place than what is read. Received: {out}. Name another to write to.")
+
+
 def require_file(path) -> os.stat_result:
     """Return the status of a regular file; OSError for anything else, as pipes and devices never end."""
     status = os.stat(path)

@@ -211,9 +211,9 @@ def test_a_video_that_is_read_is_never_written_over(tmp_path, ending):
     (tmp_path / f"hard.{ending}").hardlink_to(video)
     (tmp_path / "inside").mkdir()
     for name in (video.name, f"soft.{ending}", f"hard.{ending}", f"inside/../video.{ending}"):
-        with pytest.raises(ValueError, match="Expected another file than the videos that are read"):
+        with pytest.raises(ValueError, match="Expected another place than what is read"):
             annotate_video(video, Photometer(), tmp_path / name)
-        with pytest.raises(ValueError, match="Expected another file than"):
+        with pytest.raises(ValueError, match="Expected another place than"):
             join_videos([other, video], tmp_path / name)
     assert video.read_bytes() == before and (tmp_path / f"soft.{ending}").is_symlink()
     assert (tmp_path / f"hard.{ending}").samefile(video)

@@ -192,6 +192,7 @@ def wrong(data, tmp_path_factory):
         "strangers": card | {"classes": ["Aikido", "Judo"]},
         "old": card | {"preset": "slim_frames"},
         "bare": {},
+        "no_leakage": {name: value for name, value in card.items() if name != "leakage"},
         "strange": card | {"preset": card["preset"] | {"momentum": 3}},
     }
     for name, each in kinds.items():
@@ -231,10 +232,7 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (TRAIN + "extra", "unexpected extra argument"),
         (TRAIN + "--preset vgg19", "'vgg19' is not one of 'study_scratch', 'study_frames'"),
         (TRAIN + "--out {wrong}/notes.txt", "notes.txt' is a file"),
-        (
-            TRAIN + "--data {tmp}/nowhere",
-            "nowhere, which holds no folders. Point to the folder that holds",
-        ),
+        (TRAIN + "--data {tmp}/nowhere", "nowhere, which is not there. Point to the folder"),
         (TRAIN + "--data {wrong}/notes.txt", "Expected a table that begins: path,label"),
         (TRAIN + "--data {wrong}/empty", "holds no folders"),
         (TRAIN + "--data {wrong}/unlisted", "Expected 3 groups (recordings) or more of a class"),
@@ -255,13 +253,14 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (EVALUATE + "{wrong}/damaged.safetensors", "damaged.safetensors"),
         (EVALUATE + "{wrong}/weights_only.safetensors", "weights_only.safetensors, whose card lacks framework"),
         (EVALUATE + "{wrong}/bare.safetensors", "bare.safetensors, whose card lacks classes, preset, experiment"),
+        (EVALUATE + "{wrong}/no_leakage.safetensors", "no_leakage.safetensors, whose card lacks leakage"),
         (EVALUATE + "{wrong}/old.safetensors", "old.safetensors. Make it again"),
         (EVALUATE + "{wrong}/strange.safetensors", "strange.safetensors. Make it again"),
         (EVALUATE + "{wrong}/future.safetensors", "format_version 99"),
         (EVALUATE + "{wrong}/good.safetensors --control backwards", "'backwards' is not one of 'shuffled', 'first'"),
         (EVALUATE + "{wrong}/good.safetensors --split 0", "Invalid value for '--split'"),
         (EVALUATE + "{wrong}/good.safetensors --framework jax", "'jax' is not one of 'torch', 'keras'"),
-        (EVALUATE + "{wrong}/good.safetensors --data {tmp}/nowhere", "nowhere, which holds no folders"),
+        (EVALUATE + "{wrong}/good.safetensors --data {tmp}/nowhere", "nowhere, which is not there"),
         (EVALUATE + "{wrong}/strangers.safetensors", "Expected videos of Aikido, Judo"),
         (EVALUATE + "{wrong}/good.safetensors --out {wrong}/notes.txt", "notes.txt"),
         ("annotate", "Missing argument 'video'"),
@@ -286,6 +285,7 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         ("fetch lists --to {tmp} --from {wrong}/letter.zip", "letter.zip"),
         ("fetch ucf101 --to {tmp} --lists {tmp}/nowhere.zip", "nowhere.zip"),
         ("doctor --gpu", "No such option: --gpu"),
+        ("cut {wrong} --out {tmp}", "is a directory"),
     ],
 )
 def test_a_mistake_is_answered_in_a_line(line, answer, data, wrong, tmp_path, monkeypatch):
@@ -302,6 +302,42 @@ def test_a_traceback_is_shown_to_whoever_asks_for_it(data, tmp_path, monkeypatch
     monkeypatch.setenv("ACTLIB_TRACEBACK", "1")
     result = call("evaluate", "--data", data, "--run", tmp_path)
     assert isinstance(result.exception, FileNotFoundError)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        TRAIN + "--out {tmp}/run --data {tmp}/run/split.csv",
+        TRAIN + "--out {tmp}/run --data {tmp}/link/split.csv --refit",
+        TRAIN + "--out {tmp}/run --data {tmp}/run",
+        TRAIN + "--out {tmp}/run --weights {tmp}/run",
+        TRAIN + "--out {tmp}/run --weights {tmp}/link --refit",
+        TRAIN + "--out {tmp}/link --weights {tmp}/run/best.safetensors",
+        TRAIN + "--out {tmp}/run/choosing --weights {tmp}/run --refit",
+        TRAIN + "--out {tmp}/run --weights {tmp}/run/choosing --refit",
+        TRAIN + "--out {tmp} --weights {tmp} --splits 1",
+        EVALUATE + "{tmp}/run --data {tmp}/run/results.json",
+        "fuse --data {data} --runs {tmp}/run {tmp}/link --out {tmp}/run",
+        "fuse --data {data} --runs {tmp}/run/best.safetensors {tmp}/run --out {tmp}/link",
+        "cut {tmp}/run/clips.csv --out {tmp}/link",
+        "fetch vgg16 --from {tmp}/run/vgg16_imagenet.safetensors --to {tmp}/link",
+    ],
+)
+def test_nothing_that_is_read_is_written_over(line, data, wrong, tmp_path, monkeypatch):
+    """A table that a run would replace by its own, weights to start from, the results of what is fused."""
+    monkeypatch.chdir(tmp_path)
+    names = {"best": "good.safetensors", "vgg16_imagenet": "weights_only.safetensors"}
+    for folder in (tmp_path / "run", tmp_path / "run" / "choosing", tmp_path / "split1"):
+        folder.mkdir()
+        for name, source in names.items():
+            (folder / f"{name}.safetensors").write_bytes((wrong / source).read_bytes())
+        for name in ("split.csv", "clips.csv", "results.json"):
+            (folder / name).write_text("path,label,group\n" + "a.avi,Dark,mine\n")
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    result = call(*(word.format(data=data, tmp=tmp_path) for word in line.split()))
+    assert result.exit_code == 1 and "Expected another place than what is read. Received: /" in result.output
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize(("preset", "weights"), [("slim_frames", "none"), ("slim_lrcn", "run"), ("slim_lrcn", "file")])

@@ -49,6 +49,12 @@ def test_of_several_processes_the_first_writes_the_split(choices, tmp_path, monk
     assert (tmp_path / "run" / "split.csv").exists() == (rank == 0)
 
 
+def test_a_lesson_does_not_write_over_the_weights_that_it_starts_from(choices, tmp_path):
+    (tmp_path / "best.safetensors").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="Expected another place than what is read"):
+        experiment.train_model(None, [], None, replace(choices, weights=str(tmp_path)), table=None, run=tmp_path)
+
+
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="Expected protocol to be one of .*Received: 'other'"):
         Experiment("data", SLIM, protocol="other")

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from actlib.animation import write_animation
 from actlib.annotate.panel import COLORS, NIGHT, REFERENCE, Panel
 from actlib.evaluation import NONE_OF_THESE
+from actlib.files import refuse_inputs
 from actlib.timeline import WINDOW, Segment, find_segments, measure_delays, predict_steps
 from actlib.video import LIMITS, open_video, stream_frames, write_video
 
@@ -52,7 +53,7 @@ def annotate_video(video, model, out, *, true_label=None, window=WINDOW, limits=
     out = Path(out)
     if out.suffix.lower() not in (".mp4", ".gif"):
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
-    _refuse_inputs(out, video)
+    refuse_inputs(out, video)
     stream = open_video(video, limits=limits, max_side=MAX_SIDE)
     truth, labels = _check_truth(true_label, model.classes, stream), []
     frames = _draw_frames(stream, model, truth=truth, window=window, labels=labels)
@@ -87,7 +88,7 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
     labels = [video.resolve().parent.name for video in videos] if labels is None else list(labels)
     if not videos or len(labels) != len(videos):
         raise ValueError(f"Expected a label for each of at least 1 video. Received: {len(labels)} for {len(videos)}.")
-    _refuse_inputs(out, *videos)
+    refuse_inputs(out, *videos)
     shown = []
 
     def fitted_frames():
@@ -149,10 +150,3 @@ def _count_common(predicted, truth) -> int:
     """Frames to which both rows of Segments give the same label."""
     pairs = itertools.product(predicted, truth)
     return sum(len(range(max(a.start, b.start), min(a.stop, b.stop))) for a, b in pairs if a.label == b.label)
-
-
-def _refuse_inputs(out, *inputs):
-    """Raise a ValueError if a file to be written is, by whatever name or link, one that is read."""
-    for path in inputs:
-        if Path(out).exists() and Path(path).exists() and Path(out).samefile(path):
-            raise ValueError(f"Expected another file than the videos that are read. Received: {out}. Rename out.")

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from actlib.dataset.labels import SPAN, name_file, read_spans, write_labels
 from actlib.dataset.ucf101 import report_broken
-from actlib.files import shorten_name
+from actlib.files import refuse_inputs, shorten_name
 from actlib.paths import show_progress
 from actlib.video import FPS_RANGE, probe_files, read_frames, write_video
 
@@ -34,8 +34,7 @@ def cut_clips(table, folder, *, progress=True) -> Path:
         VideoError: a recording cannot be used.
     """
     table, out = Path(table).resolve(), Path(folder).resolve() / CLIPS
-    if out == table:
-        raise ValueError(f"Expected a folder other than the table's. Received: {out.parent}, where {CLIPS} goes.")
+    refuse_inputs(out, table)
     rows = read_spans(table)
     rows["path"] = [file.resolve() for file in rows["path"]]
     cut, names = (rows[SPAN] != "").any(axis=1), rows["path"].map(lambda file: name_file(file, table.parent))

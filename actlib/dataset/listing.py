@@ -79,7 +79,8 @@ def find_clips(root, classes=None):
     if empty or not wanted:
         present = ", ".join([f"{name} ({number})" for name, number in held.items()][:8]) or "no folders"
         expected = f"Expected videos of {', '.join(empty) or 'some classes'} ({', '.join(SUFFIXES)})"
-        found = f"{expected}. Received: none in {root}, which holds {present}{' ...' * (len(held) > 8)}."
+        state = f"holds {present}{' ...' * (len(held) > 8)}" if root.exists() else "is not there"
+        found = f"{expected}. Received: none in {root}, which {state}."
         raise ValueError(f"{found} Point to the folder that holds the classes' folders, or to a table of labels.")
     return clips[clips["class_name"].isin(wanted)], [unreadable[name] for name in wanted if name in unreadable]
 

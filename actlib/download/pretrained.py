@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actlib import checkpoints, paths
+from actlib import checkpoints, files, paths
 from actlib.download import sources
 from actlib.specs import FINETUNE_FRAMES, TORCHVISION, VGG16
 
@@ -47,6 +47,7 @@ def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
                 return path
         own_url = sources.VGG16_HEAD_URL if with_head else paths.read_setting("ACTLIB_VGG16_URL") or sources.VGG16_URL
         source = str(source or own_url)
+        files.refuse_inputs(path, source)
         with sources.local_file(source, folder, most=MOST) as file:
             weights = _read(file, spec)
             family = _check_vgg16(weights, file, spec)

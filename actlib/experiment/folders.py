@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actlib import dataset, paths, sample, specs
+from actlib import dataset, files, paths, sample, specs
 
 
 def choose_preset(model, folder):
@@ -72,3 +72,12 @@ def prepare_table(experiment):
     """
     names = ("split", "classes", "split_seed", "validation_groups", "limit", "group_pattern")
     return prepare_videos(experiment.data, **{name: getattr(experiment, name) for name in names})
+
+
+def refuse_inputs(experiment, run):
+    """Refuse a run that would write over what it reads: a table of videos, or weights to start from."""
+    start = paths.vgg16_file() if experiment.weights in ("imagenet", "none") else Path(experiment.weights)
+    inputs = (experiment.data, start, *(start / part / paths.BEST for part in ("", "choosing")))
+    for folder in (Path(run), Path(run, "choosing")) if run else ():
+        for name in ("", paths.BEST, paths.STATE, paths.SPLIT, paths.HISTORY_TABLE):
+            files.refuse_inputs(folder / name, *inputs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from actlib import cards, evaluation, files, machine, paths, sample, schedule
 from actlib.dataset import check_leakage, list_groups, split_hash, write_labels
 from actlib.experiment import predictor
-from actlib.experiment.folders import prepare_table
+from actlib.experiment.folders import prepare_table, refuse_inputs
 from actlib.experiment.preparing import cache_inputs, make_batches
 from actlib.training import load_backend
 
@@ -26,6 +26,7 @@ def train_model(model, train_batches, validation_batches, experiment, *, table, 
         run: Folder for best.safetensors, its card, history and the state to resume from; None writes nothing.
         monitor: Told of each batch and epoch; None shows a progress bar.
     """
+    refuse_inputs(experiment, run)
     model.card = model.card | _describe_choices(experiment, table) | _describe_videos(experiment, table)
     options = {"run": run, "seed": experiment.seed, "monitor": monitor}
     batches, training = (train_batches, validation_batches), experiment.preset.training
@@ -47,8 +48,9 @@ def run_training(experiment, run, *, monitor=None):
         monitor: As for ``train_model``.
 
     Raises:
-        ValueError: The weights to start from have seen videos of the validation or test subset.
+        ValueError: The weights have seen validation or test videos; or they, or a table, would be written over.
     """
+    refuse_inputs(experiment, run)
     if not experiment.refit:
         return _train_once(experiment, run, monitor)
     first = Path(experiment.weights) / "choosing"  # weights that were refitted have seen the validation videos
