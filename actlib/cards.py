@@ -52,11 +52,6 @@ def spec_to_json(spec) -> dict:
     return json.loads(json.dumps(spec, default=vars))
 
 
-def spec_from_json(data, path="a card"):
-    """Make the spec that `spec_to_json` turned into a dict.
-
-    Args:
-        data: The dict.
-        path: Where it is from, for the ValueError that says what is wrong with it.
-    """
-    return parse_json(json.dumps(data), Spec, path)
+def spec_from_json(data, path="a card", **words):
+    """Make the spec that `spec_to_json` turned into a dict; a ValueError names the path, in words of `parse_json`."""
+    return parse_json(json.dumps(data), Spec, path, **words)

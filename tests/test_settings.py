@@ -90,6 +90,11 @@ def test_values_of_each_kind(text, value):
         ("model.vgg.blocks=1,8,9", r"to be tuple\[tuple\[int, int\], ...\]"),
         ("model.vgg.blocks=1", "to be tuple"),
         ("model.vgg.pooling=median", "Expected pooling to be one of"),
+        (
+            "training.momentum=3",
+            "Expected a value that training.momentum can have. Received: .* less than or equal to 1, "
+            "in training.momentum=3. Choose another.$",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(setting, message):

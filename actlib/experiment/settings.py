@@ -39,7 +39,8 @@ def change_preset(preset, settings):
         except ValueError:
             found = f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}."
             raise ValueError(f"{found} Write several values with commas between.") from None
-        preset = cards.spec_from_json(data, field)
+        words = {"expected": f"a value that {field} can have", "advice": "Choose another."}
+        preset = cards.spec_from_json(data, setting, **words)
     return preset
 
 
