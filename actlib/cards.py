@@ -30,6 +30,7 @@ class Card(TypedDict, total=False):
     classes: list[str]
     framework: Literal[specs.BACKENDS]
     preset: specs.Preset
+    training: dict[str, Any]
     window_seconds: _Positive | None
     experiment: dict[str, Any]
     videos: dict[Literal["train", "validation"], dict[str, str]]
@@ -40,6 +41,11 @@ class Card(TypedDict, total=False):
     keys: dict[str, str]
     history: History
     finished: bool
+
+
+def was_mixed(model):
+    """Tell whether a model was trained in mixed precision, as its card says."""
+    return bool(model.card.get("training", {}).get("mixed_precision"))
 
 
 def spec_to_json(spec) -> dict:

@@ -114,13 +114,10 @@ class Training:
         return self.rate, _epoch_seed(self.seed, self.num_epochs)
 
     def count_batch(self, read_sums):
-        """Tell the monitor of a batch, with a loss that is read only now and then.
+        """Tell the monitor of a batch, with a loss that is read only now and then; KeyboardInterrupt if it says stop.
 
-        `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far, in this process.
-
-        Raises:
-            FloatingPointError: The loss is not finite.
-            KeyboardInterrupt: The monitor's `stop` is true.
+        `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far, in this process; a loss that
+        is not finite is a FloatingPointError.
         """
         self.num_done, number = self.num_done + 1, len(self.batches)
         if self.num_done % READ_EVERY == 1 or self.num_done == number:
@@ -153,7 +150,7 @@ class Training:
     def _save_best(self):
         """Write a checkpoint of the model as it is, if this process writes any."""
         if self.run.best_path:
-            save_model(self.run.best_path, self.model, card=self.run.describe())
+            save_model(self.run.best_path, self.model, card=self._describe())
 
     def _load_best(self):
         """Leave the model with the weights of its best epoch, and a checkpoint even if no epoch was finished."""
@@ -161,7 +158,10 @@ class Training:
             self._save_best()
         else:
             self.backend.weights.set_weights(self.model, self.run.best, partial=True)
-        self.model.card = self.model.card | self.run.describe()
+        self.model.card = self.model.card | self._describe()
+
+    def _describe(self):
+        return self.run.describe() | {"trained_on": self.backend.precision.describe_device()}
 
     def _trainable_weights(self):
         """Copy the weights that training changes."""
@@ -235,7 +235,7 @@ def trainable_weights(weights, frozen):
 
 
 def _epoch_seed(seed, epoch):
-    """Return a seed below 2**32 for an epoch in this process, so that a training can be resumed at any of them."""
+    # Below 2**32; each epoch has its own, so that a training can be resumed at any of them.
     return int(np.random.SeedSequence([seed, epoch, paths.process_place()[0]]).generate_state(1)[0])
 
 

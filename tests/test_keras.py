@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_training import FRAMES, LRCN, TINY, make_videos
+from tiny_training import FRAMES, LRCN, TINY, make_batches, make_videos
 
 from actlib import checkpoints, specs
 from actlib.keras import precision, training, weights
-from actlib.training import load_checkpoint, save_model
+from actlib.training import load_backend, load_checkpoint, save_model
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
 
@@ -191,3 +192,102 @@ def test_layers_compute_in_bfloat16_only_inside_the_with(monkeypatch):
         assert model.head.layers[0].compute_dtype == "bfloat16" and model.head.logits.compute_dtype == "float32"
         assert model.convolutions.stack[0].compute_dtype == "float32"  # the mean is subtracted exactly
     assert {layer.compute_dtype for part in (model.convolutions, model.head) for layer in part.layers} == {"float32"}
+
+
+def test_on_pytorch_steps_read_nothing_and_draw_dropout_from_a_seed_of_their_own():
+    code = """
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from tiny_training import *
+from actlib.keras import precision, training
+
+class Count(TorchDispatchMode):
+    reads = 0
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.reads += "_local_scalar_dense" in str(function)
+        return function(*args, **kwargs or {})
+
+model = training.build_model(LRCN, 3)
+features = torch.ones(2, 4, TINY.num_features)
+with Count() as counter:
+    for _ in range(3):
+        model.head(features, training=True)
+before = torch.get_rng_state()
+with precision.fork_random(model) as seed_random:
+    drawn = []
+    for seed in (1, 1, 2):
+        seed_random(seed)
+        drawn.append(model.head(features, training=True).detach().numpy())
+same = torch.equal(before, torch.get_rng_state())
+training.train(model, *make_batches(), TRAINING, monitor=send_at_batch(0, None))
+print(counter.reads, (drawn[0] == drawn[1]).all(), (drawn[0] == drawn[2]).all())
+print(same, torch.equal(before, torch.get_rng_state()))
+"""
+    assert run_python(code, KERAS_BACKEND="torch") == "0 True False\nTrue True\n"
+
+
+def test_on_pytorch_what_a_gpu_can_is_asked_of_pytorch():
+    code = """
+from tiny_training import *
+from actlib.torch import precision as theirs
+from actlib.keras import precision, training
+model = training.build_model(LRCN, 3)
+used, device_of = [], theirs.device_of
+theirs.device_of = lambda part: used.append(type(part).__name__) or device_of(part)
+batches = make_batches()
+for call in (lambda: training.predict(model, batches[1]), lambda: training.extract_features(model, make_videos()[0][0]),
+             lambda: training.train(model, *batches, specs.TrainSpec(num_epochs=1), monitor=send_at_batch(0, None))):
+    used.clear()
+    call()
+    print(len(used) > 0)
+theirs.feature_precision = lambda model: "asked"
+theirs.describe_device = lambda: {"device": "Some GPU", "device_memory": 5}
+print(precision.feature_precision(model), precision.describe_device())
+training.train(model, *batches, specs.TrainSpec(num_epochs=1), monitor=send_at_batch(0, None))
+print(model.card["trained_on"])
+"""
+    about = "{'device': 'Some GPU', 'device_memory': 5}\n"
+    assert run_python(code, KERAS_BACKEND="torch") == "True\n" * 3 + f"asked {about}{about}"
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorflow"])
+def test_a_device_where_keras_does_not_compute_is_refused(backend):
+    code = """
+from tiny_training import *
+from actlib.keras import training, weights
+training.build_model(FRAMES, 3, device="cpu")
+weights.ops.zeros = lambda shape, places=["gpu:1", "cpu:0"]: type("Zeros", (), {"device": places.pop(0)})
+try:
+    weights.make_network(FRAMES, 3, device="cpu")
+except ValueError as error:
+    print(error)
+"""
+    message = "Expected cpu:0, where Keras computes. Received: device='cpu'. Leave it out, choose GPUs by"
+    assert run_python(code, KERAS_BACKEND=backend).startswith(message)
+
+
+def test_cudnn_s_word_about_an_lstm_s_memory_is_not_the_reader_s_business(monkeypatch):
+    def warn(features):
+        warnings.warn("RNN module weights are not part of single contiguous chunk of memory.", stacklevel=1)
+        warnings.warn("another", stacklevel=1)
+        return features
+
+    head = training.build_model(LRCN, 3).head
+    monkeypatch.setattr(head, "stack", [*head.stack, warn])
+    with pytest.warns(UserWarning) as shown:
+        head(np.zeros((2, 4, TINY.num_features), "float32"))
+    assert [str(each.message) for each in shown] == ["another"]
+
+
+@pytest.mark.parametrize("spec", [FRAMES, LRCN], ids=["frames", "lrcn"])
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_predictions_are_in_the_precision_of_the_training(monkeypatch, spec, framework):
+    twin = load_backend(framework)
+    monkeypatch.setattr(precision.machine, "has_fast_bf16", lambda: True)
+    model, batches = twin.training.build_model(spec, 3, device="cpu"), make_batches()[1]
+    exact = twin.training.predict(model, batches)
+    model.card = {"training": {"mixed_precision": True}}
+    half = twin.training.predict(model, batches)
+    assert half.dtype == np.float32 and 0 < np.abs(half - exact).max() < 0.05 * np.abs(exact).max()
+    model.card = {"training": {"mixed_precision": False}}
+    np.testing.assert_array_equal(twin.training.predict(model, batches), exact)

@@ -1,9 +1,11 @@
 """LRCN: the frame classifier's convolutions and hidden layers, then LSTMs that see the frames in order."""
 
+import warnings
+
 import keras
 from keras import layers, ops
 
-from actlib.keras.vgg import Classifier, hidden_layers
+from actlib.keras.vgg import SEEDED, Classifier, hidden_layers
 
 
 class LRCNHead(keras.Model):
@@ -19,7 +21,8 @@ class LRCNHead(keras.Model):
         self.stack = hidden_layers(spec.frames)
         for number, units in enumerate(spec.lstm, 1):
             self.stack.append(layers.LSTM(units, return_sequences=True, name=f"lstm{number}"))
-            self.stack.append(layers.Dropout(spec.lstm_dropout, seed=100 + number, name=f"lstm_dropout{number}"))
+            seed, name = 100 + number if SEEDED else None, f"lstm_dropout{number}"
+            self.stack.append(layers.Dropout(spec.lstm_dropout, seed=seed, name=name))
         self.logits = layers.Dense(num_classes, name="logits", dtype="float32")
         shape = (spec.num_frames, spec.vgg.num_features)
         keras.Sequential([keras.Input(shape), *self.stack, self.logits], name="stack")  # builds them
@@ -28,8 +31,10 @@ class LRCNHead(keras.Model):
     def call(self, features, readout=None, training=None):  # Keras hands training on to the layers
         readout = readout or self.spec.readout
         self.spec.check_features(features.shape, readout)
-        for layer in self.stack:
-            features = layer(features)  # (N, T, D) -> (N, T, hidden) -> (N, T, units)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "RNN module weights are not part of single")  # in Keras they lie apart
+            for layer in self.stack:
+                features = layer(features)  # (N, T, D) -> (N, T, hidden) -> (N, T, units)
         if readout == "last":
             return self.logits(features[:, -1])  # (N, units) -> (N, K)
         logits = self.logits(features)  # (N, T, K)

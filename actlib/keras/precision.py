@@ -10,8 +10,8 @@ from keras import ops
 from actlib import machine
 from actlib.keras.vgg import VGG
 
-if keras.backend.backend() == "torch":
-    from actlib.torch import precision  # Keras has it compiled there
+if ON_TORCH := keras.backend.backend() == "torch":
+    from actlib.torch import precision  # a Keras model is one of PyTorch's there
 
 FRAMES_AT_ONCE = 32  # frames that go through convolutions together: enough for full speed, little memory
 
@@ -24,7 +24,7 @@ def default_device():
 
 def describe_device() -> dict:
     """Describe what computes and the most of its memory that was held, in bytes (None: it does not tell)."""
-    return {"device": default_device(), "device_memory": None}
+    return precision.describe_device() if ON_TORCH else {"device": default_device(), "device_memory": None}
 
 
 def feature_precision(model) -> str:
@@ -33,6 +33,8 @@ def feature_precision(model) -> str:
     Args:
         model: A `FrameClassifier` or an `LRCN`.
     """
+    if ON_TORCH:
+        return precision.feature_precision(model)
     fast = machine.has_fast_bf16() if default_device() == "cpu" else machine.gpu_has_bf16()
     return "bfloat16" if fast else "float32"
 
@@ -59,8 +61,18 @@ def compute_in_bf16(model, enabled):
 
 def check_compiler() -> None:
     """Raise RuntimeError unless the machine can compile what a training computes, as `TrainSpec.compile` asks for."""
-    if keras.backend.backend() == "torch":
+    if ON_TORCH:
         precision.check_compiler()
+
+
+def fork_random(model):
+    """Give a function that seeds a model's dropout inside a `with`; the caller's random numbers stay as they are."""
+    return precision.fork_random(model) if ON_TORCH else contextlib.nullcontext(functools.partial(_seed, model.head))
+
+
+def fast_kernels(model):
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
+    return precision.fast_kernels(model) if ON_TORCH else contextlib.nullcontext()  # others choose for themselves
 
 
 def bf16_copy(convolutions):
@@ -86,6 +98,12 @@ def _make_bf16_twin(spec):
     for layer in _computing_layers(twin):
         layer.dtype_policy = "mixed_bfloat16"
     return twin
+
+
+def _seed(head, seed):
+    generators = [layer.seed_generator for layer in head.layers if hasattr(layer, "seed_generator")]
+    for number, generator in enumerate(generators):
+        generator.state.assign(np.array([seed, number], "uint32"))
 
 
 def _computing_layers(*parts):

@@ -1,13 +1,12 @@
 """The training loop: Keras' own fit; losses, metrics and optimizers as in the other framework."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from actlib import schedule
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
-from actlib.keras.precision import check_compiler, compute_in_bf16
+from actlib.keras.precision import check_compiler, compute_in_bf16, fast_kernels, fork_random
 from actlib.training import Training
 
 
@@ -30,7 +29,8 @@ class Trainer(Training):
         self.validation_data = validation and ClipDataset(validation, fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
         callback = keras.callbacks.LambdaCallback(self._begin, self._end, on_train_batch_end=self._count)
-        with raise_read_errors(data, self.validation_data), compute_in_bf16(self.model, self.training.mixed_precision):
+        half, fast = compute_in_bf16(self.model, self.training.mixed_precision), fast_kernels(self.model)
+        with raise_read_errors(data, self.validation_data), half, fast, fork_random(self.model) as self.seed_random:
             self.trained.fit(data, callbacks=[callback], shuffle=False, verbose=0, **epochs)
 
     def _check_strategy(self):
@@ -44,9 +44,7 @@ class Trainer(Training):
     def _begin(self, epoch, logs):
         rate, seed = self.begin_epoch()
         self.trained.optimizer.learning_rate = rate
-        generators = [layer.seed_generator for layer in self.model.head.layers if hasattr(layer, "seed_generator")]
-        for number, generator in enumerate(generators):
-            generator.state.assign(np.array([seed, number], "uint32"))  # of dropout
+        self.seed_random(seed)
 
     def _count(self, batch, logs):
         if (batch + 1) % self.training.accumulation_steps == 0:

@@ -6,10 +6,12 @@ import math
 import keras
 import numpy as np
 
+from actlib.cards import was_mixed
 from actlib.checkpoints import list_shapes
+from actlib.keras import precision
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.lrcn import LRCN
-from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, convolve_in_parts, feature_precision
+from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, compute_in_bf16, convolve_in_parts, feature_precision
 from actlib.keras.trainer import Trainer
 from actlib.keras.weights import make_network, set_weights
 from actlib.specs import FROZEN_PARTS
@@ -28,7 +30,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         device: Where it is put, such as "cuda" or "cpu"; None: where PyTorch finds it best, or Keras' backend computes.
 
     Raises:
-        ValueError: The weights are of another network.
+        ValueError: The weights are of another network, or the device is not the one on which Keras computes.
     """
     model = make_network(spec, num_classes, device=device)
     set_weights(model, initial_weights(spec, num_classes, weights, seed=seed))
@@ -74,21 +76,23 @@ def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precisio
     """
     half = mixed_precision and feature_precision(model) == "bfloat16"
     convolutions = bf16_copy(model.convolutions) if half else model.convolutions
-    return convolve_in_parts(convolutions, np.asarray(frames), batch_size=batch_size).astype(np.float16)
+    with precision.fast_kernels(model):
+        return convolve_in_parts(convolutions, np.asarray(frames), batch_size=batch_size).astype(np.float16)
 
 
 def predict(model, batches) -> np.ndarray:
     """Return the logits of every frame, or every step of the LSTM, of every clip in order: float32 (N, T, K).
 
     Args:
-        model: A `FrameClassifier` or an `LRCN`.
+        model: A `FrameClassifier` or an `LRCN`; in mixed precision if it was trained in it, as its card says.
         batches: A `ClipBatches` that does not shuffle, of frames or of features.
     """
     part, data = model.head if batches.kind == "features" else model, ClipDataset(batches, fixed=True)
-    with raise_read_errors(data):
-        if isinstance(model, LRCN):
+    mixed = was_mixed(model)
+    with raise_read_errors(data), precision.fast_kernels(model), compute_in_bf16(model, mixed):
+        if isinstance(model, LRCN) or mixed:
             x = data[0][0]
-            part = _predict_every_step(part, x.shape[1:], x.dtype.name)
+            part = _predict_every_step(part, x.shape[1:], x.dtype.name, mixed)
         return part.predict(data, verbose=0)
 
 
@@ -117,7 +121,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 
 
 @functools.lru_cache(maxsize=2)
-def _predict_every_step(part, shape, dtype):
-    """An LRCN or its head, with logits (N, T, K); kept, as Keras compiles it at its first call."""
-    clips = keras.Input(shape, dtype=dtype)
-    return keras.Model(clips, part(clips, readout="steps"))
+def _predict_every_step(part, shape, dtype, mixed):
+    """A model or its head, with logits (N, T, K); kept, as Keras compiles it, in a precision, at its first call."""
+    clips, options = keras.Input(shape, dtype=dtype), {"readout": "steps"} if hasattr(part.spec, "lstm") else {}
+    return keras.Model(clips, part(clips, **options))

@@ -6,6 +6,8 @@
 import keras
 from keras import layers, ops
 
+SEEDED = keras.backend.backend() != "torch"  # dropout has a seed of its own, which PyTorch would read in each step
+
 
 class Preprocess(layers.Layer):
     """The first layer: (frames - mean) / std, one number a channel, in float32; both belong to the weights."""
@@ -111,7 +113,7 @@ def hidden_layers(spec):
     stack = []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))
-        stack.append(layers.Dropout(spec.dropout, seed=number, name=f"dropout{number}"))  # see Trainer
+        stack.append(layers.Dropout(spec.dropout, seed=number if SEEDED else None, name=f"dropout{number}"))
     return stack
 
 

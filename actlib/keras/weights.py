@@ -51,7 +51,11 @@ def make_network(spec, num_classes, *, device=None):
     """
     join_processes()
     with keras.device(device) if device else contextlib.nullcontext():
-        return (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
+        place = str(ops.zeros(1).device)
+    if place != (default := str(ops.zeros(1).device)):
+        found = f"Expected {default}, where Keras computes. Received: device={device!r}."
+        raise ValueError(f"{found} Leave it out, choose GPUs by CUDA_VISIBLE_DEVICES, or take PyTorch.")
+    return (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
 
 
 def _variables(model):

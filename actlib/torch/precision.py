@@ -49,7 +49,7 @@ def at_rest(model):
     """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again."""
     modes = [(module, module.training) for module in model.modules()]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), fast_kernels(model):
             yield model.eval()
     finally:
         for module, mode in modes:
@@ -79,6 +79,14 @@ def check_compiler() -> None:
 def to_numpy(values):
     """Copy a tensor into an array from where it was computed: the one place where the processor waits for a GPU."""
     return values.detach().cpu().numpy()
+
+
+@contextlib.contextmanager
+def fork_random(model):
+    """Give a function that seeds a model's dropout inside a `with`; the caller's random numbers stay as they are."""
+    device = device_of(model)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield torch.manual_seed
 
 
 @contextlib.contextmanager

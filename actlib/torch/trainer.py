@@ -7,9 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from actlib import schedule
+from actlib.torch import precision
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
-from actlib.torch.precision import check_compiler, compute_in_bf16, convolve_in_parts, device_of, fast_kernels, to_numpy
+from actlib.torch.precision import at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
 from actlib.training import Training
 
 
@@ -19,7 +20,7 @@ class Trainer(Training):
     def fit(self):
         """Train for the epochs that are left."""
         if self.training.compile:
-            check_compiler()
+            precision.check_compiler()
             self.compute_logits = torch.compile(self.compute_logits)  # not the model: its names stay, and nothing else
         self.optimizer = _make_optimizer(self.model, self.training)
         _set_state(self.optimizer, self.run.optimizer)
@@ -36,11 +37,10 @@ class Trainer(Training):
         self.model.train()
         if "convolutions" in self.training.frozen:
             self.model.convolutions.eval()  # frozen batch normalization keeps its statistics too
-        device = device_of(self.model)
         self.model.zero_grad()
-        self.sums = torch.zeros(3, device=device)  # of losses, correct predictions and clips
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), fast_kernels(self.model):
-            torch.manual_seed(seed)  # of dropout
+        self.sums = torch.zeros(3, device=device_of(self.model))  # of losses, correct predictions and clips
+        with precision.fork_random(self.model) as seed_random, precision.fast_kernels(self.model):
+            seed_random(seed)
             for number, part in enumerate(parts, start=1):
                 loss, added = self.compute_loss(*part)
                 loss.backward()
@@ -87,8 +87,7 @@ class Trainer(Training):
         """Return (mean loss, accuracy) on validation batches; (None, None) without any."""
         if parts is None:
             return None, None
-        self.model.eval()
-        with torch.no_grad():
+        with at_rest(self.model):
             self.sums = sum(self.compute_loss(*part)[1] for part in make_loader(parts))
         return self.average()
 

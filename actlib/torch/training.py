@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from actlib.cards import was_mixed
 from actlib.checkpoints import list_shapes
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
@@ -27,7 +28,7 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
         device: Where it is put, such as "cuda" or "cpu"; None: where PyTorch finds it best, or Keras' backend computes.
 
     Raises:
-        ValueError: The weights are of another network.
+        ValueError: The weights are of another network, or the device is not the one on which Keras computes.
     """
     model = make_network(spec, num_classes, device=device).train()
     set_weights(model, initial_weights(spec, num_classes, weights, seed=seed))
@@ -81,15 +82,15 @@ def predict(model, batches) -> np.ndarray:
     """Return the logits of every frame, or every step of the LSTM, of every clip in order: float32 (N, T, K).
 
     Args:
-        model: A `FrameClassifier` or an `LRCN`.
+        model: A `FrameClassifier` or an `LRCN`; in mixed precision if it was trained in it, as its card says.
         batches: A `ClipBatches` that does not shuffle, of frames or of features.
     """
     options, logits = {"readout": "steps"} if isinstance(model, LRCN) else {}, []
-    with at_rest(model):
+    with at_rest(model), compute_in_bf16(model, was_mixed(model)):
         for x, _ in make_loader(batches):
             x = x.to(device_of(model), non_blocking=True)
             features = x if batches.kind == "features" else convolve_in_parts(model.convolutions, x)
-            logits.append(model.head(features, **options))
+            logits.append(model.head(features, **options).float())
     return to_numpy(torch.cat(logits))
 
 
