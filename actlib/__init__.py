@@ -17,10 +17,11 @@ The core, what a reader reads::
     schedule.py     the learning rate of each epoch and layer, the best epoch, the end
     run.py          what a training leaves in its folder: state, history, curves; and its progress
     training.py     a training as far as both frameworks share it, initial weights included
-    keras/          vgg, lrcn, weights, distributed, training, saliency
-    torch/          the same files, names and arguments
+    torch/          vgg, lrcn, weights, distributed, training, saliency
+    keras/          the same files, names and arguments
     saliency.py     where a model of either looked, and when it decided
     evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours
+    experiment/     choices -> a trained model and its results: what lessons and the command line share
 
 The show, what draws, fetches and plays::
 
@@ -28,7 +29,6 @@ The show, what draws, fetches and plays::
     animation.py    GIF and APNG
     timeline.py     a model over the time of a video
     annotate/       films with a model's predictions in them
-    experiment/     choices -> a trained model and its results: what lessons and the command line share
     widgets/        players and explorers for JupyterLab
     download/       UCF-101 and ImageNet's weights
     doctor.py       what is there, what is missing

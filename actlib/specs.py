@@ -233,7 +233,7 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     Preset("study_streaming", STREAMING_LRCN, ADAM, num_frames=32, clip_frames=16),
     # The study's PyTorch version: 128 ReLU, one LSTM of 16, last step, dropout .4.
     Preset("study_torch", TORCH_LRCN, ADAM, num_frames=32, clip_frames=16),
-    # The paper's single-frame network: fc6 of 4096 ReLU, dropout .9, all of it trained, on crops of whole frames.
+    # The paper's single-frame network: fc6 of 4096 ReLU, dropout .9, all trained, on crops (of 224; the paper's 227).
     Preset("paper_frames", PAPER_FRAMES, PAPER_SINGLE, clip_frames=1, **_WHOLE),
     # The paper's LRCN-fc6: starts from paper_frames, one LSTM of 256, a loss at each of 16 steps.
     Preset("paper_lrcn", PAPER_LRCN, PAPER_SGD, clip_frames=16, **_WHOLE),

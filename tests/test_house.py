@@ -1,10 +1,7 @@
 """The library stays small, and its map is true."""
 
-import re
-
 import pytest
 
-import actlib
 from tools import house
 
 
@@ -37,6 +34,6 @@ def test_lines_are_counted_as_they_should():
 
 
 def test_the_map_names_every_room_and_no_other():
-    drawn = set(re.findall(r"^    (\w+)(?:\.py|/)", actlib.__doc__, re.M))
+    drawn = [name for rooms in house.ROOMS for name in rooms]
     there = {house.room_of(path) for path in house.LIBRARY.rglob("*.py")} - {"__init__"}
-    assert drawn == there
+    assert sorted(drawn) == sorted(there)

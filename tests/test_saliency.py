@@ -65,13 +65,13 @@ def make_red(framework, *, spec=SEEING_RED):
     return twin.saliency, model
 
 
-def random_clip(count=5, size=32, seed=0):
+def draw_clip(count=5, size=32, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_both_frameworks_look_at_the_same(name):
-    clip = random_clip()
+    clip = draw_clip()
     (torch, model), (keras, same) = make_both(SPECS[name])
     for label in (None, 3):
         heats = [twin.saliency.grad_cam(each, clip, label=label) for twin, each in ((torch, model), (keras, same))]
@@ -92,7 +92,7 @@ def test_both_frameworks_look_at_the_same(name):
 
 @pytest.mark.parametrize("name", ["last", "mean", "steps"])
 def test_both_frameworks_remember_the_same(name):
-    clip = random_clip()
+    clip = draw_clip()
     (torch, model), (keras, same) = make_both(SPECS[name])
     states = torch.saliency.lstm_states(model, clip)
     assert states.shape == (5, 5)
@@ -104,7 +104,7 @@ def test_both_frameworks_remember_the_same(name):
 def test_states_are_what_the_scores_are_made_of(framework):
     twin = load_backend(framework)
     model = twin.training.build_model(SPECS["last"], 7)
-    weights, clip = twin.weights.get_weights(model), random_clip()
+    weights, clip = twin.weights.get_weights(model), draw_clip()
     states = twin.saliency.lstm_states(model, clip)
     logits = states[-1] @ weights["logits/kernel"] + weights["logits/bias"]
     assert np.abs(logits - answer(framework, model, clip[None])[0]).max() < 1e-5
@@ -187,7 +187,7 @@ def test_looking_changes_nothing(framework):
     if framework == "torch":
         model.train()
     before, parameters = twin.weights.get_weights(model), twin.training.count_parameters(model)
-    clip = random_clip()
+    clip = draw_clip()
     first = twin.saliency.grad_cam(model, clip)
     twin.saliency.frame_contributions(model, clip)
     twin.saliency.lstm_states(model, clip)
@@ -203,15 +203,15 @@ def test_what_cannot_be_looked_at_is_refused(framework):
     twin = load_backend(framework)
     model = twin.training.build_model(FRAMES, 7)
     with pytest.raises(ValueError, match=r"Expected frames \(..., 32, 32, 3\).* Received: \(2, 16, 16, 3\)"):
-        twin.saliency.grad_cam(model, random_clip(2, 16))
+        twin.saliency.grad_cam(model, draw_clip(2, 16))
     with pytest.raises(ValueError, match="at least one"):
-        twin.saliency.frame_contributions(model, random_clip(0))
+        twin.saliency.frame_contributions(model, draw_clip(0))
     with pytest.raises(ValueError, match=r"labels in 0..6. Received: 7"):
-        twin.saliency.grad_cam(model, random_clip(2), label=7)
+        twin.saliency.grad_cam(model, draw_clip(2), label=7)
     with pytest.raises(ValueError, match=r"labels in 0..6. Received: -1"):
-        twin.saliency.frame_contributions(model, random_clip(2), label=-1)
+        twin.saliency.frame_contributions(model, draw_clip(2), label=-1)
     with pytest.raises(ValueError, match="Expected an LRCN. Received: a FrameClassifier"):
-        twin.saliency.lstm_states(model, random_clip())
+        twin.saliency.lstm_states(model, draw_clip())
 
 
 def test_heat_maps_follow_the_paper():
@@ -232,14 +232,14 @@ def test_heat_maps_follow_the_paper():
 OTHER_BACKEND = """
 import numpy as np, sys
 sys.path.insert(0, sys.argv[2])
-from test_saliency import SPECS, random_clip
+from test_saliency import SPECS, draw_clip
 from actlib import saliency
 from actlib.keras import training
 from keras import ops
 for name in ("normalised", "pooled", "mean"):
     model = training.build_model(SPECS[name], 7)
-    logits = ops.convert_to_numpy(model(random_clip()[None]))
-    np.savez(f"{sys.argv[1]}/{name}.npz", heat=saliency.grad_cam(model, random_clip(), label=2), logits=logits)
+    logits = ops.convert_to_numpy(model(draw_clip()[None]))
+    np.savez(f"{sys.argv[1]}/{name}.npz", heat=saliency.grad_cam(model, draw_clip(), label=2), logits=logits)
 """
 
 
@@ -253,8 +253,8 @@ def test_keras_half_runs_on_other_backends(tmp_path, backend):
     twin = load_backend("torch")
     for name in ("normalised", "pooled", "mean"):
         model, other = twin.training.build_model(SPECS[name], 7), np.load(tmp_path / f"{name}.npz")
-        assert np.abs(twin.saliency.grad_cam(model, random_clip(), label=2) - other["heat"]).max() < 1e-4
-        assert np.abs(answer("torch", model, random_clip()[None]) - other["logits"]).max() < 1e-4
+        assert np.abs(twin.saliency.grad_cam(model, draw_clip(), label=2) - other["heat"]).max() < 1e-4
+        assert np.abs(answer("torch", model, draw_clip()[None]) - other["logits"]).max() < 1e-4
 
 
 def test_real_vgg16_looks_at_the_same_in_both():

@@ -7,14 +7,16 @@ A line of code is one that is neither blank, nor a comment, nor part of a docstr
 
 import ast
 import io
+import re
 import sys
 import tokenize
 from collections import Counter
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
-CORE = ("__init__", "specs", "paths", "files", "video", "dataset", "keras", "torch", "saliency", "checkpoints")
-CORE += ("schema", "cards", "machine", "schedule", "run", "training", "experiment", "evaluation")
+_MAP = ast.get_docstring(ast.parse((LIBRARY / "__init__.py").read_text())).split("\nThe show, ")
+ROOMS = [re.findall(r"^    (\w+)(?:\.py|/)", part, re.M) for part in _MAP]  # in the order in which they may import
+CORE = {"__init__", *ROOMS[0]} - {"sample"}  # is drawn, not read
 LIMITS = {"core": 3850, "all": 6613, "docstrings": 2800, "JS and CSS": 2300}  # lines; may be lowered, never raised
 FILE_LINES, FUNCTION_LINES, ARGUMENTS = 250, 40, 7
 LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)

@@ -49,7 +49,7 @@ def choose_runs(home):
 
 @pytest.fixture(scope="session")
 def trained(lab):
-    """The models that lesson 07 judges: those of the tour, or trained now by lessons 04 and 06."""
+    """The models that lesson 07 evaluates: those of the tour, or trained now by lessons 04 and 06."""
     if lab["runs"] == lab["home"] / "runs":
         code = "from tools import tour; print([tour.run_lesson(path)[1] for path in tour.list_lessons(['04', '06'])])"
         environment = {**os.environ, "ACTLIB_RUNS": str(lab["runs"]), "PYTHONPATH": str(ROOT)}

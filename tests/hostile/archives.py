@@ -14,7 +14,7 @@ import tiny_rar
 
 from actlib.download.archives import open_archive, unpack
 from actlib.download.transfer import DownloadError
-from hostile.judging import judge
+from hostile.checking import check
 from hostile.weights import _flip
 
 LARGEST = 1_000_000
@@ -262,7 +262,7 @@ def _unpack(path, out):
 def _try(path, out, *, refused=False, good=False):
     out = out / "in"
     before = {each for each in out.parent.parent.rglob("*") if out.parent not in each.parents}
-    answer = judge(lambda: _unpack(path, out), names=[path, *PLACES], allowed=(DownloadError,), refused=refused)
+    answer = check(lambda: _unpack(path, out), names=[path, *PLACES], allowed=(DownloadError,), refused=refused)
     files = [each for each in out.rglob("*") if each.is_file()]
     written = {each.relative_to(out).as_posix(): each.read_bytes() for each in files if each.stat().st_size < LARGEST}
     if strange := written.keys() - {*PLACES.values()} or [each for each in files if each.is_symlink()]:

@@ -12,7 +12,7 @@ from actlib.experiment import load_model, load_predictor, read_experiment
 from actlib.timeline import predict_timeline
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
 from actlib.video import write_video
-from hostile.judging import judge
+from hostile.checking import check
 
 torch.set_num_threads(1)
 TINY = specs.VGGSpec("tiny", ((1, 4), (1, 6)), size=16, std=(64.0, 64.0, 64.0), batch_norm=True)
@@ -188,7 +188,7 @@ def cases(rng, folder):
     def try_card(number, base, text):
         path = _write(folder / f"card{number}.safetensors", arrays[base], text)
         names = [path, "the card's choices", "frames a second at most"]
-        return judge(lambda: _use_model(path, video), names=names, allowed=(ValueError,), seconds=SECONDS)
+        return check(lambda: _use_model(path, video), names=names, allowed=(ValueError,), seconds=SECONDS)
 
     known = {
         "tiny window": {"window_seconds": 1e-9},
@@ -238,7 +238,7 @@ def cases(rng, folder):
                 del record["predictions"][key]
             yield (
                 f"results whose {key} is {way}",
-                lambda record=record: judge(
+                lambda record=record: check(
                     lambda: _show(evaluation.Results.from_json(json.dumps(record), "the file")),
                     names=["the file"],
                     refused=True,
@@ -256,7 +256,7 @@ def cases(rng, folder):
         place = folder / f"run{number}"
         yield (
             f"state {number} {done}",
-            lambda place=place, text=text: judge(
+            lambda place=place, text=text: check(
                 lambda: _resume(place, text, state_arrays, weights, settings), names=[place], seconds=SECONDS
             ),
         )
@@ -264,7 +264,7 @@ def cases(rng, folder):
         text = damage(rng, text) if number % 10 == 9 else text
         yield (
             f"results {number} {done}",
-            lambda text=text: judge(
+            lambda text=text: check(
                 lambda: _show(evaluation.Results.from_json(text, "the file")), names=["the file"], seconds=SECONDS
             ),
         )

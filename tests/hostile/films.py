@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from actlib.video import browser_copy, open_video, probe_video, read_clip, read_frames, stream_frames
-from hostile.judging import judge
+from hostile.checking import check
 from hostile.videos import ALLOWED, try_video
 
 SIZE, NUM_FRAMES, FPS = (48, 64), 20, 25
@@ -510,7 +510,7 @@ def cases(rng, folder):
 
 
 def _try_indices(clip, indices):
-    return judge(lambda: read_clip(clip, indices) is None, names=["Expected indices", clip], allowed=ALLOWED)
+    return check(lambda: read_clip(clip, indices) is None, names=["Expected indices", clip], allowed=ALLOWED)
 
 
 def _try_size(clip, size):

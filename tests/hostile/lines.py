@@ -10,7 +10,7 @@ from actlib.__main__ import app
 from actlib.experiment import change_preset
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
 from actlib.video import write_video
-from hostile.judging import judge
+from hostile.checking import check
 
 VALUES = [
     "", " ", "0", "-1", "-0", "1", "1e9", "1e-9", "1e400", "-1e400", "nan", "inf", "10" * 20, "9" * 5000, "0x10",
@@ -64,7 +64,7 @@ def _call(words, folder):
 
 def _change(text):
     """Another value for a field gives a preset of the right kinds, or a word."""
-    return judge(lambda: _check(change_preset(specs.PRESETS["slim_lrcn"], [text])), names=["Expected"], seconds=5)
+    return check(lambda: _check(change_preset(specs.PRESETS["slim_lrcn"], [text])), names=["Expected"], seconds=5)
 
 
 def _check(preset):

@@ -18,7 +18,7 @@ from actlib.download.archives import open_archive, unpack
 from actlib.download.pretrained import FIRST_FILTERS
 from actlib.download.transfer import DownloadError, ask_server, download
 from actlib.download.ucf101 import LIST_NAMES
-from hostile.judging import judge
+from hostile.checking import check
 
 CONTENT = bytes(range(256)) * 512  # 128 kB
 SIZE = len(CONTENT)
@@ -215,7 +215,7 @@ def _hurry():
 def _try_script(script, folder, *, wanted):
     _hurry()
     with serve_raw(script) as url:
-        answer = judge(
+        answer = check(
             lambda: download(url, folder, most=MOST, checksum=SHA256) and None,
             names=[url, folder],
             allowed=(DownloadError,),
@@ -236,7 +236,7 @@ def _try_zip(script_of, folder):
             unpack(members, folder, {"v.avi": "v.avi"}, largest=10_000_000)
 
     with serve_raw(script_of) as url:
-        answer = judge(lambda: read(url), allowed=(DownloadError,), seconds=SECONDS)
+        answer = check(lambda: read(url), allowed=(DownloadError,), seconds=SECONDS)
     return answer or ("other bytes" if (out := folder / "v.avi").exists() and out.read_bytes() != CONTENT else None)
 
 
@@ -302,7 +302,7 @@ def _fetch_twice(fetch, path, content, bad, folder):
     """A first answer that is useless is put aside, and the same line brings the right one."""
     with serve() as server:
         url = server.put(path, bad)
-        answer = judge(
+        answer = check(
             lambda: fetch(source=url, folder=folder) and None, allowed=(ValueError, DownloadError), refused=True
         )
         server.put(path, content)
@@ -373,4 +373,4 @@ def _try_random(seed, folder):
                 None if download(url, folder, most=MOST).read_bytes() == CONTENT else "other bytes under the final name"
             )
 
-        return judge(fetch, allowed=(DownloadError,), seconds=SECONDS)
+        return check(fetch, allowed=(DownloadError,), seconds=SECONDS)

@@ -12,7 +12,7 @@ from actlib import evaluation, plots
 from actlib.dataset import list_videos
 from actlib.video import write_video
 from actlib.widgets import ClipBrowser, ClipLabeller, ClipPlayer, ConfusionExplorer, SamplingExplorer, TrainingMonitor
-from hostile.judging import judge
+from hostile.checking import check
 
 NAMES = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg onload=alert(1)>", "&lt;b&gt;", "$\\frac{$",
@@ -183,11 +183,11 @@ def cases(rng, folder):
     for number in range(8):
         yield (
             f"all names in figure {number}",
-            lambda n=number: judge(lambda: _try_names((*filter(None, NAMES),), n), allowed=()),
+            lambda n=number: check(lambda: _try_names((*filter(None, NAMES),), n), allowed=()),
         )
     for number in range(200):
         names = tuple({str(rng.choice(NAMES)) + str(rng.choice(NAMES)) for _ in range(4)} - {""}) + ("one", "more")
-        yield f"names {number}", lambda names=names, n=number: judge(lambda: _try_names(names, n), allowed=())
+        yield f"names {number}", lambda names=names, n=number: check(lambda: _try_names(names, n), allowed=())
         which = int(rng.integers(len(traits)))
         messages = [
             _make_message(rng, [name for name in traits[which] if name not in ("layout", "tooltip", "tabbable")])

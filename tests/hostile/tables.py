@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from actlib.dataset import assign_subsets, list_videos
-from hostile.judging import judge
+from hostile.checking import check
 from hostile.videos import write_film
 
 LABELS = ("Jump", "Sit", "Wave")
@@ -182,11 +182,11 @@ def _try_table(path, content, wanted, rows):
             return f"{len(table)} videos, {table['class_name'].value_counts().to_dict()}"
         return None
 
-    answer = judge(
+    answer = check(
         use, names=[path, path.parent, "Expected"], allowed=(ValueError,), refused=wanted == "refused", seconds=5
     )
     if answer is None and wanted == "taken":
-        return judge(use, allowed=())
+        return check(use, allowed=())
     return answer
 
 
@@ -194,7 +194,7 @@ def _try_no_file(path, make):
     """What is no file, or has no end, in place of the table."""
     make(path)
     names, allowed = [path, os.path.realpath(path)], (ValueError, OSError, RuntimeError)  # a loop is a RuntimeError
-    return judge(lambda: list_videos(path, progress=False), names=names, allowed=allowed, refused=True, seconds=5)
+    return check(lambda: list_videos(path, progress=False), names=names, allowed=allowed, refused=True, seconds=5)
 
 
 NO_FILES = {
@@ -285,7 +285,7 @@ def _try_list(folder, content):
         sides = dict(zip(table["group"], table["subset"], strict=True))
         return None if sides.get(2) == "test" and sides.get(1) in ("train", None) else f"{sides}"
 
-    return judge(use, names=[lists, "Expected"], seconds=5)
+    return check(use, names=[lists, "Expected"], seconds=5)
 
 
 def cases(rng, folder):

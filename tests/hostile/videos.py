@@ -17,7 +17,7 @@ import numpy as np
 
 from actlib.dataset import FrameCache, list_videos
 from actlib.video import browser_copy, open_video, probe_video, read_clip, read_frames, stream_frames
-from hostile.judging import judge
+from hostile.checking import check
 
 KINDS = {
     "mpeg4.avi": ("mpeg4", "yuv420p"),
@@ -247,7 +247,7 @@ def _list_unreadable(folder):
             table = list_videos(folder, skip_broken=True, progress=False)
         except Exception as error:
             return f"a data set is stopped by one folder or link: {error!r}"
-    answer = judge(lambda: list_videos(folder, progress=False) is None, names=[folder / "Locked"], refused=True)
+    answer = check(lambda: list_videos(folder, progress=False) is None, names=[folder / "Locked"], refused=True)
     return answer or (None if len(table) == 1 else f"{len(table)} videos of one that is good")
 
 

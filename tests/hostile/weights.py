@@ -16,7 +16,7 @@ from actlib.experiment import load_model
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
 from actlib.torch.weights import read_state_dict
 from hostile.cards import FRAMES, make_card, make_weights
-from hostile.judging import judge
+from hostile.checking import check
 
 SECRET = b"what a file of weights must not read" * 4
 GIGABYTE = 1_200_000_000
@@ -200,7 +200,7 @@ def _flip(rng, content):
 
 
 def _read(path, **options):
-    return judge(lambda: _use(path), names=[path], **options)
+    return check(lambda: _use(path), names=[path], **options)
 
 
 def _use(path):
@@ -215,7 +215,7 @@ def cases(rng, folder):
         path = write_safetensors(folder / f"kind{number}.safetensors", arrays, json.dumps(make_card(FRAMES)))
         yield (
             f"safetensors with {name}",
-            lambda path=path, refused=refused: judge(
+            lambda path=path, refused=refused: check(
                 lambda: load_model(path, framework="torch") and None, names=[path], refused=refused, seconds=5
             ),
         )
@@ -229,7 +229,7 @@ def cases(rng, folder):
         yield (
             f"h5 with {name}",
             lambda path=path, empty=empty: (
-                judge(
+                check(
                     lambda: checkpoints.check_weights(
                         checkpoints.list_shapes(specs.VGG16), checkpoints.read_weights(path)
                     ),
@@ -244,7 +244,7 @@ def cases(rng, folder):
         yield (
             f"pth with {name}",
             lambda path=path: (
-                judge(
+                check(
                     lambda: fetch_vgg16(source=path, folder=folder / "out") and None,
                     names=[path],
                     refused=True,
@@ -277,7 +277,7 @@ def cases(rng, folder):
             path = folder / f"flip{number}-{name}"
             path.write_bytes(_flip(rng, content))
             if name.endswith("pth"):
-                yield f"damaged {path.name}", lambda path=path: judge(lambda: _read_pth(path), names=[path])
+                yield f"damaged {path.name}", lambda path=path: check(lambda: _read_pth(path), names=[path])
             else:
                 yield f"damaged {path.name}", lambda path=path: _read(path, seconds=5)
 

@@ -3,7 +3,7 @@
 import time
 
 
-def judge(function, *, names=(), allowed=(ValueError,), seconds=None, refused=False):
+def check(function, *, names=(), allowed=(ValueError,), seconds=None, refused=False):
     """Call a function; return None if it survived, else what went wrong.
 
     Args:
