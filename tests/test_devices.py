@@ -10,7 +10,7 @@ import torch
 
 from actlib import saliency, specs
 from actlib.dataset import ClipBatches
-from actlib.torch import precision, training, weights
+from actlib.torch import precision, trainer, training, weights
 from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
 
@@ -94,6 +94,31 @@ def test_fast_kernels_are_a_gpu_s_and_end_with_the_block(monkeypatch, kind, fast
         assert state() == (("high", True) if fast else ("highest", False))
         raise KeyError
     assert state() == ("highest", False)
+
+
+def test_training_validation_prediction_and_extraction_use_fast_kernels(monkeypatch):
+    fast, moments, compute_loss = precision.fast_kernels, [], trainer.Trainer.compute_loss
+
+    @contextlib.contextmanager
+    def watch(model):
+        with fast(model):
+            moments.append("begin")
+            yield
+            moments.append("end")
+
+    def compute(*args):
+        moments.append("loss")
+        return compute_loss(*args)
+
+    monkeypatch.setattr(precision, "fast_kernels", watch)
+    monkeypatch.setattr(trainer.Trainer, "compute_loss", compute)
+    model, batches = training.build_model(FRAMES, 3, device="cpu"), make_batches("frames")
+    training.train(model, batches, batches, specs.TrainSpec(num_epochs=1), monitor=SILENT)
+    assert moments == ["begin", *["loss"] * 3, "end"] * 2
+    moments.clear()
+    training.predict(model, batches)
+    training.extract_features(model, np.zeros((3, 16, 16, 3), np.uint8))
+    assert moments == ["begin", "end"] * 2
 
 
 @pytest.mark.parametrize("supported", [True, False])
