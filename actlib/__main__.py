@@ -74,7 +74,8 @@ def _train(**options):
         with _exit_when_stopped():
             model, _ = experiments.run_training(replace(experiment, split=split, **start), options.out / part)
         say(f"The best checkpoint is {options.out / part / paths.BEST}.")
-        say(_load("evaluation").explain_rejection("known" in model.card))
+        evaluation, known = _load("evaluation"), model.card.get("known")
+        say(evaluation.explain_rejection(known and evaluation.Accuracy(*known["kept"])))
     words = ["--run", str(options.out), *(["--data", str(options.data)] if options.data else [])]
     words += ["--splits", options.splits] if options.splits else []
     say(f"Next: {paths.console_script()} evaluate {shlex.join(words)}")
@@ -144,7 +145,8 @@ def _annotate(**options):
     load = partial(_load("experiment").load_predictor, framework=options.framework)
     models = tuple(map(load, options.runs or [options.checkpoint]))
     model = timeline.FusedModel(models, options.weights) if options.runs else models[0]
-    typer.echo(_load("evaluation").explain_rejection(any(each.known for each in models), options.threshold))
+    kept = next((each.known[0].kept for each in models if each.known), None)
+    typer.echo(_load("evaluation").explain_rejection(kept, options.threshold))
     window = timeline.WindowConfig(smoothing_seconds=options.smoothing, threshold=options.threshold)
     annotate = _load("annotate").annotate_video
     film = annotate(options.video, model, options.out, true_label=options.label, window=window)
@@ -172,17 +174,18 @@ def _doctor(frameworks: Annotated[bool, typer.Option(help="Import both framework
 
 
 def _choose(options, settings=()):
-    """Make the experiment that options describe; settings change its preset after theirs, training after its stream."""
+    """Make the experiment that options describe; settings change its preset, training and flow after its stream."""
     experiments, folder = _load("experiment"), options.data or _load("sample").data_folder()
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
     settings = [*(options.set or []), *settings]
-    preset = experiments.change_preset(preset, settings)
+    later = [each for each in settings if each.startswith("training.") or ".flow." in each.partition("=")[0]]
+    preset = experiments.change_preset(preset, [each for each in settings if ".flow." not in each.partition("=")[0]])
     choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
     choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
-    experiment, told = experiments.Experiment(**choices), [each for each in settings if each.startswith("training.")]
-    return replace(experiment, preset=experiments.change_preset(experiment.preset, told))
+    experiment = experiments.Experiment(**choices)
+    return replace(experiment, preset=experiments.change_preset(experiment.preset, later))
 
 
 def _list_splits(options):

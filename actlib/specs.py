@@ -199,7 +199,7 @@ def use_stream(model, stream):
         model: A `FrameSpec` or an `LRCNSpec`. For fewer than 224 pixels, flow's bound is smaller by as much.
         stream: One of STREAMS.
     """
-    if (flow := STREAMS[stream]) is None:
+    if not (flow := STREAMS[stream]) or (model.vgg.flow and model.vgg.num_channels == flow.num_channels):  # is one
         return model
     if isinstance(model, LRCNSpec):
         return replace(model, frames=use_stream(model.frames, stream))

@@ -227,6 +227,7 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
         (TRAIN + "--set training.rate=1", "one of name, "),
         (TRAIN + "--set training.learning_rate=fast", "training.learning_rate to be float. Received: 'fast'"),
+        (TRAIN + "--set augment=crop --set frame_size=32,32", "Expected a frame_size of 224 x 224 pixels or more"),
         (TRAIN + "--limit 0", "Invalid value for '--limit'"),
         (TRAIN + "--speed 2", "No such option: --speed"),
         (TRAIN + "extra", "unexpected extra argument"),
@@ -394,5 +395,7 @@ def test_what_is_set_of_a_training_on_flow_wins_also_where_frames_preset_has_the
     training, vgg = experiment.preset.training, experiment.preset.model.vgg
     assert (training.optimizer, training.learning_rate, training.num_epochs) == (optimizer, 0.1, 60)
     assert vgg.flow.bound / vgg.size == specs.STREAMS["flow"].bound / 224  # a smaller picture moves by fewer pixels
+    bound = command_line._choose(replace(options, set=["model.vgg.flow.bound=4"])).preset.model.vgg.flow.bound
+    assert bound == 4  # only with the stream there is any
     untold = command_line._choose(replace(options, set=words[2:]))
     assert untold.preset.training == FLOW_TRAINING["vgg16_frames"]

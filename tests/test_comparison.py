@@ -225,6 +225,14 @@ def test_controls_stand_beside_the_ordered_frames():
     assert table["first"].tolist() == [0, 0.5, 0.25]
 
 
+def test_tables_tell_leakage_where_there_is_some():
+    seen, clean = replace(make_results([1, 0]), leakage=("Run g03", "Sit g01")), make_results([1, 1])
+    assert evaluation.compare({"seen": seen, "clean": clean})["leakage"].tolist() == [2, 0]
+    assert evaluation.average_splits({"split 1": clean, "split 2": seen})["leakage"].tolist() == ["0", "2", "–"]
+    for table in (evaluation.compare({"clean": clean}), evaluation.average_splits({"split 1": clean})):
+        assert "leakage" not in table
+
+
 def test_the_mean_of_splits_is_told_without_an_interval():
     table = evaluation.average_splits({"split 1": make_results([1, 1, 0, 0]), "split 2": make_results([1, 1, 1, 0])})
     assert table["video accuracy"].str.split(" ").str[0].tolist() == ["50.0", "75.0", "62.5"]

@@ -62,7 +62,8 @@ def format_p(p_value: float) -> str:
 def compare(results: dict[str, Results]) -> pd.DataFrame:
     """Put several models in one table.
 
-    A row a model: accuracies with intervals, how many videos and groups, p-value of ``paired_test`` against the first.
+    A row a model: accuracies with intervals, how many videos and groups, p-value of ``paired_test`` against the first;
+    and "leakage", in how many groups a model had seen what it should not have, where one has.
 
     Args:
         results: name -> results.
@@ -71,6 +72,7 @@ def compare(results: dict[str, Results]) -> pd.DataFrame:
     for name, model in results.items():
         rows[name] = {f"{level} accuracy": str(getattr(model, level) or "–") for level in LEVELS}
         rows[name] |= {"videos": model.video.count, "groups": model.num_groups}
+        rows[name] |= {"leakage": len(model.leakage)} if any(each.leakage for each in results.values()) else {}
         try:
             rows[name]["against the first"] = "–" if model is first else format_p(paired_test(model, first).p_value)
         except ValueError:
@@ -89,6 +91,8 @@ def average_splits(results: dict[str, Results]) -> pd.DataFrame:
         found = {name: getattr(each, level) for name, each in results.items()}
         mean = np.mean([accuracy.value for accuracy in found.values()])
         columns[f"{level} accuracy"] = found | {"mean": f"{100 * mean:.1f} %"}
+    if any(each.leakage for each in results.values()):
+        columns["leakage"] = {name: len(each.leakage) for name, each in results.items()} | {"mean": "–"}
     return pd.DataFrame(columns).astype(str)
 
 

@@ -90,18 +90,18 @@ def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float
     return threshold, bootstrap_groups(scores >= threshold, groups, labels)
 
 
-def explain_rejection(known, threshold=0.0) -> str:
+def explain_rejection(kept, threshold=0.0) -> str:
     """Say in a line which score calls a video "none of these".
 
     Args:
-        known: whether a model's card has ``KnownClasses``.
+        kept: ``KnownClasses.kept`` of a model; None where its card has none.
         threshold: probability below which the prediction is "none of these" too.
     """
-    ways = ["if its features are unlike those of every class"] * known
+    ways = [f"if its features are unlike those of every class, which keeps about {kept} of known videos,"] * bool(kept)
     ways += [f"if its highest probability is below {threshold:g}"] * (threshold > 0)
     if not ways:
         return f"No video is {NONE_OF_THESE!r}: only RGB and frozen ImageNet weights have a score; or give --threshold."
-    return f"A video is {NONE_OF_THESE!r} {' or '.join(ways)}."
+    return f"A video is {NONE_OF_THESE!r} {' or '.join(ways).removesuffix(',')}."
 
 
 def _normalize(features):
