@@ -33,6 +33,7 @@ The show, what draws, fetches and plays::
     download/       UCF-101 and ImageNet's weights
     doctor.py       what is there, what is missing
     options.py      of the commands that take many
+    settings.py     other values in a preset's fields, from text
     __main__.py     cut | extract | train | evaluate | fuse | annotate | fetch | doctor
 
 The letters for axes, everywhere in code, comments and docstrings:

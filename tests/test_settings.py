@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlib.experiment import change_preset
+from actlib.settings import change_preset
 from actlib.specs import PRESETS
 
 FRAMES, LRCN = PRESETS["slim_frames"], PRESETS["slim_lrcn"]

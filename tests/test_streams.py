@@ -8,9 +8,10 @@ from bright_and_dark import write_data
 
 from actlib import cards, experiment, specs
 from actlib.dataset import augment_clip
-from actlib.experiment import Experiment, change_preset, load_backend
+from actlib.experiment import Experiment, load_backend
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.saliency import grad_cam
+from actlib.settings import change_preset
 from actlib.training import load_checkpoint, save_model
 from actlib.video.flow import mirror_flow, read_flow
 

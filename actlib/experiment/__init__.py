@@ -1,6 +1,5 @@
 """From a folder of videos to a checkpoint and its results: the steps that lessons and the command line share.
 
-settings     other values in a preset's fields
 folders      what suits a data folder; its videos as a table
 preparing    choices (Experiment) -> frames -> features -> batches
 predictor    a checkpoint -> weights to start from, a model, or one that predicts any clips, as well calibrated
@@ -18,6 +17,5 @@ from actlib.experiment.running import (
     train_model,
     write_results,
 )
-from actlib.experiment.settings import change_preset
 from actlib.specs import BACKENDS
 from actlib.training import load_backend

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from actlib import specs
 from actlib.__main__ import app
-from actlib.experiment import change_preset
+from actlib.settings import change_preset
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
 from actlib.video import write_video
 from hostile.checking import check
