@@ -51,9 +51,7 @@ def _take_options(options):
 
 @app.command("cut")
 def _cut(
-    table: Annotated[
-        Path, typer.Argument(dir_okay=False, help="CSV: path,label,start,end[,group][,subset], in seconds.")
-    ],
+    table: Annotated[Path, typer.Argument(dir_okay=False, help="CSV: path,label,start,end[,group][,subset], in s.")],
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the clips and their table, clips.csv.")],
 ):
     """Cut labelled parts out of recordings into clips to train on."""

@@ -227,7 +227,7 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
         (TRAIN + "--set training.rate=1", "one of name, "),
         (TRAIN + "--set training.learning_rate=fast", "training.learning_rate to be float. Received: 'fast'"),
-        (TRAIN + "--set augment=crop --set frame_size=32,32", "Expected a frame_size of 224 x 224 pixels or more"),
+        (TRAIN + "--set augment=crop --set frame_size=32,32", "Expected frame_size from 224 pixels"),
         (TRAIN + "--limit 0", "Invalid value for '--limit'"),
         (TRAIN + "--speed 2", "No such option: --speed"),
         (TRAIN + "extra", "unexpected extra argument"),

@@ -37,12 +37,24 @@ def choices(data):
     return Experiment(data, replace(SLIM, training=training, num_frames=6, clip_frames=2), weights="none")
 
 
+def test_a_disk_too_small_for_all_subsets_is_noticed_before_a_video_is_decoded(choices, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError("a video is decoded")
+
+    table, frames = experiment.prepare_table(choices), 6 * 64 * 64 * 3  # bytes of a video's
+    enough_for_training = frames * (table.subset == "train").sum()
+    monkeypatch.setattr("actlib.files.count_free_bytes", lambda folder: enough_for_training)
+    monkeypatch.setattr("actlib.dataset.cache.read_clip", refuse)
+    with pytest.raises(OSError, match=f"for the frames of {len(table)} videos.*Received: "):
+        experiment.run_training(choices, tmp_path / "run")
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_of_several_processes_the_first_writes_the_split(choices, tmp_path, monkeypatch, rank):
-    def stop(*args):
+    def stop(*args, **options):
         raise RuntimeError("enough")
 
-    monkeypatch.setattr(running, "cache_inputs", stop)
+    monkeypatch.setattr(running, "make_batches", stop)
     monkeypatch.setattr(running, "paths", SimpleNamespace(process_place=lambda: (rank, 2), SPLIT="split.csv"))
     with pytest.raises(RuntimeError, match="enough"):
         running._train_once(choices, tmp_path / "run", None)

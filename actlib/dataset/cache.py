@@ -69,13 +69,7 @@ class ArrayCache:
             VideoError: all videos that cannot be used, when the others are done.
             OSError: the disk has not the bytes that will be needed, or is full; what is complete stays.
         """
-        self.broken, missing = {}, [index for index in range(len(self)) if not self.path(index).exists()]
-        needed, free = self.row_bytes * sum(self.lengths[missing].tolist()), files.count_free_bytes(self.folder)
-        if needed > free:
-            what = f"the {self.kind} of {len(missing)} videos, {self.row_bytes:,} bytes a frame"
-            found = f"Expected {files.format_size(needed)} free in {self.folder}, for {what}."
-            advice = "Free some, name another disk in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames."
-            raise OSError(f"{found} Received: {files.format_size(free)}. {advice}")
+        self.broken, (missing, needed) = {}, self.check_disk()
         work, silent = self.verb, not (self.progress and len(missing) > 1 and paths.show_progress())
         work += f" ({files.format_size(needed)})" if needed else ""
         with tqdm(total=len(missing), desc=work, unit="video", disable=silent) as bar:
@@ -83,6 +77,17 @@ class ArrayCache:
                 self._make_free([index], bar, timeout=LOCK_SECONDS)  # holds no other lock while it waits
         report_broken(self.broken.values(), len(self), advice=f"videos.drop(videos.index[{[*self.broken]}])")
         return self
+
+    def check_disk(self):
+        """Return the indices of the videos that are missing, and the bytes they need; OSError if the disk has less."""
+        missing = [index for index in range(len(self)) if not self.path(index).exists()]
+        needed, free = self.row_bytes * sum(self.lengths[missing].tolist()), files.count_free_bytes(self.folder)
+        if needed > free:
+            what = f"the {self.kind} of {len(missing)} videos, {self.row_bytes:,} bytes a frame"
+            found = f"Expected {files.format_size(needed)} free in {self.folder}, for {what}."
+            advice = "Free some, name another disk in ACTLIB_CACHE, or take fewer classes, videos (limit) or frames."
+            raise OSError(f"{found} Received: {files.format_size(free)}. {advice}")
+        return missing, needed
 
     def _make_free(self, indices, bar, *, timeout=0.0):
         """Make the arrays that no other process makes; return the indices of those that one does."""

@@ -46,10 +46,9 @@ class Experiment:
         check_choice("stream", self.stream, (*specs.STREAMS,))
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
-        size = self.preset.model.vgg.size
-        if min(self.preset.frame_size or (size,)) < size:
-            found = f"Expected a frame_size of {size} x {size} pixels or more, to crop from. Received"
-            raise ValueError(f"{found}: {self.preset.frame_size}. Make it larger, or the model's vgg.size smaller.")
+        size, kept = self.preset.model.vgg.size, self.preset.frame_size
+        if kept and min(kept) < size:
+            raise ValueError(f"Expected frame_size from {size} pixels, to crop from. Received: {kept}. Make it larger.")
         model = specs.use_stream(self.preset.model, self.stream)
         training = _choose_training(self.preset, self.stream)
         object.__setattr__(self, "preset", replace(self.preset, model=model, training=training))

@@ -81,6 +81,9 @@ def extract(experiment, *, shard=(1, 1)):
 
 def _train_once(experiment, run, monitor, card=None):
     table, model, experiment = predictor.prepare_model(experiment)
+    _, needed = cache_inputs(table, model, experiment).check_disk()  # of all subsets, before anything is decoded
+    if needed > 1e9 and paths.process_place()[0] == 0:
+        print(f"What is read of these videos will take {files.format_size(needed)} in {paths.cache_folder()}.")
     model.card = model.card | (card or {})
     if run and paths.process_place()[0] == 0:
         write_labels(table, Path(run) / paths.SPLIT)

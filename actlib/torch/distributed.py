@@ -15,8 +15,7 @@ def join_processes() -> None:
     if paths.process_place()[1] == 1 or distributed.is_initialized():
         return
     if torch.cuda.is_available():
-        rank, number = paths.read_torchrun("LOCAL_RANK"), torch.cuda.device_count()
-        if rank >= number:
+        if (rank := paths.read_torchrun("LOCAL_RANK")) >= (number := torch.cuda.device_count()):
             found = f"Expected a GPU for each process. Received: {number} GPUs, and a process {rank + 1}."
             raise ValueError(f"{found} Start at most {number}, or set CUDA_VISIBLE_DEVICES= to take the CPU.")
         torch.cuda.set_device(rank)
