@@ -50,7 +50,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
 
     Source: the BGR order and the means are those of `keras.applications.vgg16` (`caffe` mode).
     """
-    path = _find_file(path)
+    path = require_weights(path)
     readers = {".safetensors": load_file, ".npz": _read_npz, ".h5": _read_h5}
     if path.suffix not in readers:
         raise ValueError(f"Expected a {', '.join(readers)} file. Received: {path}. Convert it, or choose another file.")
@@ -98,7 +98,7 @@ def read_card(path, *names) -> dict:
         ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
             or a later version of this library wrote it.
     """
-    path = _find_file(path)
+    path = require_weights(path)
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("card", "{}")
@@ -203,7 +203,8 @@ def weights_key(weights) -> str:
     return digest.hexdigest()[:12]
 
 
-def _find_file(path) -> Path:
+def require_weights(path) -> Path:
+    """Return a path of weights; a FileNotFoundError, if they are not there, says what makes them."""
     path = Path(path)
     if not path.is_file():
         command = console_script()

@@ -23,13 +23,13 @@ NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
 
 
 def find_checkpoint(checkpoint):
-    """Return the path of a checkpoint, whether or not it is there.
+    """Return the path of a checkpoint; FileNotFoundError if it is not there.
 
     Args:
         checkpoint: A file, or a run's folder: its best one.
     """
     path = Path(checkpoint)
-    return path / paths.BEST if path.is_dir() or not path.suffix else path
+    return checkpoints.require_weights(path / paths.BEST if path.is_dir() or not path.suffix else path)
 
 
 def choose_run(folder, model, *, framework="torch"):

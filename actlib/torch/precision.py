@@ -72,8 +72,8 @@ def check_compiler() -> None:
     try:
         torch.compile(torch.square)(torch.ones(2, device=default_device()))
     except RuntimeError as error:
-        found = f"Expected torch.compile to work for training.compile. Received: {str(error).partition(chr(10))[0]}"
-        raise RuntimeError(f"{found} Install a C++ compiler (for a GPU, Triton too), or leave compile off.") from error
+        found = f"Expected torch.compile to work. Received: {str(error).partition(chr(10))[0]}"
+        raise RuntimeError(f"{found} Install a C++ compiler (Triton too), or set training.compile=false.") from error
 
 
 def to_numpy(values):
