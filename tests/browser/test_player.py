@@ -70,19 +70,19 @@ def test_plays_and_steps_exactly(open_notebook, videos):
 def test_kernel_leads_and_follows(open_notebook, videos):
     lead = "player.frame = 31; player.speed = 0.5; player.loop = True; player.size = 'small'"
     play, pause = "player.playing = True", "player.playing = False"
-    notebook, player = open_player(open_notebook, PLAYER, lead, TRAITS, play, pause)
+    notebook, player = open_player(open_notebook, PLAYER, TRAITS, play, pause, lead)  # all run, the last one last
     wait_for_frame(notebook, player, 31)
     assert player.get_by_label("Speed (").input_value() == "0.5"
     assert player.get_by_role("button", name="Loop").get_attribute("aria-pressed") == "true"
     assert "small" in player.locator(".actlib-stage").get_attribute("class")
-    notebook.run_cell(4)
+    notebook.run_cell(3)
     wait_for_frame(notebook, player, lambda number: number > 33)
-    notebook.run_cell(5)
+    notebook.run_cell(4)
     wait_for_pause(notebook, player)
-    wait_until(notebook.page, "the frame in the kernel", lambda: int(notebook.say(3).split()[0]), lambda at: at > 33)
+    wait_until(notebook.page, "the frame in the kernel", lambda: int(notebook.say(2).split()[0]), lambda at: at > 33)
     frame = read_count(player)
     wait_for_frame(notebook, player, frame)
-    wait_for_traits(notebook, 3, frame, False, 0.5, True, "small")
+    wait_for_traits(notebook, 2, frame, False, 0.5, True, "small")
 
 
 def test_keys(open_notebook, videos):
