@@ -213,7 +213,7 @@ def _exit_when_stopped():
         yield
     except KeyboardInterrupt as error:
         typer.echo("Stopped; the same line goes on.", err=True)
-        raise typer.Exit(code=128 + error.args[0]) from None
+        raise typer.Exit(code=128 + (error.args or (signal.SIGINT,))[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
