@@ -29,8 +29,7 @@ lab: $(STAMP)
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: $(STAMP)
-	$(RUN) -m pytest
-	$(RUN) -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with tests/sanitize.cfg notebooks
+	$(RUN) tools/run_tests.py
 
 test-browser: $(STAMP)
 	$(RUN) -m pytest tests/browser

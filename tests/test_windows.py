@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import run_tests
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
 SAME = {"py": "python", "$(PYTHON)": "python", ".venv/Scripts/python": "python", ".venv/bin/python": "python"}
@@ -19,7 +21,7 @@ SHORTENED = {
     "-m pip": ["--help"],
     "-m venv": ["--help"],
     "-m jupyterlab": ["--version"],
-    "-m pytest": ["--collect-only", "tests/test_paths.py"],
+    "tools/run_tests.py": ["--help"],
     "-m tools.build_site": ["--help"],
     "tools/tour.py --out": ["--help"],
 }
@@ -35,7 +37,7 @@ def list_lines():
     }
 
 
-LINES = list_lines()
+LINES, HALVES = list_lines(), ("shown", "kept")
 
 
 def tidy(words):
@@ -72,3 +74,10 @@ def test_a_line_runs(words):
 
 def test_the_targets_that_a_newcomer_needs_are_there():
     assert {"setup", "lab", "tour", "test"} <= set(LINES)
+
+
+@pytest.mark.parametrize("failing", [None, "shown", "kept"])
+def test_both_halves_of_the_tests_run_and_either_fails_them(failing, capfd):
+    commands = [[sys.executable, "-c", f"print({name!r}); raise SystemExit({name == failing})"] for name in HALVES]
+    assert run_tests.run_both(*commands) == (failing is None)
+    assert capfd.readouterr().out.split() == ["shown", "Lessons:", "kept"]

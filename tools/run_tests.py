@@ -1,0 +1,39 @@
+"""Run all tests: those of the library and, at the same time, every lesson by nbval, whose report comes after theirs.
+
+python tools/run_tests.py                  # more words go to both, such as -x
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = [sys.executable, "-m", "pytest"]
+LESSONS = [
+    *LIBRARY,
+    "-p",
+    "no:cacheprovider",
+    "--nbval-lax",
+    "--nbval-sanitize-with",
+    "tests/sanitize.cfg",
+    "notebooks",
+]
+
+
+def run_both(shown, kept):
+    """Run two commands at once, one seen as it runs, the other's output printed after it; True if both succeed."""
+    with tempfile.TemporaryFile() as report:
+        other = subprocess.Popen(kept, cwd=ROOT, stdout=report, stderr=subprocess.STDOUT)
+        try:
+            codes = [subprocess.run(shown, cwd=ROOT).returncode, other.wait()]
+        finally:
+            other.terminate()  # after Ctrl-C; one that has ended does not mind
+            other.wait()
+            report.seek(0)
+            print("\nLessons:", report.read().decode(errors="replace"), sep="\n", flush=True)
+    return codes == [0, 0]
+
+
+if __name__ == "__main__":
+    sys.exit(not run_both([*LIBRARY, *sys.argv[1:]], [*LESSONS, *sys.argv[1:]]))
