@@ -5,7 +5,8 @@
 Runs stay under runs/presets/; one that is there already is only read, so `--presets` without names prints the table of
 all that was measured. Without --data it takes ACTLIB_DATA, else the sample set. Seconds are those of training, after
 features were stored. --refit chooses the number of epochs on the validation videos and then learns from them too, as
-the baseline then does. Needs ImageNet's weights for all but the slim presets and study_scratch.
+the baseline then does. --protocol paper draws frames in a row and tests on windows. Needs ImageNet's weights for all
+but the slim presets and study_scratch.
 """
 
 import argparse
@@ -54,12 +55,12 @@ def run_preset(data, name, *, seed, out, **choices):
         write_results(run, results, metadata | trained)
 
 
-def measure_baseline(data, *, framework, split, refit):
+def measure_baseline(data, *, refit, **choices):
     """Evaluate logistic regression on the features that `vgg16_frames` reads; it learns from the same videos."""
     preset = specs.PRESETS["vgg16_frames"]
-    experiment = Experiment(data, preset, framework=framework, split=split, refit=refit)
+    experiment = Experiment(data, preset, refit=refit, **choices)
     table = prepare_table(experiment)
-    build = load_backend(framework).training.build_model
+    build = load_backend(experiment.framework).training.build_model
     model = build(preset.model, len(table.attrs["classes"]), weights=load_initial_weights(experiment.weights))
     parts = [
         table[table.subset.isin(["train", "validation"][: 1 + refit])],
@@ -127,12 +128,14 @@ def main():
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/presets"))
     parser.add_argument("--split", type=int, default=1)
+    parser.add_argument("--protocol", default="uniform", choices=("uniform", "paper"))
     parser.add_argument("--refit", action="store_true", help="learn from the validation videos too")
     parser.add_argument("--baseline", action="store_true", help="also measure logistic regression")
     options = parser.parse_args()
     data = options.data or sample.data_folder()
-    choices = {"framework": options.framework, "split": options.split, "refit": options.refit}
-    part = (f"_split{options.split}" if options.split > 1 else "") + ("_refit" if options.refit else "")
+    choices = {name: getattr(options, name) for name in ("framework", "split", "refit", "protocol")}
+    part = f"_split{options.split}" * (options.split > 1) + "_paper" * (options.protocol == "paper")
+    part += "_refit" * options.refit
     out = options.out / (("sample" if sample.is_sample(data) else data.name) + part)
     default = [choose_preset(model, data).name for model in ("frames", "lrcn")]
     for name in default if options.presets is None else options.presets:
@@ -140,7 +143,8 @@ def main():
             run_preset(data, name, seed=seed, out=out, **choices)
     print(report(out), flush=True)
     if options.baseline:
-        print(f"\nLogistic regression on features of single frames:\n{measure_baseline(data, **choices)}")
+        baseline = measure_baseline(data, **choices | {"protocol": "uniform"})
+        print(f"\nLogistic regression on features of single frames:\n{baseline}")
 
 
 if __name__ == "__main__":
