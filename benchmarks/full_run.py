@@ -2,7 +2,8 @@
 
 Hours are operations divided by a share of what a GPU's maker says it multiplies at most (dense, without sparsity): in
 bfloat16 where it has units for it, else in float32. The share is an assumption, not a measurement. A GPU has to be fed:
-the rate at which one thread here reads, crops and flips frames is measured, beside what each GPU would ask for.
+the rate at which one thread here reads frames is measured, beside what each GPU would ask for. Their crops, scales and
+flips are computed on the GPU, where the model is; what they would cost that thread is measured too.
 
     python benchmarks/full_run.py
     python benchmarks/full_run.py --share 0.5
@@ -37,17 +38,21 @@ def count_operations():
     return 2 * (count_multiplications(specs.VGG16) + heads)
 
 
-def measure_reading():
-    """Read, crop and flip frames from memory, as training does: frames for a second of CPU of one thread."""
+def measure_reading(*, apart):
+    """Read frames from memory, as training does: frames for a second of CPU of one thread, and bytes of a frame.
+
+    With `apart`, clips come as they are, with the boxes that the model's device is to crop; else they are cropped here.
+    """
     videos = [np.random.default_rng(0).integers(0, 256, (NUM_FRAMES, 256, 340, 3), np.uint8) for _ in range(8)]
     options = {"shuffle": True, "batch_size": 8, "augment": partial(augment_clip, size=224, flow=None)}
     batches = ClipBatches(videos, np.zeros(8), make_sampler("segments", 3), **options)
     rates = []
     for epoch in range(12):
         begin = time.thread_time()
-        frames, _ = batches.batch(epoch, 0)
-        rates.append(frames.shape[0] * frames.shape[1] / (time.thread_time() - begin))
-    return max(rates)
+        frames, _ = batches.batch(epoch, 0, apart=apart)
+        seconds, frames = time.thread_time() - begin, frames[0] if apart else frames
+        rates.append(frames.shape[0] * frames.shape[1] / seconds)
+    return max(rates), frames[0, 0].nbytes
 
 
 def main():
@@ -63,7 +68,9 @@ def main():
         frames = share * rate * 1e12 / each
         hours = "  ".join(f"{run} {passes / frames / 3600:6.2f}" for run, passes in RUNS.items())
         print(f"{name:27} {hours}   trains {frames / 3:5.0f} frames/s")
-    print(f"one thread here reads, crops and flips {measure_reading():.0f} frames for a second of CPU")
+    for apart, work in ((True, "reads"), (False, "reads, crops, scales and flips")):
+        rate, size = measure_reading(apart=apart)
+        print(f"one thread here {work} {rate:,.0f} frames for a second of CPU, {size:,} bytes each")
 
 
 if __name__ == "__main__":

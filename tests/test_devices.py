@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from actlib import saliency, specs
-from actlib.dataset import ClipBatches
+from actlib.dataset import ClipBatches, augment_clip
 from actlib.torch import precision, trainer, training, weights
 from actlib.torch.dataset import make_loader
 from actlib.video import make_sampler
@@ -21,10 +22,10 @@ SPECS = pytest.mark.parametrize("spec", [FRAMES, LRCN, replace(LRCN, readout="st
 SILENT = SimpleNamespace(on_batch=lambda done, total, loss: None, on_epoch=lambda record: None)
 
 
-def make_batches(kind):
+def make_batches(kind, augment=False):
     rng, shape = np.random.default_rng(0), {"frames": (16, 16, 3), "features": (TINY.num_features,)}[kind]
     videos = [rng.integers(0, 256, (6, *shape)).astype({"frames": np.uint8, "features": np.float16}[kind])] * 5
-    return ClipBatches(videos, [0, 1, 2, 1, 0], make_sampler("uniform", 4), batch_size=2, kind=kind)
+    return ClipBatches(videos, [0, 1, 2, 1, 0], make_sampler("uniform", 4), batch_size=2, kind=kind, augment=augment)
 
 
 @pytest.fixture
@@ -49,9 +50,18 @@ def fake_weights(model):
 
 
 @SPECS
-@pytest.mark.parametrize("kind, frozen", [("frames", ()), ("frames", ("convolutions",)), ("features", ())])
-def test_training_leaves_nothing_on_the_cpu_and_reads_no_loss_after_each_batch(reads, spec, kind, frozen):
-    model, batches = training.build_model(spec, 3), make_batches(kind)
+@pytest.mark.parametrize(
+    "kind, frozen, augment",
+    [
+        ("frames", (), False),
+        ("frames", (), True),
+        ("frames", (), partial(augment_clip, size=16, flow=specs.FlowSpec())),
+        ("frames", ("convolutions",), True),
+        ("features", (), False),
+    ],
+)
+def test_training_leaves_nothing_on_the_cpu_and_reads_no_loss_after_each_batch(reads, spec, kind, frozen, augment):
+    model, batches = training.build_model(spec, 3), make_batches(kind, augment)
     settings = {"class_weights": True, "clip_norm": 1.0, "accumulation_steps": 2, "mixed_precision": True}
     recipe = specs.TrainSpec(num_epochs=2, frozen=frozen, **settings)
     history = training.train(model, batches, batches, recipe, monitor=SILENT)

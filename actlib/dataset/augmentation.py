@@ -25,19 +25,13 @@ def augment_clip(clip, *, rng, size=None, flow=None):
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2: sides of {1, .875, .75, .66} times
     the shorter one, height and width at most one step apart, at a corner or the centre.
     """
-    clip = np.asarray(clip)
-    if clip.dtype != np.uint8 or clip.ndim != 4:
-        found = f"Expected frames, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}"
-        raise ValueError(f"{found}. Features cannot be augmented: set augment=False, or take a FrameCache.")
-    height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
-    y, x = POSITIONS[rng.integers(len(POSITIONS))]
-    top, left = round((clip.shape[1] - height) * y), round((clip.shape[2] - width) * x)
+    top, left, height, width, mirrored = _draw_scaled(clip := np.asarray(clip), rng=rng)
     rows, columns = clip.shape[1:3] if size is None else np.broadcast_to(size, 2).tolist()
     box = (left, top, left + width, top + height)
     planes = [Image.fromarray(plane) for plane in np.moveaxis(clip, 3, 1).reshape(-1, *clip.shape[1:3])]  # T x C
     resized = [plane.resize((columns, rows), Image.Resampling.BILINEAR, box) for plane in planes]
     augmented = np.moveaxis(np.reshape(resized, (len(clip), -1, rows, columns)), 1, 3)  # (T, height, width, C)
-    return augmented if rng.random() >= 0.5 else _mirror(augmented, flow)
+    return _mirror(augmented, flow) if mirrored else augmented
 
 
 def crop_clip(clip, *, rng, size, flow=None):
@@ -49,9 +43,19 @@ def crop_clip(clip, *, rng, size, flow=None):
 
     Source: Donahue et al., LRCN, arXiv 1411.4389, section 4.1.
     """
-    top, left = rng.integers(0, [side - size + 1 for side in clip.shape[1:3]])
+    top, left, _, _, mirrored = _draw_crop(clip, rng=rng, size=size)
     crop = clip[:, top : top + size, left : left + size]
-    return crop if rng.random() >= 0.5 else _mirror(crop, flow)
+    return _mirror(crop, flow) if mirrored else crop
+
+
+def split_augmentation(augment):
+    """Split `augment_clip` (True), `crop_clip` or a `partial` of one: (`function(clip, *, rng)`, options), or two None.
+
+    It draws (top, left, height, width, mirrored), which `crop_clips` of a framework does with the options.
+    """
+    augment = partial(augment_clip if augment is True else augment or bool)
+    draws = (_draw_scaled,) * (augment.func is augment_clip) + (_draw_crop,) * (augment.func is crop_clip)
+    return (partial(*draws, **augment.keywords), augment.keywords) if draws else (None, None)
 
 
 def list_crops(size, *, ten=True, flow=None):
@@ -69,6 +73,20 @@ def list_crops(size, *, ten=True, flow=None):
     """
     ways = itertools.product((False, True), POSITIONS) if ten else [(False, POSITIONS[-1])]
     return [partial(_crop, size=size, place=place, mirror=mirror, flow=flow) for mirror, place in ways]
+
+
+def _draw_scaled(clip, *, rng, **_):
+    if clip.dtype != np.uint8 or clip.ndim != 4:
+        found = f"Expected frames, uint8 (T, H, W, 3). Received: {clip.dtype} {clip.shape}"
+        raise ValueError(f"{found}. Features cannot be augmented: set augment=False, or take a FrameCache.")
+    height, width = (max(1, round(min(clip.shape[1:3]) * scale)) for scale in CROPS[rng.integers(len(CROPS))])
+    y, x = POSITIONS[rng.integers(len(POSITIONS))]
+    top, left = round((clip.shape[1] - height) * y), round((clip.shape[2] - width) * x)
+    return top, left, height, width, rng.random() < 0.5
+
+
+def _draw_crop(clip, *, rng, size, **_):
+    return *rng.integers(0, [side - size + 1 for side in clip.shape[1:3]]), size, size, rng.random() < 0.5
 
 
 def _crop(clip, *, size, place, mirror, flow):

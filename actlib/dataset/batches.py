@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
-from actlib.dataset.augmentation import augment_clip
+from actlib.dataset.augmentation import augment_clip, split_augmentation
 from actlib.schema import check_choice
 from actlib.specs import CONTROLS
 
@@ -74,30 +74,36 @@ class ClipBatches:
         """Give the batches of an epoch (from 0) in order, each as `batch` makes it."""
         return (self.batch(number, index) for index in range(self._num_batches(number)))
 
-    def batch(self, number, index, *, rows=slice(None)):
-        """Make one batch of an epoch, both from 0, or some of its rows: clips (N, T, ...) and labels (N,)."""
+    def batch(self, number, index, *, rows=slice(None), apart=False):
+        """Make one batch of an epoch, both from 0, or some of its rows: clips (N, T, ...) and labels (N,).
+
+        With `apart`, for a framework's `crop_clips`: (clips as they are, their boxes), and labels.
+        """
         num_batches = self._num_batches(number)
         if not 0 <= index < num_batches:
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
         places = range(len(self.clips(number)))[index * self.batch_size : (index + 1) * self.batch_size][rows]
         chosen = [self.clips(number)[place] for place in places]
         labels = self.labels[[video for video, _ in chosen]]  # (N,)
-        clips = None  # (N, T, ...)
+        clips, boxes = None, []  # (N, T, ...)
+        augment, crops = (False, ()) if apart else (self.augment, self.crops)
         for row, (place, (video, frames)) in enumerate(zip(places, chosen, strict=True)):
             array = self.source[video]
-            if not (self.augment or self.crops) and frames.max() < len(array):  # straight to where it goes, copied once
+            rng = self.augment and np.random.default_rng((self.seed, number, 3, place))  # whoever reads the clip
+            if apart:
+                boxes.append(split_augmentation(self.augment)[0](array, rng=rng))
+            if not (augment or crops) and frames.max() < len(array):  # straight to where it goes, copied once
                 clips = np.empty((len(chosen), len(frames), *array.shape[1:]), array.dtype) if clips is None else clips
                 np.take(array, frames, axis=0, out=clips[row], mode="clip")  # "raise" would copy it twice
                 continue
             clip = array[frames]
-            if self.augment:
-                rng = np.random.default_rng((self.seed, number, 3, place))  # whoever reads the clip
-                clip = (augment_clip if self.augment is True else self.augment)(clip, rng=rng)
-            if self.crops:  # of a clip they follow one another
-                clip = self.crops[place % len(self.crops)](clip)
+            if augment:
+                clip = (augment_clip if augment is True else augment)(clip, rng=rng)
+            if crops:  # of a clip they follow one another
+                clip = crops[place % len(crops)](clip)
             clips = np.empty((len(chosen), *clip.shape), clip.dtype) if clips is None else clips
             clips[row] = clip
-        return clips, labels
+        return ((clips, np.array(boxes, np.int32)) if apart else clips), labels
 
     def clips(self, number=0):
         """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""

@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from actlib.dataset.augmentation import split_augmentation
+
 
 def count_bytes(batches) -> int:
-    """Count the bytes that all clips of an epoch take as one array.
-
-    Args:
-        batches: A `ClipBatches`.
-    """
+    """Count the bytes that all clips of an epoch of a `ClipBatches` take as one array."""
     clips, _ = batches.batch(0, 0)  # (N, T, ...)
     return len(batches.videos(0)) * clips[0].nbytes
 
@@ -40,7 +38,8 @@ class BatchParts:
     """The parts of the batches that one process computes; those of all processes together are the whole batches.
 
     Each part is (x, labels, weights), weights float32 (n, 2): each clip's weight, and its share in the batch's mean.
-    Where a batch has fewer clips than parts, some hold one clip of weight 0.
+    Where a batch has fewer clips than parts, some hold one clip of weight 0. If `crop`, options for a framework's
+    `crop_clips`, is not None, x is (clips as they are, boxes).
 
     Args:
         batches: A `ClipBatches`.
@@ -51,6 +50,8 @@ class BatchParts:
 
     def __init__(self, batches, *, steps=1, process=(0, 1), class_weights=None):
         self.batches, self.steps, self.class_weights = batches, steps, class_weights
+        augment = not getattr(batches, "crops", ()) and getattr(batches, "augment", False)
+        self.crop = split_augmentation(augment)[1]
         self.first, self.num_parts = process[0] * steps, process[1] * steps  # of each batch
 
     def __len__(self):
@@ -61,7 +62,8 @@ class BatchParts:
         index, step = divmod(index, self.steps)
         size = min(self.batches.batch_size, len(self.batches.videos(epoch)) - index * self.batches.batch_size)
         start, stop = (size * (self.first + step + end) // self.num_parts for end in (0, 1))
-        x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)))
+        options = {} if self.crop is None else {"apart": True}
+        x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)), **options)
         weights = np.ones(len(labels)) if self.class_weights is None else self.class_weights[labels]
         weights = weights * (stop > start)
         return x, labels, np.stack([weights, weights / size], axis=1).astype(np.float32)

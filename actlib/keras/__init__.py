@@ -2,7 +2,7 @@
 
 The flow::
 
-    vgg -> lrcn, distributed -> weights -> precision, dataset -> trainer -> training; saliency
+    vgg -> lrcn, distributed -> weights -> precision, dataset, augmentation -> trainer -> training; saliency
 
 Models take uint8 RGB (N, T, H, W, C) and give float32 logits (N, T, K) or (N, K); `training` takes and gives NumPy
 arrays. Only Keras 3 is used (`keras.ops`), so it runs on TensorFlow (the default, where it is), PyTorch and JAX: set

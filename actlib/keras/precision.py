@@ -28,11 +28,7 @@ def describe_device() -> dict:
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32".
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-    """
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
     if ON_TORCH:
         return precision.feature_precision(model)
     fast = machine.has_fast_bf16() if default_device() == "cpu" else machine.gpu_has_bf16()
@@ -41,12 +37,7 @@ def feature_precision(model) -> str:
 
 @contextlib.contextmanager
 def compute_in_bf16(model, enabled):
-    """Have a model compute in bfloat16 inside a `with`, if the machine gains from it; weights and logits stay float32.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        enabled: False changes nothing.
-    """
+    """Have a model compute in bfloat16 in a `with`, if enabled and faster there; weights and logits stay float32."""
     enabled = enabled and feature_precision(model) == "bfloat16"
     layers = _computing_layers(model.convolutions, model.head) if enabled else []
     before = [layer.dtype_policy for layer in layers]

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from actlib import schedule
+from actlib.keras.augmentation import crop_clips
 from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.distributed import average_statistics, sum_over_processes
 from actlib.keras.precision import check_compiler, compute_in_bf16, fast_kernels, fork_random
@@ -16,7 +17,8 @@ class Trainer(Training):
     def fit(self):
         """Train for the epochs that are left."""
         part = self.model.head if self.batches.kind == "features" else self.model
-        self.trained = _Trained(part, self.training)
+        parts, validation = self.split_batches()
+        self.trained = _Trained(part, self.training, parts.crop)
         self._check_strategy()
         if self.training.compile:
             check_compiler()
@@ -24,7 +26,6 @@ class Trainer(Training):
         for name, array in self.run.optimizer.items():
             variable = self.trained.optimizer.variables[int(name)]
             variable.assign(array.astype(variable.dtype))
-        parts, validation = self.split_batches()
         data = ClipDataset(parts, epoch=self.num_epochs)
         self.validation_data = validation and ClipDataset(validation, fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
@@ -64,13 +65,14 @@ class Trainer(Training):
 class _Trained(keras.Model):
     """A model, or its head, with its loss and the sums that make a history: nothing is read after each batch."""
 
-    def __init__(self, part, training):
+    def __init__(self, part, training, crop):
         super().__init__(name="trained")
-        self.part, self.training_spec = part, training
+        self.part, self.training_spec, self.crop = part, training, crop
         self.sums = [keras.metrics.Sum(name=name) for name in ("losses", "correct", "clips")]
         self.built = True
 
     def call(self, x, training=None):
+        x = crop_clips(*x, **self.crop) if isinstance(x, (list, tuple)) else x
         return self.part(x, training=training)
 
     def _maybe_symbolic_build(self, *args, **options):

@@ -105,11 +105,7 @@ class FrameClassifier(Classifier):
 
 
 def hidden_layers(spec):
-    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ...
-
-    Args:
-        spec: A `FrameSpec`.
-    """
+    """Make the hidden layers of a `FrameSpec`'s head for features (..., D): hidden1, dropout1, hidden2, ..."""
     stack = []
     for number, units in enumerate(spec.hidden, 1):
         stack.append(layers.Dense(units, activation="relu", name=f"hidden{number}"))

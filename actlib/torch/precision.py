@@ -30,11 +30,7 @@ def device_of(model):
 
 
 def feature_precision(model) -> str:
-    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32".
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-    """
+    """Name the precision in which `extract_features` computes for a model: "bfloat16" if faster there, or "float32"."""
     device = device_of(model)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -57,12 +53,7 @@ def at_rest(model):
 
 
 def compute_in_bf16(model, enabled):
-    """Have a model compute in bfloat16 inside a `with`, if the machine gains from it; weights and logits stay float32.
-
-    Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        enabled: False changes nothing.
-    """
+    """Have a model compute in bfloat16 in a `with`, if enabled and faster there; weights and logits stay float32."""
     enabled = enabled and feature_precision(model) == "bfloat16"
     return torch.autocast(device_of(model).type, torch.bfloat16) if enabled else contextlib.nullcontext()
 

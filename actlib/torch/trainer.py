@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from actlib import schedule
 from actlib.torch import precision
+from actlib.torch.augmentation import crop_clips
 from actlib.torch.dataset import make_loader
 from actlib.torch.distributed import average_statistics, sum_over_processes
 from actlib.torch.precision import at_rest, compute_in_bf16, convolve_in_parts, device_of, to_numpy
@@ -25,6 +26,7 @@ class Trainer(Training):
         self.optimizer = _make_optimizer(self.model, self.training)
         _set_state(self.optimizer, self.run.optimizer)
         parts, validation = self.split_batches()
+        self.crop = parts.crop
         while not self.run.finished:
             rate, seed = self.begin_epoch()
             for group in self.optimizer.param_groups:
@@ -54,6 +56,8 @@ class Trainer(Training):
     def compute_loss(self, x, labels, weights):
         """Return a part's share in the mean loss of its batch, and (sum of losses, correct predictions, clips)."""
         device = device_of(self.model)
+        if isinstance(x, list):  # what a loader makes of a pair
+            x = crop_clips(*(values.to(device, non_blocking=True) for values in x), **self.crop)
         x, labels, weights = (values.to(device, non_blocking=True) for values in (x, labels, weights))
         with compute_in_bf16(self.model, self.training.mixed_precision):
             logits = self.compute_logits(x).float().reshape(len(x), -1, self.model.num_classes)  # (N, 1 or T, K)

@@ -97,11 +97,7 @@ class FrameClassifier(Classifier):
 
 
 def hidden_layers(spec):
-    """Make the hidden layers of a head for features (..., D): hidden1, dropout1, hidden2, ...
-
-    Args:
-        spec: A `FrameSpec`.
-    """
+    """Make the hidden layers of a `FrameSpec`'s head for features (..., D): hidden1, dropout1, hidden2, ..."""
     layers, widths = OrderedDict(), (spec.vgg.num_features, *spec.hidden)
     for number, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         layers[f"hidden{number}"] = nn.Linear(num_inputs, num_outputs)
