@@ -32,8 +32,7 @@ def animate_clips(clips: dict, *, fps: float = 10.0, columns: int = 4) -> displa
 
     Args:
         clips: name -> uint8 (T, H, W, 3), all of the same shape.
-        fps: frames a second.
-        columns: clips a row, at most.
+        fps, columns: frames a second; clips a row, at most.
 
     Raises:
         ValueError: there are no clips, or their shapes differ.
@@ -55,8 +54,7 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
     Args:
         path: file to write, .gif or .png; it has its name only when it is complete.
         frames: iterable of uint8 (H, W, 3), all of one size.
-        fps: frames a second; both formats count in hundredths of a second.
-        max_bytes: largest size of the file.
+        fps, max_bytes: frames a second, which are kept to 0.01 s; largest size of the file.
         reserved: (red, green, blue) of colors, each 0..255, that are kept exactly whatever else is given up.
 
     Raises:

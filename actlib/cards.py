@@ -44,12 +44,19 @@ class Card(TypedDict, total=False):
 
 
 def was_mixed(model):
-    """Tell whether a model was trained in mixed precision, as its card says."""
+    """Tell whether a model was trained in mixed precision, as its card says.
+
+    Args:
+        model: A model of either framework.
+    """
     return bool(model.card.get("training", {}).get("mixed_precision"))
 
 
 def spec_to_json(spec) -> dict:
     """Return the fields of a spec as JSON holds them, with "type", its class; specs inside it likewise.
+
+    Args:
+        spec: Any of ``specs``, a ``Preset`` or a ``TrainSpec`` too.
 
     Example:
         >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
@@ -59,5 +66,10 @@ def spec_to_json(spec) -> dict:
 
 
 def spec_from_json(data, path="a card", **words):
-    """Make the spec that `spec_to_json` turned into a dict; a ValueError names the path, in words of `parse_json`."""
+    """Make a spec again; ValueError where a field lacks or is out of range.
+
+    Args:
+        data: The dict of `spec_to_json`.
+        path, words: Where it is from, and other words of the message, as for `parse_json`.
+    """
     return parse_json(json.dumps(data), Spec, path, **words)

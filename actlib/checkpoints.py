@@ -74,8 +74,7 @@ def save_checkpoint(path, weights, card) -> Path:
 
     Args:
         path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
-        weights: Name -> array.
-        card: A dict that JSON can hold, and specs; `format_version` is added.
+        weights, card: Name -> array; a dict that JSON can hold, and specs, to which `format_version` is added.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -91,8 +90,7 @@ def read_card(path, *names) -> dict:
     """Read the card of a `.safetensors` file, {} if it has none; its specs are specs again.
 
     Args:
-        path: The file.
-        *names: What the card has to have.
+        path, *names: The file; what the card has to have.
 
     Raises:
         ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
@@ -144,8 +142,7 @@ def list_shapes(spec, num_classes=None):
     """List the weights of a network: neutral name -> shape.
 
     Args:
-        spec: A `FrameSpec` or an `LRCNSpec`, or a `VGGSpec`: the convolutions alone.
-        num_classes: K.
+        spec, num_classes: A `FrameSpec` or an `LRCNSpec`, or a `VGGSpec`: the convolutions alone; K.
     """
     vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
     inputs = vgg.num_channels
@@ -172,8 +169,7 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
     """Raise ValueError unless weights are those of a model and can be computed with.
 
     Args:
-        shapes: Neutral name -> shape, of the model's.
-        weights: Neutral name -> array; if `partial`, some are enough.
+        shapes, weights: Neutral name -> shape, of the model, and -> array; if `partial`, some are enough.
         source: Where they are from, for the message.
     """
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())
@@ -204,7 +200,11 @@ def weights_key(weights) -> str:
 
 
 def require_weights(path) -> Path:
-    """Return a path of weights; a FileNotFoundError, if they are not there, says what makes them."""
+    """Return a path of weights; a FileNotFoundError, if they are not there, says what makes them.
+
+    Args:
+        path: The file.
+    """
     path = Path(path)
     if not path.is_file():
         command = console_script()

@@ -29,8 +29,7 @@ def partial_file(path):
     """Give a path beside `path` to write a file or folder to, which gets its name only when the block ends well.
 
     Args:
-        path: What is to be there whole or not at all. What killed processes left half written beside it is removed when
-            a process first writes there.
+        path: What is to be there whole or not at all; what killed processes left beside it is removed once.
     """
     path = Path(path)
     partial = path.with_name(f"{shorten_name(path.name)}.{HOST}-{os.getpid()}-{uuid.uuid4().hex[:12]}.partial")
@@ -49,7 +48,11 @@ def partial_file(path):
 
 @contextmanager
 def explain_errors(path, *drafts):
-    """Have the system's errors about a path or its drafts (full disk, closed folder) name it and say what to do."""
+    """Have the system's errors about a path (full disk, closed folder) name it and say what to do.
+
+    Args:
+        path, *drafts: What is written; paths that stand for it until it is whole.
+    """
     try:
         yield
     except OSError as error:
@@ -62,13 +65,21 @@ def explain_errors(path, *drafts):
 
 
 def remove(path) -> None:
-    """Remove a file or folder, if it is there and can be removed."""
+    """Remove a file or folder, if it is there and can be removed.
+
+    Args:
+        path: A Path.
+    """
     with suppress(OSError):  # it has its name already, another process was faster, or the folder is read-only
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def count_free_bytes(folder) -> int:
-    """Count the free bytes on the disk of a folder, which need not exist yet."""
+    """Count the free bytes on the disk of a folder.
+
+    Args:
+        folder: A path, which need not exist yet.
+    """
     return shutil.disk_usage(next(path for path in (Path(folder).resolve() / "x").parents if path.exists())).free
 
 
@@ -76,8 +87,7 @@ def write_whole(path, content) -> Path:
     """Write a file; readers, and a kill at any moment, find the old one or the new one. Return its path.
 
     Args:
-        path: The file; folders that lack are made.
-        content: Its bytes.
+        path, content: The file, of which folders that lack are made; its bytes.
     """
     with partial_file(path) as partial, open(partial, "wb") as file:
         file.write(content)
@@ -95,7 +105,11 @@ def _remove_partials(folder):
 
 
 def shorten_name(name) -> str:
-    """Cut the name of a file, of which systems take up to 255 bytes, so that some 50 bytes can be added to it."""
+    """Cut the name of a file, of which systems take up to 255 bytes, so that some 50 bytes can be added to it.
+
+    Args:
+        name: Without folders.
+    """
     return name.encode(errors="ignore")[:200].decode(errors="ignore")
 
 
@@ -122,14 +136,22 @@ def lock(path, *, timeout=-1.0):
 
 
 def refuse_inputs(out, *inputs) -> None:
-    """Raise ValueError if a file or folder to be written is, by whatever name or link, one of those that are read."""
+    """Raise ValueError if what is to be written is, by whatever name or link, one of those that are read.
+
+    Args:
+        out, *inputs: Files or folders, which need not be there.
+    """
     for path in map(Path, inputs):
         if path.exists() and Path(out).exists() and path.samefile(out):
             raise ValueError(f"Expected another place than what is read. Received: {out}. Name another to write to.")
 
 
 def require_file(path) -> os.stat_result:
-    """Return the status of a regular file; OSError for anything else, as pipes and devices never end."""
+    """Return the status of a regular file; OSError for anything else, as pipes and devices never end.
+
+    Args:
+        path: The file.
+    """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "no regular file, but a directory, pipe, socket or device", str(path))

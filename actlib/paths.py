@@ -27,7 +27,11 @@ SETTINGS = {
 
 
 def read_setting(name) -> str | None:
-    """Return the value of one of SETTINGS in the environment, or None where it is not set or empty."""
+    """Return what the environment sets, or None where it is not set or empty.
+
+    Args:
+        name: One of SETTINGS.
+    """
     return os.environ.get(name) or None
 
 
@@ -65,7 +69,11 @@ def console_script() -> str:
 
 
 def shipped_runs(data) -> Path:
-    """Return the folder of the runs that come with the project, trained on the data of this name."""
+    """Return the folder of the runs that come with the project.
+
+    Args:
+        data: Name of the data they were trained on, "sample" say.
+    """
     return home_folder() / "pretrained" / data
 
 
@@ -80,7 +88,11 @@ def process_place() -> tuple[int, int]:
 
 
 def read_torchrun(name) -> int:
-    """Return a number that torchrun tells each of its processes, such as LOCAL_RANK; 0 without it."""
+    """Return a number that torchrun tells each of its processes; 0 without it.
+
+    Args:
+        name: Of the environment variable, LOCAL_RANK say.
+    """
     return int(os.environ.get(name, 0))
 
 

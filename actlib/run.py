@@ -115,7 +115,11 @@ class Run:
 
 @contextmanager
 def hold_folder(folder):
-    """Keep other trainings out of a run's folder, if there is one, inside a `with`; RuntimeError where one is in it."""
+    """Keep other trainings out of a run's folder inside a `with`; RuntimeError where one is in it.
+
+    Args:
+        folder: The run's, or None.
+    """
     with ExitStack() as stack:
         if folder is not None and paths.process_place()[0] == 0:
             holder = Path(folder, "training.txt")

@@ -19,8 +19,7 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
         label: The class asked about, or one for each frame, or None for those that the model predicts.
 
     Returns:
-        float32 (n, H, W) in 0..1: 1 is the strongest evidence of a frame, with an `LRCN` of the whole clip; all 0 where
-        nothing speaks for the class.
+        float32 (n, H, W) in 0..1: 1 is a frame's strongest evidence, with an `LRCN` the clip's; 0 where there is none.
 
     Source: Selvaraju et al., arXiv 1610.02391, section 3.
     """
@@ -56,8 +55,7 @@ def lstm_states(model, clip) -> np.ndarray:
     """Follow the last LSTM's output through a clip.
 
     Args:
-        model: An `LRCN`.
-        clip: uint8 (T, H, W, 3), RGB.
+        model, clip: An `LRCN`; uint8 (T, H, W, 3), RGB.
 
     Returns:
         float32 (T, units), each in -1..1.
@@ -82,8 +80,7 @@ def first_layer_maps(model, frames) -> np.ndarray:
     """Compute what the first layer passes on: convolution, batch normalization where there is one, and ReLU.
 
     Args:
-        model: A `FrameClassifier` or an `LRCN`.
-        frames: uint8 (n, H, W, 3), RGB.
+        model, frames: A `FrameClassifier` or an `LRCN`; uint8 (n, H, W, 3), RGB.
 
     Returns:
         float32 (n, H, W, k), one map a filter, from 0 up.

@@ -10,8 +10,7 @@ def learning_rate(training, history) -> float:
     """Return the learning rate of the epoch that follows those of a history.
 
     Args:
-        training: A `TrainSpec`.
-        history: Lists under "loss" and "val_loss", one value an epoch.
+        training, history: A `TrainSpec`; lists under "loss" and "val_loss", one value an epoch.
 
     Example:
         >>> from actlib.specs import TrainSpec
@@ -37,8 +36,7 @@ def rate_factor(training, path) -> float:
     """Return what the learning rate of a layer is multiplied by; see `TrainSpec.rates`.
 
     Args:
-        training: A `TrainSpec`.
-        path: Of a weight of the layer, in either framework's words.
+        training, path: A `TrainSpec`; of a weight of the layer, in either framework's words.
 
     Example:
         >>> from actlib.specs import TrainSpec
@@ -62,18 +60,30 @@ def best_epoch(history):
 
 
 def epochs_since_best(history):
-    """Count the epochs of a history after its best one."""
+    """Count the epochs of a history after its best one.
+
+    Args:
+        history: As for `learning_rate`.
+    """
     return len(history["val_loss"]) - 1 - best_epoch(history)
 
 
 def is_over(training, history):
-    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience."""
+    """Tell whether a training ends after the epochs of a history: with the last one, or out of patience.
+
+    Args:
+        training, history: As for `learning_rate`.
+    """
     tired = training.patience is not None and epochs_since_best(history) >= training.patience
     return tired or len(history["epoch"]) >= training.num_epochs
 
 
 def mean_of_sums(sums):
-    """Return (mean loss, accuracy) of sums, float (3,): of losses, of correct predictions, of clips."""
+    """Return (mean loss, accuracy).
+
+    Args:
+        sums: float (3,): sums of losses, of correct predictions, of clips.
+    """
     return float(sums[0] / sums[2]), float(sums[1] / sums[2])
 
 

@@ -15,7 +15,11 @@ Color, Divisor = Annotated[float, Field(ge=-1000, le=1000)], Annotated[float, Fi
 
 
 def record(cls):
-    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own."""
+    """Make a frozen dataclass whose JSON has its name under "type", and no other fields than its own.
+
+    Args:
+        cls: The class, whose annotations are types with ranges.
+    """
     cls.__annotations__["type"], cls.__pydantic_config__ = Literal[cls.__name__], {"extra": "forbid"}
     cls.type = field(default=cls.__name__, kw_only=True, repr=False)
     return dataclass(frozen=True)(cls)
@@ -25,10 +29,8 @@ def parse_json(text, kind, source, *, expected="what this version writes", advic
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
     Args:
-        text: The JSON.
-        kind: The type.
-        source: Where it is from: the ValueError for what differs says it, what was expected, and what to do.
-        expected, advice: Other words for that.
+        text, kind: The JSON; the type.
+        source, expected, advice: Where it is from, and other words for what the ValueError expects and advises.
     """
     try:
         return _adapt(kind).validate_json(text, strict=True)
@@ -45,9 +47,7 @@ def check_choice(name, value, choices):
     """Raise ValueError unless a value is one of its choices.
 
     Args:
-        name: What the message calls it.
-        value: Of any type.
-        choices: A tuple.
+        name, value, choices: What the message calls it; of any type; a tuple.
     """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

@@ -196,8 +196,7 @@ def use_stream(model, stream):
     """Return a model's spec whose frames are those of a stream.
 
     Args:
-        model: A `FrameSpec` or an `LRCNSpec`. For fewer than 224 pixels, flow's bound is smaller by as much.
-        stream: One of STREAMS.
+        model, stream: A `FrameSpec` or an `LRCNSpec`; one of STREAMS, whose bound shrinks with frames below 224 pixels.
     """
     if not (flow := STREAMS[stream]) or (model.vgg.flow and model.vgg.num_channels == flow.num_channels):  # is one
         return model

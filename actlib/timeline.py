@@ -84,9 +84,7 @@ def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
     """Predict a video: each step, and the whole by the model's read-out.
 
     Args:
-        video: a path, or what `open_video` gave.
-        model: see this module.
-        window: WindowConfig: time span, smoothing, temperature.
+        video, model, window: a path, or what `open_video` gave; see this module; see `WindowConfig`.
 
     Raises:
         ValueError: the model's logits have another shape.
@@ -109,9 +107,7 @@ def predict_steps(stream, model, *, window=WINDOW, windows=None):
     the read-out "mean", a step's logits are the mean of its window's so far.
 
     Args:
-        stream: what `open_video` gave.
-        model: see this module.
-        window: as for `predict_timeline`.
+        stream, model, window: what `open_video` gave; as for `predict_timeline`.
         windows: a list, to which each window's logits, float (T, K), are added; or None.
     """
     if models := getattr(model, "models", ()):
@@ -170,8 +166,7 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
     """Measure how long the prediction takes to follow each change of the true label.
 
     Args:
-        predicted: Segments, end to end.
-        truth: likewise; each but the first begins with a change.
+        predicted, truth: Segments, end to end, each but the first beginning with a change.
         fps: frames a second.
 
     Returns:

@@ -8,10 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlib import cards, checkpoints, machine, paths, schedule, specs
+from actlib import cards, checkpoints, machine, paths, run, schedule, schema, specs
 from actlib.dataset.loading import BatchParts, weigh_classes
-from actlib.run import ProgressBar, Run, TensorBoardWriter, hold_folder
-from actlib.schema import check_choice
 
 READ_EVERY = 10  # batches: reading a loss makes a GPU wait
 _PREFIXES = {"convolutions": ("preprocess/", "block"), "hidden": ("hidden",)}  # of the names of weights
@@ -26,7 +24,7 @@ def load_backend(framework):
     if not isinstance(framework, str):
         modules = [kind.__module__.split(".") for kind in type(framework).__mro__]  # actlib.torch.lrcn, or a subclass
         framework = next((words[1] for words in modules if words[0] == "actlib"), type(framework).__name__)
-    check_choice("framework", framework, specs.BACKENDS)
+    schema.check_choice("framework", framework, specs.BACKENDS)
     for name in ("training", "saliency"):  # and what they import, the others
         importlib.import_module(f"actlib.{framework}.{name}")
     return importlib.import_module(f"actlib.{framework}")
@@ -37,8 +35,7 @@ def save_model(path, model, *, card=None):
 
     Args:
         path: Ends in `.safetensors`; the card goes inside, and beside it as `.json`.
-        model: A `FrameClassifier` or an `LRCN`. Its `card` (a dict) is written with it.
-        card: More for the card.
+        model, card: A `FrameClassifier` or an `LRCN`, whose `card` (a dict) is written with it; more for the card.
     """
     backend = load_backend(model)
     framework, weights = backend.__name__.split(".")[1], backend.weights
@@ -51,8 +48,7 @@ def load_checkpoint(path, framework, *, device=None):
     """Make the model that a checkpoint, see `checkpoints.read_model`, describes, with its card, ready to predict.
 
     Args:
-        path: The `.safetensors` file.
-        framework: "torch" or "keras": where to load it.
+        path, framework: The `.safetensors` file; "torch" or "keras": where to load it.
         device: As in a framework's `training.build_model`.
     """
     (card, weights), backend = checkpoints.read_model(path), load_backend(framework).weights
@@ -75,16 +71,16 @@ class Training:
     def train(self):
         """Train, or go on where the run ends; leave the model with its best weights, and return the history."""
         self.backend.training.freeze(self.model, self.training.frozen)
-        with hold_folder(self.folder), closing(ProgressBar()) as bar:
+        with run.hold_folder(self.folder), closing(run.ProgressBar()) as bar:
             self.monitor = self.monitor or bar
-            self.run = Run(self.folder, self._list_settings())
+            self.run = run.Run(self.folder, self._list_settings())
             if self.run.resume(self._trainable_weights()):
                 self.backend.weights.set_weights(self.model, self.run.weights, partial=True)
             self.history = self.run.history
             try:
                 if not self.run.finished:
                     best_path = self.run.best_path
-                    self.curves = TensorBoardWriter(best_path and best_path.with_name("tensorboard"), self.history)
+                    self.curves = run.TensorBoardWriter(best_path and best_path.with_name("tensorboard"), self.history)
                     self.fit()
             except KeyboardInterrupt:
                 print(f"Training stopped after {self.num_epochs} epochs; the same call goes on from there.")
@@ -116,8 +112,7 @@ class Training:
     def count_batch(self, read_sums):
         """Tell the monitor of a batch, with a loss that is read only now and then; KeyboardInterrupt if it says stop.
 
-        `read_sums` gives (sum of losses, correct predictions, clips) of the epoch so far, in this process; a loss that
-        is not finite is a FloatingPointError.
+        `read_sums` gives this process' (sum of losses, correct predictions, clips); FloatingPointError if not finite.
         """
         self.num_done, number = self.num_done + 1, len(self.batches)
         if self.num_done % READ_EVERY == 1 or self.num_done == number:
@@ -180,7 +175,13 @@ class Training:
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
-    """Initialize the weights of a model, neutral name -> array; others give what they have too, but no logits."""
+    """Initialize the weights of a model: neutral name -> array.
+
+    Args:
+        spec, num_classes: A `FrameSpec` or an `LRCNSpec`; K.
+        weights: Others, name -> array, that give what they have too, but no logits; or None.
+        seed: Of the random ones.
+    """
     shapes, vgg = checkpoints.list_shapes(spec, num_classes), spec.vgg
     given = {"preprocess/mean": np.array(vgg.mean), "preprocess/std": np.array(vgg.std)}
     taken = {} if weights is None else _select_transferable(shapes, weights, vgg)
@@ -188,13 +189,8 @@ def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.
 
 
 def _select_transferable(shapes, weights, vgg):
-    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none.
-
-    For a network for flow, weights that are for RGB keep their kernels, averaged over the colors and repeated if it has
-    other channels, and get the mean of flow.
-
-    Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.2, cross modality initialization.
-    """
+    """Select the weights that a model (name -> shape) has too, but no logits; raise ValueError where there are none."""
+    # Of RGB for flow: kernels are averaged over the colors and repeated (TSN, arXiv 1608.00859, 3.2).
     if vgg.flow and (kernel := weights.get("block1_conv1/kernel")) is not None:
         if kernel.shape[2] != (channels := vgg.num_channels):
             kernel = np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
@@ -229,7 +225,11 @@ def _init(name, shape, seed):
 
 
 def trainable_weights(weights, frozen):
-    """Return the weights that training changes: none of frozen parts (`specs.FROZEN_PARTS`) or preprocessing."""
+    """Return the weights that training changes: none of frozen parts or preprocessing.
+
+    Args:
+        weights, frozen: Name -> array; some of `specs.FROZEN_PARTS`.
+    """
     prefixes = ("preprocess/", *(prefix for part in frozen for prefix in _PREFIXES[part]))
     return {name: array for name, array in weights.items() if not name.startswith(prefixes)}
 

@@ -72,8 +72,7 @@ def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[
     """Join several clips end to end, to see whether and how soon the label follows the change.
 
     Args:
-        videos: paths; they are only read.
-        labels: what each clip shows; None: the name of its folder.
+        videos, labels: paths, which are only read; what each clip shows, or None for the name of its folder.
         fps: frames a second of the film.
         size: (H, W) in pixels, even; clips are fitted into it with black beside or above.
 
@@ -105,8 +104,7 @@ def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Fit a frame into a size without distortion, with black around it: uint8 (H, W, 3).
 
     Args:
-        frame: uint8 (h, w, 3).
-        size: (H, W) in pixels.
+        frame, size: uint8 (h, w, 3); (H, W) in pixels.
     """
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 

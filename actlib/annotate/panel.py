@@ -1,7 +1,6 @@
 """What is drawn under each frame of an annotated video: the label with its sign, bars of probability, a timeline.
 
-Right and wrong differ by color, by sign (tick, cross) and, on the timeline, by hatching. Sizes are given for a panel of
-320 pixels and grow with it.
+Right and wrong differ by color, sign and, on the timeline, hatching. Sizes are for a panel of 320 pixels, and grow.
 """
 
 import numpy as np

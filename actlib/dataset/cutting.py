@@ -23,8 +23,7 @@ def cut_clips(table, folder, *, progress=True) -> Path:
     Args:
         table: CSV as for `read_labels`, with `start` and `end` too: seconds as `ClipPlayer` counts them, a frame's
             number / the video's frames a second. An empty one is the video's own; where both are, it is listed itself.
-        folder: where the clips and their table go; recordings and `table` are only read.
-        progress: show a bar.
+        folder, progress: where the clips and their table go (all else is only read); show a bar.
 
     Returns:
         `clips.csv` in that folder, for `list_videos`. Clips of a recording are one group, unless `table` names it.

@@ -16,8 +16,7 @@ def find_near_duplicates(videos, *, progress=True) -> pd.DataFrame:
     It hides from this what another camera or moment shows, so name groups yourself where you can.
 
     Args:
-        videos: table of `list_videos`.
-        progress: show a bar while they are decoded.
+        videos, progress: table of `list_videos`; show a bar while they are decoded.
 
     Returns:
         A row for each pair, the most similar first: `first` and `second`, their rows' numbers, and in how many `bits`,

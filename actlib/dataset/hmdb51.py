@@ -9,8 +9,7 @@ def read_split(folder, *, split=1) -> Split:
     """Read an official split, as `ucf101.read_split` does.
 
     Args:
-        folder: what holds or lies beside `<class>_test_split1.txt` and the like, or a folder of them.
-        split: 1, 2 or 3.
+        folder, split: what holds or lies beside `<class>_test_split1.txt` and the like, or a folder of them; 1, 2 or 3.
 
     Source: Kuehne et al., HMDB, ICCV 2011: 70 training and 30 test clips a class, none of one video on both sides.
     """

@@ -30,8 +30,7 @@ def read_labels(path) -> pd.DataFrame:
 
     Its first line names the columns: `path` (from the file's own folder, or absolute), `label`, and if you like `group`
     (one recording, person or camera) and `subset` (train, validation or test); `start` and `end` are for `cut_clips`.
-    Or they are those of Kinetics, whose clips lie below the file's folder as `<youtube_id>_<start>_<end>.mp4`; what is
-    gone is left out, an id is a group.
+    Or they are those of Kinetics, of clips below the file's folder, `<youtube_id>_<start>_<end>.mp4`; an id is a group.
 
     Args:
         path: the file.
@@ -47,7 +46,11 @@ def read_labels(path) -> pd.DataFrame:
 
 
 def read_spans(path) -> pd.DataFrame:
-    """Read a table as `read_labels` does, with columns SPAN after CLIP's, texts: see `cut_clips`."""
+    """Read a table as `read_labels` does, with columns SPAN after CLIP's, texts: see `cut_clips`.
+
+    Args:
+        path: the file.
+    """
     texts, names, _ = read_texts(path)
     table = texts.iloc[1:].set_axis(names, axis=1).loc[:, lambda table: table.columns.isin(_COLUMNS)]
     table = table.apply(lambda texts: texts.str.strip())
@@ -67,7 +70,11 @@ def read_spans(path) -> pd.DataFrame:
 
 
 def read_texts(path):
-    """Read CSV as it is: (all its lines as texts, the first too; the names of its columns; what is between them)."""
+    """Read CSV as it is: (all its lines as texts, the first too; the names of its columns; what is between them).
+
+    Args:
+        path: the file, in UTF-8; else, or with far too many columns or one twice, it is a ValueError.
+    """
     try:
         with path.open(encoding="utf-8-sig") as file:
             line = file.readline(MOST_LETTERS)
@@ -90,8 +97,7 @@ def write_labels(videos, path) -> Path:
     """Write what `assign_subsets` returned as CSV, which `list_videos` reads as the same groups and subsets.
 
     Args:
-        videos: the table.
-        path: the file; videos below its folder are named from there, others by their whole path.
+        videos, path: the table; the file (videos below its folder are named from there, others by their whole path).
     """
     names = [name_file(file, Path(path).resolve().parent) for file in videos["path"]]
     columns = {"label": videos["class_name"], "group": name_groups(videos), "subset": videos["subset"]}
@@ -101,7 +107,11 @@ def write_labels(videos, path) -> Path:
 
 
 def name_file(file, folder) -> str:
-    """Name a file as a table in a folder does: from there if it lies below, else by its whole path."""
+    """Name a file as a table in a folder does: from there if it lies below, else by its whole path.
+
+    Args:
+        file, folder: paths, both absolute.
+    """
     file = Path(file)
     return (file.relative_to(folder) if file.is_relative_to(folder) else file).as_posix()
 

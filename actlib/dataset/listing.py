@@ -61,7 +61,11 @@ def list_videos(data, *, classes=None, group_pattern=None, skip_broken=False, pr
 
 
 def find_clips(root, classes=None):
-    """Return the clips of the classes, as `read_labels` does, and a message for each folder that cannot be read."""
+    """Return the clips of the classes, as `read_labels` does, and a message for each folder that cannot be read.
+
+    Args:
+        root, classes: a folder of folders, or a table of labels; names of classes, or None for all.
+    """
     if isinstance(classes, str) or len({*(classes or ())}) < len(classes or ()):
         raise ValueError(f"Expected a list of different class names. Received: {classes!r}. Give each class once.")
     found, unreadable = [], {}

@@ -20,8 +20,7 @@ def assign_subsets(videos, data, *, split=1, validation_groups=4, split_seed=0) 
     """Mark each video as training, validation or test: as CSV says (its validation if no test), officially, or drawn.
 
     Args:
-        videos: table of `list_videos`.
-        data: as for `list_videos`: what holds official lists, or lies beside them.
+        videos, data: table of `list_videos`; as for it: what holds official lists, or lies beside them.
         split: 1 to 3. Where it is drawn, whole groups of every class are spread over three parts, each the test of one
             split, so that over all three each video is tested once.
         validation_groups: how many group numbers leave training for validation, the same ones in every class; a class
@@ -29,8 +28,7 @@ def assign_subsets(videos, data, *, split=1, validation_groups=4, split_seed=0) 
         split_seed: draws those groups, and the parts.
 
     Returns:
-        The listed videos with a column `subset`: "train", "validation" or "test"; a warning names what is in no list,
-        or listed but not in the table.
+        The listed videos with a column `subset`: "train", "validation" or "test"; a warning names what either lacks.
 
     Raises:
         ValueError: there are too few groups or classes.

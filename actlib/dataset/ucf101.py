@@ -18,7 +18,12 @@ class Split(NamedTuple):
 
 
 def report_broken(messages, num_videos, *, skip_broken=False, advice="list_videos(..., skip_broken=True)"):
-    """Raise a VideoError that lists what is wrong with broken videos and how to leave them out, or warn of them."""
+    """Raise a VideoError that lists what is wrong with broken videos and how to leave them out, or warn of them.
+
+    Args:
+        messages, num_videos: what is wrong with each broken one, texts; of how many videos in all.
+        skip_broken, advice: warn of them only; what leaves them out.
+    """
     message = f"{len(messages)} of {num_videos} videos cannot be used:\n  " + "\n  ".join(messages)
     if messages and not skip_broken:
         raise VideoError(f"{message}\nReplace or remove them, or leave them out: {advice}.")
@@ -30,8 +35,7 @@ def read_split(folder, *, split=1) -> Split:
     """Read an official split: which videos train, which test.
 
     Args:
-        folder: what holds `ucfTrainTestlist/`, or lies beside it, or holds the lists themselves.
-        split: 1, 2 or 3.
+        folder, split: what holds `ucfTrainTestlist/`, or lies beside it, or holds the lists themselves; 1, 2 or 3.
 
     Raises:
         FileNotFoundError: no such list.

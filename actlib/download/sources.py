@@ -37,11 +37,8 @@ def local_file(source, folder, *, most, keep=False):
     """Yield a source's path on disk; a download that proves useless is removed, so that the next try fetches it again.
 
     Args:
-        source: a path, or an address.
-        folder: where a download goes.
-        most: bytes of it at most.
-        keep: it stays, as an archive of which more will be wanted; of a ZIP on a server that can send parts nothing is
-            fetched: its RemoteFile is yielded.
+        source, folder, most: a path, or an address; where a download goes; bytes of it at most.
+        keep: it stays, as more of it will be wanted; of a ZIP on a server that sends parts a RemoteFile is yielded.
     """
     if not str(source).startswith(("http://", "https://")):
         yield Path(source)

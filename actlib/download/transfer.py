@@ -76,8 +76,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
     Args:
         url: http or https address.
         folder: where it goes, as `download-<hash of the URL>-<name>`; one that is there already is kept.
-        most: bytes to accept at most.
-        checksum: "md5:..." or "sha256:...", if known.
+        most, checksum: bytes to accept at most; "md5:..." or "sha256:...", if known.
 
     Raises:
         DownloadError: with the reason and the way on. What has come stays for the next time, unless it is wrong.
@@ -109,7 +108,11 @@ def download(url, folder, *, most, checksum=None) -> Path:
 
 
 def check_disk(folder, needed) -> int:
-    """Return the free bytes on the disk of a folder; DownloadError if fewer than are needed."""
+    """Return the free bytes on the disk of a folder; DownloadError if fewer than are needed.
+
+    Args:
+        folder, needed: a path, which need not exist yet; bytes.
+    """
     free = count_free_bytes(folder)
     if needed > free:
         found = f"Expected {format_size(needed)} free in {folder}. Received: {format_size(free)}."

@@ -8,16 +8,13 @@ import shlex
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from actlib import files, paths, schema, video
 from actlib.dataset.ucf101 import read_split
 from actlib.download import sources
 from actlib.download.archives import ArchiveError, open_archive, unpack
 from actlib.download.pretrained import fetch_vgg16
 from actlib.download.transfer import DownloadError
-from actlib.files import write_whole
-from actlib.paths import home_folder, read_setting
-from actlib.schema import check_choice
 from actlib.specs import SEVEN_CLASSES
-from actlib.video import probe_files
 
 LIST_NAMES = ("classInd.txt", *(f"{side}list{split:02d}.txt" for side in ("train", "test") for split in (1, 2, 3)))
 LARGEST_LIST, LARGEST_VIDEO, LARGEST_ARCHIVE = 5_000_000, 50_000_000, 30_000_000_000  # bytes
@@ -47,8 +44,7 @@ def list_official(folder, classes=None) -> list[str]:
     """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in official lists.
 
     Args:
-        folder: what holds the lists, as for `dataset.read_split`.
-        classes: names of classes, or None for all.
+        folder, classes: what holds the lists, as for `dataset.read_split`; names of classes, or None for all.
     """
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]
@@ -73,27 +69,26 @@ def _check_videos(folder, classes) -> Check:
     root, listed = (Path(folder) / "UCF-101").resolve(), list_official(folder, classes)
     here = {f"{name}/{path.name}" for name in classes for path in (root / name).glob("[!.]*")}
     missing, extra = [name for name in listed if name not in here], sorted(here - set(listed))
-    infos, _ = probe_files([root / name for name in listed if name in here], index=root)
+    infos, _ = video.probe_files([root / name for name in listed if name in here], index=root)
     undecodable = [name for name in listed if name in here and root / name not in infos]
     return Check(Path(folder), len(infos), missing, extra, undecodable)
 
 
 def ucf101_folder() -> Path:
     """Return where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
-    return home_folder() / "data" / "ucf101"
+    return paths.home_folder() / "data" / "ucf101"
 
 
 def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_head=False) -> str:
     """Fetch what lessons need, and return a text that says what is there now; raises as the function for each does.
 
     Args:
-        what: "ucf101", "lists" or "vgg16".
-        classes: for "ucf101", as in `fetch_ucf101`; likewise `lists`.
+        what, classes, lists: "ucf101", "lists" or "vgg16"; for "ucf101", as in `fetch_ucf101`.
         source: file, folder or URL to take it from instead.
         folder: where it goes; None means `data/ucf101` or `pretrained` at home.
         with_head: for "vgg16", as in `fetch_vgg16`.
     """
-    check_choice("what to fetch", what, ("ucf101", "lists", "vgg16"))
+    schema.check_choice("what to fetch", what, ("ucf101", "lists", "vgg16"))
     if what == "vgg16":
         return f"{fetch_vgg16(source=source, folder=folder, with_head=with_head)} is ready for both frameworks."
     folder = Path(folder or ucf101_folder())
@@ -108,14 +103,13 @@ def fetch_lists(folder, *, source=None) -> Path:
     """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
     Args:
-        folder: where UCF-101 goes.
-        source: a file, a folder or a URL; None means the official address.
+        folder, source: where UCF-101 goes; a file, a folder or a URL, or None for the official address.
     """
     place = Path(folder) / "ucfTrainTestlist"
     with sources.lock_or_wait(place):
         if source is None and all((place / name).is_file() for name in LIST_NAMES):
             return place
-        source = str(source or read_setting("ACTLIB_UCF101_LISTS_URL") or sources.LISTS_URL)
+        source = str(source or paths.read_setting("ACTLIB_UCF101_LISTS_URL") or sources.LISTS_URL)
         with sources.local_file(source, folder, most=LARGEST_LIST) as file, open_archive(file) as members:
             if lacking := [name for name in LIST_NAMES if name.lower() not in members]:
                 raise ArchiveError(f"Expected {', '.join(LIST_NAMES)} in {source}. Received: no {', '.join(lacking)}.")
@@ -140,7 +134,7 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
         DownloadError: what went wrong, or is missing or undecodable, and what to do. The same call goes on from there.
         ValueError: no such class.
     """
-    folder, source = Path(folder), str(source or read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
+    folder, source = Path(folder), str(source or paths.read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
     fetch_lists(folder, source=lists or _find_lists_beside(source))
     classes = _choose_classes(folder, classes)
     official = {PurePosixPath(name).name.lower(): name for name in list_official(folder, classes)}
@@ -151,7 +145,7 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
             unpack(members, folder / "UCF-101", official, largest=LARGEST_VIDEO)
         check = _check_videos(folder, classes)
         if check.missing or check.undecodable:
-            report = write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
+            report = files.write_whole(folder / "check.txt", f"{check.describe(most=None)}\n".encode())
             advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."
             raise (ArchiveError if check.undecodable else DownloadError)(f"{check.describe()}\n{advice}")
     return check

@@ -27,8 +27,7 @@ def logistic_baseline(train, labels, *, test, num_classes: int) -> np.ndarray:
 
     Args:
         train: float (N, T, D), features of the training clips' frames, such as ``global_average_pool`` gives.
-        labels: int (N,), the label of each training clip.
-        test: float (M, T, D), likewise for the test clips.
+        labels, test: int (N,), the label of each training clip; float (M, T, D), likewise for the test clips.
         num_classes: K; a class without training clips gets the lowest logit.
     """
     train, test = np.asarray(train, np.float32), np.asarray(test, np.float32)

@@ -11,8 +11,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """Divide the logits of probabilities by a temperature: above 1 softens, below 1 sharpens; their order stays.
 
     Args:
-        probabilities: float (..., K).
-        temperature: above 0.
+        probabilities, temperature: float (..., K); above 0.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599, section 4.2.
 
@@ -27,9 +26,7 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
     """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
 
     Args:
-        probabilities: float (n, K), rows that add up to 1.
-        labels: int (n,).
-        num_bins: how many; each has its upper edge.
+        probabilities, labels, num_bins: float (n, K), rows that add up to 1; int (n,); each bin has its upper edge.
 
     Returns:
         A row a bin: low, high, confidence (mean probability of the predicted class), accuracy (NaN if empty), videos.
@@ -51,8 +48,7 @@ def fit_temperatures(logits, clip_videos, labels, *, readout) -> dict[str, float
 
     Args:
         logits: float (N, T, K), of the clips of validation videos.
-        clip_videos: int (N,), the video that each clip is of: 0..V-1.
-        labels: int (V,), of the videos.
+        clip_videos, labels: int (N,), the video that each clip is of, 0..V-1; int (V,), of the videos.
         readout: how the steps of a clip are pooled, see ``pool_clips``; with "mean", a step is the mean so far.
     """
     videos = pool_videos(pool_clips(logits, readout), clip_videos)

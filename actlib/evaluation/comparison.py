@@ -34,8 +34,7 @@ def paired_test(first: Results, second: Results) -> PairedTest:
     left out where videos share groups: they are alike, so its p-value would be too small.
 
     Args:
-        first: one model's results.
-        second: another's, or the same model's under a control, on the same videos in any order.
+        first, second: one model's results; another's, or the same model's under a control, on the same videos.
 
     Raises:
         ValueError: they are on different videos.

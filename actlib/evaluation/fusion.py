@@ -12,8 +12,7 @@ def fuse(first: Results, second: Results, weights=(1, 1)) -> Results:
     """Average the probabilities that two models give each video: results of videos alone, in the order of the first's.
 
     Args:
-        first: one model's results.
-        second: another's, on the same videos in any order.
+        first, second: one model's results, and another's, on the same videos in any order.
         weights: two numbers from 0, of which only their ratio counts.
 
     Raises:
@@ -44,8 +43,7 @@ def choose_fusion_weights(first: Results, second: Results) -> tuple[float, float
     """Choose weights on validation videos: the mean of all, in steps of 0.05, with which most are correct.
 
     Args:
-        first: one model's results on the validation subset.
-        second: another's.
+        first, second: one model's results on the validation subset, and another's.
     """
     steps = np.linspace(0, 1, 21).round(2).tolist()
     values = [fuse(first, second, (weight, 1 - weight)).video.value for weight in steps]

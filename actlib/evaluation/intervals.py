@@ -20,8 +20,7 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
         correct: bool (n,), whether each prediction is correct, or shares in 0..1.
         groups: (n,) any values, equal for predictions of the same group.
         labels: int (n,), the true class of each; None draws groups from all classes together.
-        num_bootstrap: how many times groups are drawn.
-        seed: of these draws.
+        num_bootstrap, seed: how many times groups are drawn, and the seed of these draws.
 
     Source: Rao and Wu, JASA 83, 1988 (each draw takes one group less than there are); Franco et al., Journal of Survey
         Statistics and Methodology 7, 2019 (logit intervals); Korn and Graubard, Survey Methodology 24, 1998 (no more
@@ -74,7 +73,12 @@ def interval_of_difference(gained, groups, labels=None) -> Accuracy:
 
 
 def number_groups(videos: pd.DataFrame, *, groups_span_classes: bool) -> np.ndarray:
-    """Number the groups that V videos are of, from 0: int (V,); a group is one in all classes, or one in each."""
+    """Number the groups that V videos are of, from 0: int (V,).
+
+    Args:
+        videos: table with columns group and label.
+        groups_span_classes: whether a group is one in all classes, or one in each.
+    """
     return videos.groupby(["group"] if groups_span_classes else ["label", "group"]).ngroup().to_numpy()
 
 

@@ -59,7 +59,6 @@ def pool_videos(probabilities: np.ndarray, clip_videos: np.ndarray) -> np.ndarra
     """Average the probabilities of each video's clips into those of the video, float64 (V, K).
 
     Args:
-        probabilities: float (N, K), of clips.
-        clip_videos: int (N,), the video that each clip is of: 0..V-1, each at least once, in any order.
+        probabilities, clip_videos: float (N, K), of clips; int (N,), of which video: each of 0..V-1 at least once.
     """
     return pd.DataFrame(probabilities, dtype=float).groupby(clip_videos).mean().to_numpy()

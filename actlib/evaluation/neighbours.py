@@ -28,8 +28,7 @@ def find_neighbours(vectors, *, num_neighbours=5, groups=None) -> pd.DataFrame:
     """Find the nearest clips of each clip, by the cosine of the angle between vectors.
 
     Args:
-        vectors: float (n, D), of the clips.
-        num_neighbours: how many each, never the clip itself.
+        vectors, num_neighbours: float (n, D), of the clips; how many each, never the clip itself.
         groups: n values, such as (class, group) pairs; clips of the query's own are left out. None: any clip counts.
 
     Returns:
@@ -55,8 +54,7 @@ def neighbour_accuracy(neighbours, labels) -> float:
     """Return how often a clip's nearest neighbour has its label: 0..1, before any training.
 
     Args:
-        neighbours: table of ``find_neighbours``.
-        labels: int (n,), of the clips.
+        neighbours, labels: table of ``find_neighbours``; int (n,), of the clips.
     """
     nearest, labels = neighbours[neighbours["rank"] == 1], np.asarray(labels)
     return float((labels[nearest["query"]] == labels[nearest["neighbour"]]).mean())

@@ -61,8 +61,7 @@ def fit_known(features, labels) -> KnownClasses:
     """Fit the Gaussians of known classes, one covariance for all, and one Gaussian of all videos; no threshold yet.
 
     Args:
-        features: float (N, T, D), see ``KnownClasses.score``.
-        labels: int (N,), of two classes at least.
+        features, labels: float (N, T, D), see ``KnownClasses.score``; int (N,), of two classes at least.
     """
     frames, (classes, numbers) = _normalize(features), np.unique(labels, return_inverse=True)
     means = [frames[numbers == number].mean(axis=(0, 1)) for number in range(len(classes))]
@@ -79,9 +78,7 @@ def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float
     Args:
         fit: function of features and labels, such as ``fit_known``; gives what has a method ``score``.
         features: float (N, T, D), of all training groups, a tenth of which is left out after another.
-        labels: int (N,).
-        groups: (N,) any values, equal for videos of one recording.
-        keep: the share, 0..1.
+        labels, groups, keep: int (N,); (N,) any values, equal for videos of one recording; the share, 0..1.
     """
     scores, folds = np.empty(len(labels)), GroupKFold(min(10, len(np.unique(groups))))
     for rest, part in folds.split(features, labels, groups):

@@ -29,7 +29,12 @@ _Record = TypedDict("_Record", _Levels | _Needed | {name: NotRequired[kind] for 
 
 
 def tabulate_predictions(videos, probabilities, *, classes, predicted=None) -> pd.DataFrame:
-    """Put every video's prediction, by default the most probable class, and probabilities (V, K) in one row."""
+    """Put every video's prediction and probabilities in one row.
+
+    Args:
+        videos, classes: V rows with columns name, label and group; K names.
+        probabilities, predicted: float (V, K); int (V,), or None for the most probable class.
+    """
     names = np.array(classes, object)
     predicted = np.argmax(probabilities, axis=1) if predicted is None else np.asarray(predicted, np.int64)
     probabilities = np.asarray(probabilities, np.float32).reshape(len(videos), len(classes))

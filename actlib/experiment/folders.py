@@ -11,8 +11,7 @@ def choose_preset(model, folder):
     """Return the preset that trains a model well: slim for the sample set, VGG-16 for real clips.
 
     Args:
-        model: "frames" or "lrcn".
-        folder: The data folder.
+        model, folder: "frames" or "lrcn"; the data folder.
 
     Example:
         >>> choose_preset("frames", "/data/UCF-101").name
@@ -48,9 +47,7 @@ def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **op
     """List the videos of ``list_videos`` with the subsets of ``assign_subsets``, and refuse a group in two of them.
 
     Args:
-        folder: The data folder, or a table of labels.
-        classes: As for ``list_videos``.
-        group_pattern: Likewise.
+        folder, classes, group_pattern: As for ``list_videos``.
         limit: At most this many videos of a class in each subset, spread over its groups; None for all.
         options: ``split``, ``validation_groups`` and ``split_seed``, as for ``assign_subsets``.
     """
@@ -75,7 +72,11 @@ def prepare_table(experiment):
 
 
 def refuse_inputs(experiment, run):
-    """Refuse a run that would write over what it reads: a table of videos, or weights to start from."""
+    """Refuse a run that would write over what it reads: a table of videos, or weights to start from.
+
+    Args:
+        experiment, run: The ``Experiment``; the run's folder, or None.
+    """
     start = paths.vgg16_file() if experiment.weights in ("imagenet", "none") else Path(experiment.weights)
     inputs = (experiment.data, start, *(start / part / paths.BEST for part in ("", "choosing")))
     for folder in (Path(run), Path(run, "choosing")) if run else ():

@@ -7,17 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from actlib import checkpoints, paths
-from actlib.dataset import ClipBatches, FrameCache
-from actlib.evaluation import KnownClasses, choose_threshold, fit_known
+from actlib import checkpoints, dataset, evaluation, paths, schema, specs, video
 from actlib.evaluation.calibration import fit_temperatures
 from actlib.evaluation.intervals import number_groups
 from actlib.experiment.folders import prepare_table, runs_folder
 from actlib.experiment.preparing import Experiment, build_describer, cache_features
-from actlib.schema import parse_json
-from actlib.specs import BACKENDS, LRCNSpec
 from actlib.training import load_backend, load_checkpoint
-from actlib.video import make_sampler
 
 NUM_FRAMES = 8  # of each video, for ``evaluation.fit_known``
 
@@ -36,12 +31,11 @@ def choose_run(folder, model, *, framework="torch"):
     """Return the folder of a model that lessons trained on this data, or of the one that comes with the project.
 
     Args:
-        folder: The data folder.
-        model: "frames" or "lrcn".
+        folder, model: The data folder; "frames" or "lrcn".
         framework: Whose run is preferred; where only the other's is there, that one is taken, as weights belong to
             neither. One line is printed if it is not this framework's own.
     """
-    names = [f"{each}_{model}" for each in (framework, *BACKENDS)]
+    names = [f"{each}_{model}" for each in (framework, *specs.BACKENDS)]
     runs = [runs_folder(folder) / name for name in names] + [paths.shipped_runs(runs_folder(folder).name) / names[0]]
     run = next((run for run in runs if (run / paths.BEST).exists()), runs[0])
     if run != runs[0]:
@@ -73,7 +67,11 @@ def read_initial_card(weights) -> dict:
 
 
 def prepare_model(experiment):
-    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen."""
+    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen.
+
+    Args:
+        experiment: The ``Experiment``.
+    """
     table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
     experiment = _train_what_has_no_weights(experiment, weights)
     build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
@@ -110,13 +108,12 @@ def read_experiment(card, data, *, framework=None):
     """Make the ``Experiment`` behind a card.
 
     Args:
-        card: Of ``load_model``.
-        data: The data folder, which may be another now.
+        card, data: Of ``load_model``; the data folder, which may be another now.
         framework: Which computes now; None for the one that trained.
     """
     choices = card["experiment"] | {"data": str(data), "preset": card["preset"], "classes": card["classes"]}
     text = json.dumps(choices | ({"framework": framework} if framework else {}), default=vars)
-    return parse_json(text, Experiment, "the card's choices")
+    return schema.parse_json(text, Experiment, "the card's choices")
 
 
 @dataclass(eq=False)
@@ -138,15 +135,15 @@ class Predictor:
     def __post_init__(self):
         spec = self.model.spec
         self.size, self.flow = spec.vgg.size, spec.vgg.flow
-        self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, LRCNSpec) else ("frames", "steps")
+        self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, specs.LRCNSpec) else ("frames", "steps")
 
     def __call__(self, clips):
         """Return the logits of clips, see the class."""
         training, clips, kind = load_backend(self.model).training, np.asarray(clips), "frames"
-        sampler, num_clips = make_sampler("uniform", clips.shape[1]), len(clips)  # all frames
+        sampler, num_clips = video.make_sampler("uniform", clips.shape[1]), len(clips)  # all frames
         if self.mixed_precision:
             clips, kind = training.extract_features(self.model, clips), "features"  # (N, T, D)
-        batches = ClipBatches(clips, np.zeros(num_clips), sampler, batch_size=num_clips, kind=kind)
+        batches = dataset.ClipBatches(clips, np.zeros(num_clips), sampler, batch_size=num_clips, kind=kind)
         return training.predict(self.model, batches)
 
     def score(self, clips):
@@ -165,15 +162,15 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     """Load a checkpoint as a ``Predictor``, a model that predicts any clips.
 
     Args:
-        checkpoint: As for ``load_model``.
-        framework: As for ``load_model``.
+        checkpoint, framework: As for ``load_model``.
         mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
     """
     model, card = load_model(checkpoint, framework=framework)
     options = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
     options |= {"temperatures": card.get("temperatures", {}), "mixed_precision": mixed_precision}
     if "known" in card:
-        known = KnownClasses.from_json(card["known"], model.spec.vgg.feature_shape[2], find_checkpoint(checkpoint))
+        known, channels = evaluation.KnownClasses, model.spec.vgg.feature_shape[2]
+        known = known.from_json(card["known"], channels, find_checkpoint(checkpoint))
         options["known"] = known, build_describer(model)
     return Predictor(model, tuple(card["classes"]), **options)
 
@@ -195,7 +192,7 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
         truth, readout = (validation.videos(), validation.labels), getattr(model.spec, "readout", "steps")
         new["temperatures"] = fit_temperatures(logits, *truth, readout=readout)
     if "known" not in found and (features := cache_known(table, model, experiment)):
-        new["known"] = _fit_known(features.fill(), table)
+        new["known"] = _fit_known(features.fill())
     if new:
         checkpoints.save_checkpoint(path, checkpoints.read_weights(path), card | new)
     model.card = model.card | found | new
@@ -211,13 +208,11 @@ def cache_known(table, model, experiment):
     if experiment.stream != "rgb" or "convolutions" not in frozen or ("known" not in card and "videos" in card):
         return None
     rows, vgg = table[table.subset != "test"].reset_index(drop=True), model.spec.vgg
-    return cache_features(FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size), build_describer(model))
+    return cache_features(dataset.FrameCache(rows, num_frames=NUM_FRAMES, size=vgg.size), build_describer(model))
 
 
-def _fit_known(cache, table):
-    rows, filled = table[table.subset != "test"], np.flatnonzero(cache.lengths)
-    features = np.stack([cache[place][np.arange(NUM_FRAMES) * cache.lengths[place] // NUM_FRAMES] for place in filled])
-    labels = rows.label.to_numpy()[filled]
-    groups = number_groups(rows.iloc[filled], groups_span_classes=bool(table.attrs.get("groups_span_classes")))
-    threshold, kept = choose_threshold(fit_known, features, labels, groups)
-    return replace(fit_known(features, labels), threshold=threshold, kept=kept).to_json()
+def _fit_known(cache):
+    features, labels = np.stack([*cache]), cache.videos.label.to_numpy()  # (N, NUM_FRAMES, D), (N,)
+    groups = number_groups(cache.videos, groups_span_classes=bool(cache.videos.attrs.get("groups_span_classes")))
+    threshold, kept = evaluation.choose_threshold(evaluation.fit_known, features, labels, groups)
+    return replace(evaluation.fit_known(features, labels), threshold=threshold, kept=kept).to_json()

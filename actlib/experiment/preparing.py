@@ -5,10 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from actlib import checkpoints, dataset, specs
-from actlib.schema import Count, check_choice
+from actlib import checkpoints, dataset, schema, specs, video
 from actlib.training import load_backend
-from actlib.video import make_sampler
 
 # Features of length 1 differ too little between flow pictures for SGD, with which a head hardly learns.
 _ADAM = {"optimizer": "adam", "weight_decay": 0.0, "patience": None, "plateau_patience": None}
@@ -37,13 +35,13 @@ class Experiment:
     refit: bool = False  # choose the number of epochs on validation, then train on its groups too for that many
     allow_leakage: bool = False  # start from weights that have seen videos of this experiment's validation or test
     protocol: str = "uniform"  # frames spread over the video; "paper": 16 in a row, test windows every 8
-    limit: Count | None = None  # at most this many videos of a class in each subset: for a quick try
+    limit: schema.Count | None = None  # at most this many videos of a class in each subset: for a quick try
     group_pattern: str | None = None  # finds groups in names, see `dataset.list_videos`
     stream: str = "rgb"  # or one of optical flow, see `specs.STREAMS`; the preset becomes one for its pictures
 
     def __post_init__(self):
-        check_choice("protocol", self.protocol, (*PROTOCOLS,))
-        check_choice("stream", self.stream, (*specs.STREAMS,))
+        schema.check_choice("protocol", self.protocol, (*PROTOCOLS,))
+        schema.check_choice("stream", self.stream, (*specs.STREAMS,))
         if self.refit and not self.validation_groups:
             raise ValueError("Expected validation groups for refit to choose the epoch on. Received: 0. Hold some out.")
         size, kept = self.preset.model.vgg.size, self.preset.frame_size
@@ -66,8 +64,7 @@ def cache_frames(table, experiment):
     """Open a ``FrameCache`` of the frames, or flow pictures, that protocol and model ask for: uint8 (F, H, W, C) each.
 
     Args:
-        table: The videos, rows of ``prepare_table``.
-        experiment: The ``Experiment``.
+        table, experiment: The videos, rows of ``prepare_table``; the ``Experiment``.
     """
     preset, vgg = experiment.preset, experiment.preset.model.vgg
     num_frames = None if experiment.protocol == "paper" else preset.num_frames
@@ -81,8 +78,7 @@ def cache_features(frames, model):
     The convolutions' weights, their pooling and their precision are in the name of its folder.
 
     Args:
-        frames: The ``FrameCache``.
-        model: A model of either framework, its convolutions frozen.
+        frames, model: The ``FrameCache``; a model of either framework, its convolutions frozen.
     """
     backend, vgg = load_backend(model), model.spec.vgg
     weights = backend.weights.get_weights(model.convolutions)
@@ -93,7 +89,11 @@ def cache_features(frames, model):
 
 
 def build_describer(model):
-    """Build a model of the same convolutions, whose features are each channel's mean, for `KnownClasses`."""
+    """Build a model of the same convolutions, whose features are each channel's mean, for `KnownClasses`.
+
+    Args:
+        model: A model of either framework.
+    """
     backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
     weights = backend.weights.get_weights(model.convolutions)
     return backend.training.build_model(specs.FrameSpec("means", vgg, hidden=()), model.num_classes, weights=weights)
@@ -103,9 +103,7 @@ def cache_inputs(table, model, experiment):
     """Open what a model reads: a ``FrameCache`` where training changes its convolutions, else a ``FeatureCache``.
 
     Args:
-        table: The videos, rows of ``prepare_table``.
-        model: A model of either framework.
-        experiment: The ``Experiment``.
+        table, model, experiment: The videos, rows of ``prepare_table``; of either framework; the ``Experiment``.
     """
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames
@@ -115,8 +113,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
     """Draw clips from the videos of a subset and put them into batches.
 
     Args:
-        cache: Frames or features of these videos.
-        table: The videos.
+        cache, table: Frames or features of the videos, and these.
         experiment: The ``Experiment``: how clips are drawn, how many make a batch.
         train: Whether clips are drawn at random and shuffled; frames are then augmented, if the preset says so.
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
@@ -125,7 +122,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
     vgg, frames = preset.model.vgg, cache.kind == "frames"
     clip_frames = 1 if preset.training.consensus and not train else preset.clip_frames  # each frame is a segment
     stride = max(1, clip_frames // 2) if name == "windows" else None
-    sampler = make_sampler(name, clip_frames, stride=stride)
+    sampler = video.make_sampler(name, clip_frames, stride=stride)
     options = {"batch_size": preset.training.batch_size, "shuffle": train, "seed": experiment.seed, "control": control}
     if frames and not train:
         options["crops"] = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)

@@ -44,8 +44,7 @@ def run_training(experiment, run, *, monitor=None):
         experiment: The ``Experiment``. With ``refit``, the epoch is chosen by a training in the folder "choosing" of
             the run; then another one takes all videos but those of the test for that many epochs. Temperatures need
             videos that were not learnt, so the card has those of the first training, and says "temperatures_of".
-        run: The run's folder, or None.
-        monitor: As for ``train_model``.
+        run, monitor: The run's folder, or None; as for ``train_model``.
 
     Raises:
         ValueError: The weights have seen validation or test videos; or they, or a table, would be written over.
@@ -101,9 +100,7 @@ def evaluate_model(model, batches, table):
     """Evaluate a model; return ``evaluation.Results``.
 
     Args:
-        model: A model of either framework.
-        batches: Clips of videos: ``make_batches(..., train=False)``.
-        table: These videos, rows of ``prepare_table``.
+        model, batches, table: Of either framework; of ``make_batches(..., train=False)``; their videos.
     """
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
@@ -115,8 +112,7 @@ def evaluate_checkpoint(checkpoint, data, *, framework=None, split=None, control
     """Evaluate a checkpoint on the test videos of an official split, as ``actlib evaluate`` does.
 
     Args:
-        checkpoint: A .safetensors file, or a run's folder.
-        data: The data folder.
+        checkpoint, data: A .safetensors file, or a run's folder; the data folder.
         framework: The framework that computes; None for the one that trained.
         split: 1, 2 or 3; None for the run's own.
         control: What stands in place of each clip's frames, such as "shuffled", see ``ClipBatches``; None: themselves.
@@ -150,8 +146,7 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     """Fuse two checkpoints, such as of frames and of flow, on test videos, as ``actlib fuse`` does.
 
     Args:
-        runs: Two of ``evaluate_checkpoint``'s checkpoints.
-        data: The data folder.
+        runs, data: Two of ``evaluate_checkpoint``'s checkpoints; the data folder.
         weights: Two numbers; 1 to 1 and 1 to 2 are always there.
         choose: Choose weights on the validation videos, too; of a run that was refitted, with what chose its epoch.
 
@@ -215,9 +210,7 @@ def describe_run(experiment, table, *, seconds=None):
     """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json.
 
     Args:
-        experiment: The ``Experiment``, with the table of its videos.
-        table: Rows of ``prepare_table``.
-        seconds: What it took, if known.
+        experiment, table, seconds: The ``Experiment``; rows of ``prepare_table``; what it took, if known.
     """
     versions = machine.package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]}
     cost = {"seconds": seconds and round(seconds, 1), "memory": machine.peak_memory()}
@@ -230,8 +223,7 @@ def write_results(run, results, metadata):
 
     Args:
         run: The folder: results.json goes there, or results_shuffled.json and the like for a control.
-        results: ``evaluation.Results``.
-        metadata: A dict that JSON can hold, as ``describe_run`` gives it.
+        results, metadata: ``evaluation.Results``; a dict that JSON can hold, as ``describe_run`` gives it.
     """
     name = f"results_{results.control}.json" if results.control else paths.RESULTS
     return files.write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())

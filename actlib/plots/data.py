@@ -152,10 +152,8 @@ def show_flow(frame, flow, *, step: int = 10, longer: float = 4.0) -> Figure:
     """Show flow twice, as arrows over the frame it starts from and in colors, with the colour wheel that explains them.
 
     Args:
-        frame: uint8 (H, W, 3).
-        flow: float (H, W, 2), pixels to the right and down.
-        step: pixels from arrow to arrow.
-        longer: times that arrows are longer than the way.
+        frame, flow: uint8 (H, W, 3); float (H, W, 2), pixels to the right and down.
+        step, longer: pixels from arrow to arrow; times that arrows are longer than the way.
     """
     figure = Figure(2.2, alt="A frame with arrows where it moves, its flow in colors, and the colour wheel")
     arrows, colors, wheel = figure.subplots(1, 3)

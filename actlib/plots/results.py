@@ -22,8 +22,7 @@ def plot_confusion(results: Results, *, title: str | None = None) -> Figure:
     matrix and named beside it (``results.most_confused()`` is the same as a table).
 
     Args:
-        results: of one model.
-        title: a heading; by default the number of correct videos.
+        results, title: of one model; a heading, by default the number of correct videos.
     """
     title = title or f"{np.trace(results.confusion):,} of {results.video.count:,} videos correct"
     names, pairs = [escape_name(name) for name in results.classes], results.most_confused(12)
@@ -118,8 +117,7 @@ def plot_predictions(probabilities, classes, *, frames=None, title: str | None =
     """Show each clip's three most probable classes as bars beside one of its frames, two clips a row.
 
     Args:
-        probabilities: float (n, K), in 0..1, one row a clip.
-        classes: K names.
+        probabilities, classes: float (n, K), in 0..1, one row a clip; K names.
         frames: n uint8 (H, W, 3), one of each clip, or None.
     """
     orders = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :3]

@@ -31,8 +31,7 @@ def show_grad_cam(frames: np.ndarray, heat: np.ndarray, *, titles=None, title: s
     """Show where a model looked: the frames above, the same under their heat below.
 
     Args:
-        frames: uint8 (n, H, W, 3).
-        heat: float (n, H, W), in 0..1, as ``grad_cam`` gives.
+        frames, heat: uint8 (n, H, W, 3); float (n, H, W), in 0..1, as ``grad_cam`` gives.
         titles: n short texts above the frames, or None.
     """
     gray = np.asarray(frames).mean(axis=-1, keepdims=True)  # (n, H, W, 1)
@@ -52,8 +51,7 @@ def plot_contributions(frames: np.ndarray, contributions: np.ndarray, *, title: 
     """Show what each frame of a clip adds to a decision or takes from it, as a bar under each.
 
     Args:
-        frames: uint8 (T, H, W, 3).
-        contributions: float (T,), in units of the logit.
+        frames, contributions: uint8 (T, H, W, 3); float (T,), in units of the logit.
     """
     strongest = int(np.abs(contributions).argmax()) + 1
     figure = Figure(2.7, alt=f"Contribution of {len(frames)} frames; strongest: frame {strongest}", title=title)
@@ -73,8 +71,7 @@ def plot_states(states, *, title: str | None = None) -> Figure:
     """Show an LSTM's states over a clip, one row a unit; of several clips side by side, each unit in the same row.
 
     Args:
-        states: float (T, units), in -1..1, or name -> such states. Units are in the order in which they peak in the
-            first; all have one scale of colors.
+        states: float (T, units), in -1..1, or name -> such states, of which the first gives the order: by peaks.
     """
     maps = states if isinstance(states, dict) else {"": states}
     first = np.abs(next(iter(maps.values())))

@@ -45,8 +45,7 @@ def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans for Pillow; it comes with matplotlib, and has the signs of verdicts.
 
     Args:
-        size: in pixels.
-        bold: the bold one.
+        size, bold: in pixels; whether it is the bold one.
     """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf" / name), size)
@@ -70,9 +69,7 @@ def fit_text(text: str, font, width: float) -> str:
     """Shorten a line of text with an ellipsis until it is narrow enough; empty where no two letters fit.
 
     Args:
-        text: one line.
-        font: of Pillow, see `load_font`.
-        width: pixels that it may take.
+        text, font, width: one line; of Pillow, see `load_font`; pixels that it may take.
 
     Example:
         >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)
@@ -92,8 +89,7 @@ class Figure(matplotlib.figure.Figure):
 
     Args:
         height: inches; the width is the same for all figures.
-        alt: what is to be seen, in a sentence.
-        title: a heading at the top left, or None.
+        alt, title: what is to be seen, in a sentence; a heading at the top left, or None.
     """
 
     def __init__(self, height: float = 3.0, *, alt: str = "", title: str | None = None):
@@ -131,8 +127,7 @@ def class_panels(names, *, alt: str, title: str, reverse: bool = False):
 
     Args:
         names: of the classes, from above.
-        alt: what is to be seen; likewise `title`, as for `Figure`.
-        reverse: the legend is in reverse.
+        alt, title, reverse: as for `Figure`; whether the legend is in reverse.
 
     Yields:
         (axis, some names), to be drawn before the next is asked for.
@@ -157,9 +152,7 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
     """Put frames side by side in rows, smaller ones centred on white in the largest size: uint8 (H, W, 3).
 
     Args:
-        frames: a sequence of uint8 (h, w, 3).
-        columns: frames a row.
-        gap: pixels of white between them.
+        frames, columns, gap: a sequence of uint8 (h, w, 3); frames a row; pixels of white between them.
     """
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)

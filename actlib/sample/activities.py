@@ -1,7 +1,6 @@
 """The sample set's seven activities: what a person and the things around them look like at each moment.
 
-Each function of ACTIVITIES draws one moment of one activity on a `Canvas`: a person of a `Look`, in a `Manner`; the
-moment runs from 0 to 1 over the video.
+Each function of ACTIVITIES draws a moment, from 0 to 1 over the video: on a `Canvas`, of a `Look`, in a `Manner`.
 """
 
 from collections import namedtuple

@@ -11,10 +11,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from actlib.files import lock, partial_file, require_file
-from actlib.paths import SAMPLE_CARD, data_folder_setting, home_folder, show_progress
+from actlib import files, paths, video
 from actlib.sample.rendering import FPS, SAMPLE_CLASSES, SIMILAR_CLASSES, render_video
-from actlib.video import write_video
 
 VERSION = 4  # of the pictures: a folder of another version is drawn again
 NUM_GROUPS = 25
@@ -39,7 +37,7 @@ def _list_clips(num_groups):
 def _write_clip(folder, place):
     """Draw one of the videos that `_list_clips` lists, and print its name."""
     path, (class_name, group, clip) = Path(folder) / "UCF-101" / _name_video(*place), place
-    write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
+    video.write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
     print(path.name, flush=True)
 
 
@@ -63,7 +61,7 @@ def is_sample(folder) -> bool:
         folder: any path, or what stands for one.
     """
     try:
-        require_file(card := Path(folder) / SAMPLE_CARD)
+        files.require_file(card := Path(folder) / paths.SAMPLE_CARD)
         return json.loads(card.read_text())["version"] == VERSION
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
@@ -73,8 +71,7 @@ def write_sample(folder, *, progress=True) -> Path:
     """Draw the sample set, which appears at once and complete or not at all; one that is there is left alone.
 
     Args:
-        folder: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie.
-        progress: show a bar.
+        folder, progress: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie; show a bar.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -84,12 +81,12 @@ def write_sample(folder, *, progress=True) -> Path:
     folder = Path(folder).resolve()
     if is_sample(folder):
         return folder
-    if folder.exists() and any(folder.iterdir()) and not (folder / SAMPLE_CARD).exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / paths.SAMPLE_CARD).exists():
         found = f"Expected a new folder or an earlier sample set. Received: {folder}, which holds other files."
         raise FileExistsError(f"{found} Choose another folder, or point ACTLIB_DATA to your own videos.")
-    with lock(folder):
+    with files.lock(folder):
         if not is_sample(folder):
-            with partial_file(folder) as fresh:
+            with files.partial_file(folder) as fresh:
                 _draw(fresh, progress)
                 if folder.exists():  # another version
                     shutil.rmtree(folder.rename(fresh.with_suffix(".old.partial")))
@@ -100,14 +97,14 @@ def _draw(folder, progress):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
     command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), str(NUM_GROUPS)]
-    options = {"total": len(_list_clips(NUM_GROUPS)), "disable": not (progress and show_progress())}
+    options = {"total": len(_list_clips(NUM_GROUPS)), "disable": not (progress and paths.show_progress())}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, **pipes, cwd=Path(__file__).resolve().parents[2]) as process:
         printed = list(tqdm(process.stdout, "drawing the sample videos", **options))
     if process.returncode:
         raise RuntimeError(f"Cannot draw the sample videos in {folder}: {''.join(printed).strip()[-500:]}")
     card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
-    (folder / SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
+    (folder / paths.SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
 def _show_once(message, category, *place, **options):
@@ -122,8 +119,7 @@ def _show_once(message, category, *place, **options):
 def data_folder() -> Path:
     """Return the folder of the videos to work on: ACTLIB_DATA, or the sample set, which is drawn on first use.
 
-    In a notebook it also silences the warning that listed videos are not there, as lesson 00 says so, and has every
-    other one shown once.
+    In a notebook it silences the warning that listed videos are not there (see lesson 00), and shows others once.
 
     Raises:
         FileNotFoundError: ACTLIB_DATA names what is not there.
@@ -131,9 +127,9 @@ def data_folder() -> Path:
     if "ipykernel" in sys.modules:
         warnings.filterwarnings("ignore", r"\d+ videos of split \d are not in the table")
         warnings.showwarning = _show_once
-    chosen = data_folder_setting()
+    chosen = paths.data_folder_setting()
     if chosen is None:
-        return write_sample(home_folder() / "data" / "sample")
+        return write_sample(paths.home_folder() / "data" / "sample")
     if not chosen.exists():
         raise FileNotFoundError(f"Expected a folder or table in ACTLIB_DATA. Received: {chosen}. Correct or unset it.")
     return chosen.resolve()

@@ -52,12 +52,10 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
     """Draw a person who looks at us.
 
     Args:
-        canvas: a `Canvas`.
-        look: a `Look`.
+        canvas, look: a `Canvas`, a `Look`.
         hip: (x, y) of the middle of the hips, metres to the right of the picture's middle and above the ground.
         shoulder: (x, y) of the middle of the shoulders.
-        hands: (x, y) of the left and of the right hand, as we see them.
-        feet: (x, y) of the ankles, likewise.
+        hands, feet: (x, y) of the left and of the right hand, as we see them; of the ankles, likewise.
     """
     wide, head = 0.18 * look.build, (shoulder[0], shoulder[1] + 0.23)
     _draw_back_hair(canvas, look, head, reach=0.0)
@@ -80,10 +78,7 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
 
 
 def _bend(start, end, lengths, *, side):
-    """Find the elbow or knee of a limb of two bones, metres long, that reaches from `start` towards `end`.
-
-    Return the joint, left (side 1) or right (-1) of the line, and the end, which falls short where bones do not reach.
-    """
+    """Find the joint of two bones, metres long, left (side 1) or right (-1) of their line, and how far they reach."""
     upper, lower = lengths
     distance = hypot(end[0] - start[0], end[1] - start[1])
     reach = min(max(distance, abs(upper - lower) + 1e-6), (upper + lower) * 0.9999)

@@ -33,8 +33,7 @@ def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
 
     Args:
         group: the person, 1 to 25 in the sample set; others give people that it does not have.
-        clip: from 1.
-        class_name: one of SAMPLE_CLASSES.
+        clip, class_name: from 1; one of SAMPLE_CLASSES.
     """
     number = max(2, SAMPLE_CLASSES.index(class_name))  # similar classes share theirs
     group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip, number])
@@ -61,8 +60,7 @@ def render_video(class_name, *, group, clip) -> np.ndarray:
 
     Args:
         class_name: one of SAMPLE_CLASSES, else a ValueError.
-        group: the person, 1 to 25.
-        clip: from 1.
+        group, clip: the person, 1 to 25; from 1.
     """
     if class_name not in SAMPLE_CLASSES:
         raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
@@ -73,8 +71,7 @@ def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
     """Draw an activity in a scene, or your own, that a model never saw: uint8 RGB frames (F, 240, 320, 3), 25 a second.
 
     Args:
-        draw: a function like those of `activities.ACTIVITIES`.
-        scene: what `choose_scene` gave.
+        draw, scene: a function like those of `activities.ACTIVITIES`; what `choose_scene` gave.
         numbers: which frames, from 0; None for all.
     """
     backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng([SEED, scene.group]))

@@ -70,8 +70,7 @@ def probe_files(files, *, index, progress=True) -> tuple[dict, list[str]]:
 
     Args:
         files: paths.
-        index: what names the index in the cache folder, which is written as it grows: the folder of the videos, say.
-        progress: show a bar.
+        index, progress: what names the index in the cache folder, such as the folder of the videos; show a bar.
 
     Returns:
         {path: FileInfo} of the good files, and a message for each broken one.

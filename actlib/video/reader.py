@@ -135,12 +135,10 @@ def quarter_turns(frame):
 def read_clip(path, indices, *, size=None):
     """Decode the frames with these numbers.
 
-    Where the header promises more frames than there are, by at most 2 or 1 % (XviD's packed B-frames), the last frame
-    stands in for those.
+    Where the header promises up to 2 frames or 1 % more than there are (XviD's packed B-frames), the last stands in.
 
     Args:
-        path: video file.
-        indices: int (T,), from 0, in any order, repeats allowed.
+        path, indices: video file; int (T,), from 0, in any order, repeats allowed.
         size: None (as shown), the side of a square, or (height, width), in pixels; frames are squashed to fit.
 
     Returns:
@@ -170,8 +168,7 @@ def read_frames(path, numbers=None, *, size=None):
     """Yield frames, as `read_clip` gives them, one at a time: a long video takes no more memory than a short one.
 
     Args:
-        path: video file.
-        numbers: int (n,), from 0, ascending; None for all frames.
+        path, numbers: video file; int (n,), from 0, ascending, or None for all frames.
         size: as for `read_clip`.
     """
     with open_stream(path) as (container, stream):

@@ -29,8 +29,7 @@ def sample_segments(num_video_frames, num_frames, *, rng):
     """Choose one random frame in each of T equal parts of a video: (T,); a video shorter than T repeats frames.
 
     Args:
-        num_video_frames, num_frames: int F and T.
-        rng: NumPy random generator.
+        num_video_frames, num_frames, rng: int F and T; NumPy random generator.
 
     Source: Wang et al., Temporal Segment Networks, arXiv 1608.00859, section 3.1.
     """
@@ -43,8 +42,7 @@ def sample_consecutive(num_video_frames, num_frames, *, rng, stride=1):
     """Choose T frames in a row (each a stride apart) from a random start: (T,); a short video holds its last frame.
 
     Args:
-        num_video_frames, num_frames, stride: int F, T, and frames from one to the next.
-        rng: NumPy random generator.
+        num_video_frames, num_frames, rng, stride: int F, T; NumPy random generator; frames from one to the next.
 
     Source: Donahue et al., arXiv 1411.4389, section 4 (16 frames in a row).
 
@@ -105,8 +103,7 @@ def make_sampler(name, num_frames, *, stride=None):
     """Make a sampling rule by its name: a function (num_video_frames, rng) -> int64 (M, T), one clip or more.
 
     Args:
-        name: one of SAMPLING: "uniform", "segments", "consecutive", "windows" or "strided".
-        num_frames: int T.
+        name, num_frames: one of SAMPLING: "uniform", "segments", "consecutive", "windows" or "strided"; int T.
         stride: in frames, for "consecutive" (1 if None) and "windows" (8 if None).
 
     Example:

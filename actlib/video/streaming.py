@@ -117,8 +117,7 @@ def resample_fps(frames, fps):
     one late, because each is on screen until the next one.
 
     Args:
-        frames: such triples, in order.
-        fps: slots a second.
+        frames, fps: such triples, in order; slots a second.
     """
     slot = 0
     for (frame, start, duration), following in itertools.pairwise(itertools.chain(frames, [None])):
@@ -133,8 +132,7 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
 
     Args:
         name: the name that the browser gives; folders and odd characters in it are dropped.
-        content: bytes or memoryview.
-        folder: where it goes; made where there is none.
+        content, folder: bytes or memoryview; where it goes, made where there is none.
         limits: a larger file raises VideoError before it is written.
     """
     _check_limits(name, limits, max_megabytes=len(content) / 1e6)
@@ -143,11 +141,9 @@ def save_upload(name, content, folder, *, limits=LIMITS) -> Path:
 
 
 def _decode_frames(container, stream, seconds=math.inf):
-    """Decode to (frame, seconds from the start, duration), passing over what is broken and putting the clock right.
-
-    A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
-    joined end to end), or one past the end of the video, the clock goes on from there.
-    """
+    """Decode to (frame, seconds from the start, duration), passing over what is broken and putting the clock right."""
+    # A time that is missing or steps back is replaced by the next one due; after a step back of over a second (videos
+    # joined end to end), or one past the end of the video, the clock goes on from there.
     gap = 1 / float(stream.average_rate or 25)
     ordered = container.format.name == "avi"  # AVI caches an order, no times; what PyAV makes of it is jumbled
     start, now = None, -gap

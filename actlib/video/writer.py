@@ -21,8 +21,7 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
 
     Args:
         path: file to write; its ending chooses the container (.mp4 for the browser).
-        frames: uint8 (H, W, 3), RGB, any iterable of at least one; an odd last row or column is cut off,
-            a side of 1 doubled.
+        frames: iterable of uint8 (H, W, 3), RGB, at least 1; an odd last row or column is cut off, a side of 1 doubled.
         fps: frames a second, in 0.01..1000.
         codec: encoder; "libx264" gives what every browser plays, "mpeg4" in .avi what UCF-101 has.
         options: the encoder's, a dict of strings.
@@ -58,8 +57,7 @@ def browser_copy(path, *, folder=None, flow=False) -> Path:
     """Make an H.264 copy of a video that every browser plays, once, and return its path.
 
     Args:
-        path: video file.
-        folder: where the copy goes, or None for `browser` in the cache folder.
+        path, folder: video file; where the copy goes, or None for `browser` in the cache folder.
         flow: each frame has its flow picture at the right.
     """
     name = f"{shorten_name(Path(path).stem)}-{content_hash(path)}{'-flow' * flow}.mp4"

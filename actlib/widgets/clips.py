@@ -98,8 +98,7 @@ def build_timelines(logits, clips, videos, *, classes, readout, num_frames=None,
     Args:
         logits: float (N, T, K), before the softmax.
         clips: N pairs (row of the video, int (T,) places in what is stored of it), as `batches.clips(0)` gives them.
-        videos: DataFrame with `name`, `frames` and `fps`, in the order of those rows.
-        classes: K names.
+        videos, classes: DataFrame with `name`, `frames` and `fps`, in the order of those rows; K names.
         readout: how the steps of a clip become one prediction, as for `evaluate`: its verdict is the timeline's too.
         num_frames: how many evenly spaced frames of each video are stored, or None for all.
         temperatures: those of the model's card, as `actlib.timeline` applies them; None: 1, as in `evaluate`.
@@ -134,10 +133,7 @@ def _choose_lines(probabilities, *, predicted, label=None):
 
 
 def _make_verdict(model, timeline, *, fps, true_name=None) -> dict:
-    """Put a model's verdict on a video into plain values: prediction, whether it is correct, lines over the frames.
-
-    A timeline without steps has no lines; where `true_name` is none of its classes, `correct` is None.
-    """
+    """Put a model's verdict into plain values: prediction, whether it is correct (None: unknown), lines over frames."""
     classes, probabilities = list(timeline.classes), np.round(np.asarray(timeline.probabilities, np.float64), 4)
     pooled = probabilities.mean(axis=0) if timeline.pooled is None else timeline.pooled
     best, label = int(np.argmax(pooled)), classes.index(true_name) if true_name in classes else None

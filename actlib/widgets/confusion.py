@@ -3,9 +3,7 @@
 import numpy as np
 import traitlets
 
-from actlib.evaluation import Results
-from actlib.plots import plot_confusion
-from actlib.timeline import Timeline
+from actlib import evaluation, plots, timeline
 from actlib.widgets.clips import GALLERY_SCRIPTS, GALLERY_STYLES, ClipWidget
 from actlib.widgets.notebook import join_files
 
@@ -34,7 +32,7 @@ class ConfusionExplorer(ClipWidget):
     selected = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, results, videos, *, timelines=None, **traits):
-        self.results = {"": results} if isinstance(results, Results) else dict(results)
+        self.results = {"": results} if isinstance(results, evaluation.Results) else dict(results)
         if len(self.results) not in (1, 2):
             raise ValueError(f"Expected one model or two. Received: {list(self.results)}. Leave out the others.")
         models, (first, *_) = list(self.results), self.results.values()
@@ -46,7 +44,7 @@ class ConfusionExplorer(ClipWidget):
             self.timelines = dict(zip(self.results, self.timelines.values(), strict=False))
         for model, each in self.results.items():  # videos without a timeline have a prediction all the same
             steps = self.timelines.get(model, {})
-            none = Timeline(np.empty(0), np.empty((0, len(each.classes))), each.classes)
+            none = timeline.Timeline(np.empty(0), np.empty((0, len(each.classes))), each.classes)
             pooled = zip(each.predictions["name"], each.probabilities, strict=True)
             self.timelines[model] = {name: steps.get(name, none)._replace(pooled=row) for name, row in pooled}
 
@@ -69,7 +67,7 @@ class ConfusionExplorer(ClipWidget):
 
     def draw_still(self):
         """Draw the confusion matrix of each model."""
-        return [plot_confusion(each, title=name or None) for name, each in self.results.items()]
+        return [plots.plot_confusion(each, title=name or None) for name, each in self.results.items()]
 
     def __repr__(self):
         return f"{super().__repr__()}, predicted by {' and '.join(filter(None, self.results)) or 'one model'}"

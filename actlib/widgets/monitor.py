@@ -20,9 +20,8 @@ NUMBERS = {"loss": "loss", "val_loss": "validation loss", "val_accuracy": "valid
 class TrainingMonitor(NotebookWidget):
     """Follows a training: `train(..., monitor=TrainingMonitor())`. Stop ends it cleanly, its best weights kept.
 
-    It shows itself when training begins, unless a cell has shown it before, and leaves the finished curves as a
-    picture. Outside of a notebook it prints a line an epoch. A loop of your own calls `on_batch` and `on_epoch`, and
-    ends when `stop` is True.
+    It shows itself when training begins, unless a cell did before, and leaves the finished curves as a picture; outside
+    of a notebook it prints a line an epoch. Your own loop calls `on_batch`, `on_epoch`, and ends when `stop` is True.
 
     Args:
         title: a heading.
