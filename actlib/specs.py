@@ -187,7 +187,7 @@ STREAMING_LRCN = LRCNSpec("study_streaming", STUDY_STREAMING, lstm=(16, 16), lst
 TORCH_LRCN = LRCNSpec("study_torch", STUDY_TORCH, lstm=(16,), lstm_dropout=0.4)
 PAPER_LRCN = LRCNSpec("paper_lrcn", PAPER_FRAMES, lstm=(256,), readout="steps")
 VGG16_LRCN = LRCNSpec("vgg16_lrcn", VGG16_FRAMES, lstm=(64,), readout="mean")
-SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3)
+SLIM_LRCN = LRCNSpec("slim_lrcn", SLIM_FRAMES, lstm=(64,), lstm_dropout=0.3, num_frames=8)
 _STACKS = {f"stack{n}": FlowSpec(bound=20.0, magnitude=False, length=n) for n in (5, 10)}
 STREAMS = {"rgb": None, "flow": FlowSpec(), **_STACKS}
 
@@ -244,6 +244,6 @@ _PRESETS = (  # On disk, a frame's flattened VGG-16 features take 50 kB, pooled 
     Preset("vgg16_lrcn", VGG16_LRCN, UNIT_LSTM, num_frames=64, clip_frames=16),
     # The sample set's: a slim VGG trained end to end in seconds on a laptop; then one LSTM of 64.
     Preset("slim_frames", SLIM_FRAMES, SLIM_WHOLE, num_frames=16, clip_frames=4),
-    Preset("slim_lrcn", SLIM_LRCN, SLIM_HEAD, num_frames=32, clip_frames=16),
+    Preset("slim_lrcn", SLIM_LRCN, SLIM_HEAD, num_frames=16, clip_frames=8),
 )
 PRESETS = {preset.name: preset for preset in _PRESETS}
