@@ -26,10 +26,10 @@ from actlib.experiment import (
     choose_preset,
     choose_weights,
     evaluate_checkpoint,
-    fuse_checkpoints,
     run_training,
     write_results,
 )
+from actlib.experiment.running import fuse_checkpoints
 
 MODELS, STREAMS = ("frames", "lrcn"), ("rgb", "flow")
 ANSWERS = (*STREAMS, "fused 1 to 2", "fused 1 to 1", "fused, chosen")  # in the order of `fuse_checkpoints`

@@ -41,7 +41,7 @@ def test_every_preset_takes_every_stream(name):
 
 
 @pytest.mark.parametrize("name", FLOW_TRAINING)
-def test_heads_on_flow_learn_by_adam_and_keep_what_was_changed(name):
+def test_training_on_flow_is_by_adam_and_keeps_what_was_changed(name):
     preset = specs.PRESETS[name]
     flow = Experiment("data", preset, stream="flow").preset.training
     assert flow == FLOW_TRAINING[name] and flow.optimizer == "adam" and flow.patience is None
@@ -52,8 +52,15 @@ def test_heads_on_flow_learn_by_adam_and_keep_what_was_changed(name):
     assert replace(experiment, seed=1).preset == experiment.preset  # as a card's is read again
     refitted = replace(experiment.preset, training=replace(flow, num_epochs=preset.training.num_epochs))
     assert replace(experiment, preset=refitted).preset == refitted  # by chance for as many epochs as frames' preset has
-    slim = specs.PRESETS["slim_frames"]
-    assert Experiment("data", slim, stream="flow").preset.training == slim.training
+    study = specs.PRESETS["study_frames"]  # has no training of its own for flow
+    assert Experiment("data", study, stream="flow").preset.training == study.training
+
+
+def test_the_slim_network_weighs_classes_on_flow_alone():
+    rgb, flow = (
+        Experiment("data", specs.PRESETS["slim_frames"], stream=name).preset.training for name in ("rgb", "flow")
+    )
+    assert flow.class_weights and not rgb.class_weights and not flow.frozen
 
 
 def test_an_unknown_stream_is_refused():

@@ -10,9 +10,12 @@ from actlib.training import load_backend
 
 # Features of length 1 differ too little between flow pictures for SGD, with which a head hardly learns.
 _ADAM = {"optimizer": "adam", "weight_decay": 0.0, "patience": None, "plateau_patience": None}
+# What goes there and back looks, at most moments, as if it went one way: of alike classes, averages favour the larger.
+_FAIR = {"class_weights": True, "schedule": "cosine", "patience": None}
 FLOW_TRAINING = {
     "vgg16_frames": replace(specs.UNIT_FRAMES, learning_rate=1e-2, num_epochs=100, **_ADAM),
     "vgg16_lrcn": replace(specs.UNIT_LSTM, learning_rate=1e-3, num_epochs=40, **_ADAM),
+    "slim_frames": replace(specs.SLIM_WHOLE, learning_rate=3e-3, num_epochs=30, batch_size=8, **_FAIR),
 }
 PROTOCOLS = {"uniform": ("segments", "strided"), "paper": ("consecutive", "windows")}  # sampling in training, testing
 
@@ -47,17 +50,16 @@ class Experiment:
         size, kept = self.preset.model.vgg.size, self.preset.frame_size
         if kept and min(kept) < size:
             raise ValueError(f"Expected frame_size from {size} pixels, to crop from. Received: {kept}. Make it larger.")
-        model = specs.use_stream(self.preset.model, self.stream)
-        training = _choose_training(self.preset, self.stream)
-        object.__setattr__(self, "preset", replace(self.preset, model=model, training=training))
+        object.__setattr__(self, "preset", _use_stream(self.preset, self.stream))
 
 
-def _choose_training(preset, stream):
-    """How a preset is trained on a stream; what was changed of its own training, or is of a flow preset, stays."""
-    if stream == "rgb" or preset.model.vgg.flow or preset.name not in FLOW_TRAINING:
-        return preset.training
-    own = vars(specs.PRESETS[preset.name].training)
-    return replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(preset.training).items() if v != own[k]})
+def _use_stream(preset, stream):
+    """A preset on a stream; what was changed of its own training, or is of a flow preset, stays."""
+    training, model = preset.training, specs.use_stream(preset.model, stream)
+    if stream != "rgb" and not preset.model.vgg.flow and preset.name in FLOW_TRAINING:
+        own = vars(specs.PRESETS[preset.name].training)
+        training = replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(training).items() if v != own[k]})
+    return replace(preset, model=model, training=training)
 
 
 def cache_frames(table, experiment):
@@ -121,8 +123,7 @@ def make_batches(cache, table, experiment, *, train, control=None):
     preset, name = experiment.preset, PROTOCOLS[experiment.protocol][0 if train else 1]
     vgg, frames = preset.model.vgg, cache.kind == "frames"
     clip_frames = 1 if preset.training.consensus and not train else preset.clip_frames  # each frame is a segment
-    stride = max(1, clip_frames // 2) if name == "windows" else None
-    sampler = video.make_sampler(name, clip_frames, stride=stride)
+    sampler = video.make_sampler(name, clip_frames, stride=max(1, clip_frames // 2) if name == "windows" else None)
     options = {"batch_size": preset.training.batch_size, "shuffle": train, "seed": experiment.seed, "control": control}
     if frames and not train:
         options["crops"] = dataset.list_crops(vgg.size, ten=preset.ten_crops, flow=vgg.flow)
