@@ -67,16 +67,20 @@ def test_pytorch_as_the_backend_gives_the_same_scores_and_trains(tmp_path, clips
     code = f"""
 import numpy as np
 from tiny_training import *
+import torch
 from actlib.keras import training
 from actlib.training import load_checkpoint
+pooled, max_pool = set(), torch.nn.functional.max_pool2d
+torch.nn.functional.max_pool2d = lambda x, **options: pooled.add(len(x)) or max_pool(x, **options)
 model = load_checkpoint("{tmp_path}/model.safetensors", "keras")
 clips = ClipBatches(list(np.load("{tmp_path}/clips.npy")), [0, 1], make_sampler("uniform", 4))
 np.save("{tmp_path}/logits.npy", training.predict(model, clips))
 history = training.train(model, *make_batches(), TRAINING, run="{tmp_path}/run", monitor=send_at_batch(0, None))
 print(training.keras.backend.backend(), history["loss"][-1] < history["loss"][0])
+print("frames pooled at once:", max(pooled))  # those of 5 clips; Keras would build the model with 83
 training.keras.utils.set_random_seed(0)  # imports TensorFlow where it is installed, which has nothing to say
 """
-    assert run_python(code, KERAS_BACKEND="torch") == "torch True\n"
+    assert run_python(code, KERAS_BACKEND="torch") == "torch True\nframes pooled at once: 20\n"
     expected = keras.ops.convert_to_numpy(model(clips, readout="steps"))
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, atol=1e-4)
     assert load_checkpoint(tmp_path / "run" / "best.safetensors", "keras").card["metrics"]["epoch"] > 1

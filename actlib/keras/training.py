@@ -13,6 +13,7 @@ from actlib.keras.dataset import ClipDataset, raise_read_errors
 from actlib.keras.lrcn import LRCN
 from actlib.keras.precision import FRAMES_AT_ONCE, bf16_copy, compute_in_bf16, convolve_in_parts, feature_precision
 from actlib.keras.trainer import Trainer
+from actlib.keras.vgg import TRACED
 from actlib.keras.weights import make_network, set_weights
 from actlib.specs import FROZEN_PARTS
 from actlib.training import initial_weights, trainable_weights
@@ -123,5 +124,6 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
 @functools.lru_cache(maxsize=2)
 def _predict_every_step(part, shape, dtype, mixed):
     """A model or its head, with logits (N, T, K); kept, as Keras compiles it, in a precision, at its first call."""
-    clips, options = keras.Input(shape, dtype=dtype), {"readout": "steps"} if hasattr(part.spec, "lstm") else {}
+    clips = keras.Input(shape, dtype=dtype, **TRACED)
+    options = {"readout": "steps"} if hasattr(part.spec, "lstm") else {}
     return keras.Model(clips, part(clips, **options))

@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 SEEDED = keras.backend.backend() != "torch"  # dropout has a seed of its own, which PyTorch would read in each step
+TRACED = {} if SEEDED else {"batch_size": 1}  # to learn shapes, Keras pools real zeros on PyTorch: 83 clips if not told
 
 
 class Preprocess(layers.Layer):
@@ -48,7 +49,7 @@ class VGG(keras.Model):
         if spec.normalize:
             self.pooling.append(layers.UnitNormalization(name="normalize", dtype="float32"))
         size = (spec.size, spec.size, spec.num_channels)
-        keras.Sequential([keras.Input(size), *self.stack, *self.pooling], name="stack")  # builds them
+        keras.Sequential([keras.Input(size, **TRACED), *self.stack, *self.pooling], name="stack")  # builds them
         self.built = True
 
     def call(self, frames, training=None):  # which Keras hands on to the layers
@@ -87,7 +88,7 @@ class Classifier(keras.Model):
         self.convolutions, self.head = VGG(spec.vgg), self.head_class(spec, num_classes)
         num_frames = [spec.num_frames] if hasattr(spec, "lstm") else []
         shape = *num_frames, spec.vgg.size, spec.vgg.size, spec.vgg.num_channels
-        self.head(self.convolutions(keras.Input(shape)))  # tells `summary` their shapes
+        self.head(self.convolutions(keras.Input(shape, **TRACED)))  # tells `summary` their shapes
         self.built = True
 
     def call(self, frames, training=None, **options):
