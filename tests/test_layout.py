@@ -15,6 +15,7 @@ LEVEL = {name: level for level, name in enumerate(sum(house.ROOMS, []))}  # a mo
 FRAMEWORKS = {"keras": {"keras"}, "torch": {"torch"}}
 ALL_FRAMEWORKS = {"keras", "torch", "tensorflow", "jax"}
 MODULES = sorted(LIBRARY.rglob("*.py"))
+SCRIPTS = sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("tools/*.py")])
 
 
 def part_of(path):
@@ -58,6 +59,27 @@ def test_imports_go_one_way(path):
 def test_relative_imports_are_seen(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path: "from ..plots import style\nfrom . import reader\n")
     assert list(parts_imported(LIBRARY / "video" / "new.py")) == ["plots", "video"]
+
+
+def names_bound(path):
+    """Every name that a file defines, assigns or imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_scripts_import_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "actlib":
+            place = ROOT.joinpath(*node.module.split("."))
+            modules = {each.stem for each in place.glob("*")}
+            known = {*names_bound(place / "__init__.py" if place.is_dir() else place.with_suffix(".py")), *modules}
+            assert {alias.name for alias in node.names} <= known, f"{node.module} has not all that is imported from it"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
