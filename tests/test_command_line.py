@@ -57,7 +57,7 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     assert "Written to" in call(*next_words).output
     record = json.loads((lrcn / "results.json").read_text())
     counts = {level: record[f"{level}_accuracy"]["count"] for level in ("frame", "clip", "video")}
-    assert counts == {"frame": 6 * 32, "clip": 6 * 2, "video": 6}  # three groups of two classes, 32 frames, 2 clips
+    assert counts == {"frame": 6 * 16, "clip": 6 * 2, "video": 6}  # three groups of two classes, 16 frames, 2 clips
     assert record["video_accuracy"]["value"] == 1
     assert "control: reversed" in call("evaluate", "--data", data, "--run", lrcn, "--control", "reversed").output
     assert json.loads((lrcn / "results_reversed.json").read_text())["control"] == "reversed"
