@@ -38,15 +38,18 @@ quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_marku
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
-def _take_options(options):
-    """Let a command take the fields of one record, where a function would have too many arguments."""
+def _command(name, kind):
+    """Make a command of a function of one record: its options are the record's fields, of which there may be many."""
 
-    def take(command):
-        command.__signature__ = inspect.signature(options)
-        command.__annotations__ = get_type_hints(options, include_extras=True)
-        return command
+    def register(function):
+        def command(**options):
+            function(kind(**options))
 
-    return take
+        command.__doc__, command.__signature__ = function.__doc__, inspect.signature(kind)
+        command.__annotations__ = get_type_hints(kind, include_extras=True)
+        return app.command(name)(command)
+
+    return register
 
 
 @app.command("cut")
@@ -59,11 +62,10 @@ def _cut(
     typer.echo(f"Next: {paths.console_script()} train {shlex.join(['--data', str(clips), '--out', 'runs/mine'])}")
 
 
-@app.command("train")
-@_take_options(TrainOptions)
-def _train(**options):
+@_command("train", TrainOptions)
+def _train(options):
     """Train a model on an official split and leave its best checkpoint in a folder."""
-    options, experiments = TrainOptions(**options), _load("experiment")
+    experiments = _load("experiment")
     experiment = _choose(options, [f"training.num_epochs={options.epochs}"] if options.epochs else [])
     say = typer.echo if paths.process_place()[0] == 0 else str  # of several processes, the first speaks
     for split, part in _list_splits(options).items():
@@ -79,11 +81,9 @@ def _train(**options):
     say(f"Next: {paths.console_script()} evaluate {shlex.join(words)}")
 
 
-@app.command("extract")
-@_take_options(ExtractOptions)
-def _extract(**options):
+@_command("extract", ExtractOptions)
+def _extract(options):
     """Decode videos, and convolve them where the preset keeps the convolutions frozen, before anything is trained."""
-    options = ExtractOptions(**options)
     number, _, count = options.shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise ValueError(f"Expected --shard i/N with i from 1 to N, such as 2/4. Received: {options.shard}.")
@@ -91,11 +91,10 @@ def _extract(**options):
     typer.echo(f"The {cache.kind} of {len(cache)} videos are in {cache.folder}")
 
 
-@app.command("evaluate")
-@_take_options(EvaluateOptions)
-def _evaluate(**options):
+@_command("evaluate", EvaluateOptions)
+def _evaluate(options):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
-    options, experiments, found = EvaluateOptions(**options), _load("experiment"), {}
+    experiments, found = _load("experiment"), {}
     choices = {name: getattr(options, name) for name in ("framework", "control", "limit", "allow_leakage")}
     data, folder = options.data or _load("sample").data_folder(), options.run
     for split, part in _list_splits(options).items():
@@ -132,11 +131,10 @@ def _fuse(
     typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 
 
-@app.command("annotate")
-@_take_options(AnnotateOptions)
-def _annotate(**options):
+@_command("annotate", AnnotateOptions)
+def _annotate(options):
     """Draw what a model, or two fused, predicts on every frame of a video."""
-    options, timeline = AnnotateOptions(**options), _load("timeline")
+    timeline = _load("timeline")
     if (options.checkpoint is None) == (options.runs is None):
         found = "none" if options.runs is None else "both"
         raise ValueError(f"Expected --checkpoint, or --runs with two. Received: {found}. Name one model, or two.")

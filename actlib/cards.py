@@ -57,10 +57,6 @@ def spec_to_json(spec) -> dict:
 
     Args:
         spec: Any of ``specs``, a ``Preset`` or a ``TrainSpec`` too.
-
-    Example:
-        >>> spec_to_json(specs.SLIM_FRAMES)["vgg"]["name"]
-        'vgg_slim'
     """
     return json.loads(json.dumps(spec, default=vars))
 

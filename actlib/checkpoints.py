@@ -26,11 +26,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from actlib.cards import FORMAT_VERSION, Card
-from actlib.files import format_size, write_whole
-from actlib.paths import console_script, vgg16_file
-from actlib.schema import parse_json
-from actlib.specs import VGG16
+from actlib import cards, files, paths, schema, specs
 
 SMALL_BYTES = 100_000_000  # of weights in memory, whatever the size of their file
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -58,7 +54,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
         weights = readers[path.suffix](path)
         if "block1_conv1/kernel" in weights and "preprocess/mean" not in weights:
             kernel = weights["block1_conv1/kernel"][:, :, ::-1, :]  # (3, 3, BGR, out) -> (3, 3, RGB, out)
-            given = {"preprocess/mean": np.array(VGG16.mean), "preprocess/std": np.array(VGG16.std)}
+            given = {"preprocess/mean": np.array(specs.VGG16.mean), "preprocess/std": np.array(specs.VGG16.std)}
             weights |= given | {"block1_conv1/kernel": kernel}
         if others := [f"{name} of {array.dtype}" for name, array in weights.items() if array.dtype.kind != "f"]:
             raise ValueError(f"no floating-point numbers in {', '.join(others[:6])}")
@@ -80,9 +76,9 @@ def save_checkpoint(path, weights, card) -> Path:
     if path.suffix != ".safetensors":
         raise ValueError(f"Expected a path that ends in .safetensors. Received: {path}. Change its ending.")
     arrays = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in weights.items()}
-    text = json.dumps(card | {"format_version": FORMAT_VERSION}, indent=1, default=vars)
-    write_whole(path, save(arrays, metadata={"card": text}))
-    write_whole(path.with_suffix(".json"), text.encode())
+    text = json.dumps(card | {"format_version": cards.FORMAT_VERSION}, indent=1, default=vars)
+    files.write_whole(path, save(arrays, metadata={"card": text}))
+    files.write_whole(path.with_suffix(".json"), text.encode())
     return path
 
 
@@ -102,7 +98,7 @@ def read_card(path, *names) -> dict:
             text = (file.metadata() or {}).get("card", "{}")
     except Exception as error:
         raise ValueError(f"Expected a whole .safetensors file. Received: {error} in {path}. Make it again.") from error
-    card = parse_json(text, Card, path)
+    card = schema.parse_json(text, cards.Card, path)
     if missing := [name for name in names if name not in card]:
         found = f"Expected a card with {', '.join(names)}. Received: {path}, whose card lacks {', '.join(missing)}."
         raise ValueError(f"{found} Name a checkpoint that training wrote; if an earlier actlib did, train it again.")
@@ -120,10 +116,10 @@ def read_model(path):
         ValueError: As `read_card` and `read_weights` do, or the card describes other weights than there are.
     """
     card, weights = read_card(path, "spec", "num_classes"), read_weights(path)
-    spec, num_classes = card["spec"], card["num_classes"]
-    if getattr(getattr(spec, "vgg", None), "blocks", None) == VGG16.blocks and "block1_conv1/kernel" not in weights:
+    spec, num_classes, vgg = card["spec"], card["num_classes"], getattr(card["spec"], "vgg", None)
+    if vgg and vgg.blocks == specs.VGG16.blocks and "block1_conv1/kernel" not in weights:
         weights = _read_backbone(path, weights) | weights
-    if not hasattr(spec, "vgg") or len(card.get("classes", range(num_classes))) != num_classes:
+    if not vgg or len(card.get("classes", range(num_classes))) != num_classes:
         found = f"a {spec.type} of {num_classes} classes, others are named"
         raise ValueError(f"Expected the card of a classifier. Received: {found} in {path}. Choose another file.")
     check_weights(list_shapes(spec, num_classes), weights, source=path)
@@ -132,7 +128,7 @@ def read_model(path):
 
 def _read_backbone(path, head):
     """ImageNet's convolutions, for a head that was trained on what they give."""
-    weights = read_weights(file := vgg16_file())
+    weights = read_weights(file := paths.vgg16_file())
     if not np.array_equal(weights["preprocess/mean"], head.get("preprocess/mean")):
         raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: another, {file}. Fetch Keras'.")
     return weights
@@ -207,7 +203,7 @@ def require_weights(path) -> Path:
     """
     path = Path(path)
     if not path.is_file():
-        command = console_script()
+        command = paths.console_script()
         advice = f"Run the lesson that trains them, or '{command} train', first; ImageNet's: '{command} fetch vgg16'."
         raise FileNotFoundError(f"Expected weights in {path}. Received: no such file. {advice}")
     return path
@@ -216,7 +212,7 @@ def require_weights(path) -> Path:
 def _check_size(num_bytes, path):
     """Raise ValueError where a file unpacks to far more than it holds, as weights that were learned never do."""
     if num_bytes > max(SMALL_BYTES, 8 * path.stat().st_size):
-        raise ValueError(f"{format_size(num_bytes)} of numbers out of {format_size(path.stat().st_size)}")
+        raise ValueError(f"{files.format_size(num_bytes)} of numbers out of {files.format_size(path.stat().st_size)}")
 
 
 def _read_npz(path):

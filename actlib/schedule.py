@@ -11,12 +11,6 @@ def learning_rate(training, history) -> float:
 
     Args:
         training, history: A `TrainSpec`; lists under "loss" and "val_loss", one value an epoch.
-
-    Example:
-        >>> from actlib.specs import TrainSpec
-        >>> step = TrainSpec(learning_rate=1.0, schedule="step", milestones=(2, 3), warmup_epochs=2)
-        >>> [learning_rate(step, {"loss": [1.0] * epoch, "val_loss": [None] * epoch}) for epoch in range(5)]
-        [0.5, 1.0, 0.1, 0.01, 0.01]
     """
     losses = history["loss"] if None in history["val_loss"] else history["val_loss"]
     epoch, rate = len(losses), training.learning_rate

@@ -17,7 +17,7 @@ from tiny_rar import HARD_LINK, SYMLINK, block, number, write_rar, write_tool
 
 from actlib.download import archives
 from actlib.download.archives import ArchiveError, open_archive, unpack
-from actlib.download.transfer import DownloadError, ask_server
+from actlib.download.transfer import DownloadError, RemoteFile
 
 FILES = {"UCF-101/A/One.avi": b"one" * 1000, "UCF-101\\A\\two.avi": os.urandom(5000), "notes.txt": b""}
 BARE = {"one.avi": FILES["UCF-101/A/One.avi"], "two.avi": FILES["UCF-101\\A\\two.avi"], "notes.txt": b""}
@@ -281,7 +281,7 @@ def big_zip(path):
 def test_of_a_zip_on_a_server_only_what_is_chosen_comes(tmp_path, monkeypatch):
     content = big_zip(tmp_path / "a.zip").read_bytes()
     with serve(monkeypatch) as server:
-        take(ask_server(server.put("/a.zip", content)), tmp_path / "out", {"007.avi": "seven.avi"})
+        take(RemoteFile.ask(server.put("/a.zip", content)), tmp_path / "out", {"007.avi": "seven.avi"})
         assert server.sent("/a.zip") < 100_000 < len(content)
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert (tmp_path / "out" / "seven.avi").read_bytes() == archive.read("007.avi")
@@ -290,10 +290,10 @@ def test_of_a_zip_on_a_server_only_what_is_chosen_comes(tmp_path, monkeypatch):
 def test_all_members_come_over_one_connection_however_often_it_breaks(tmp_path, monkeypatch):
     with serve(monkeypatch) as server:
         url = server.put("/a.zip", big_zip(tmp_path / "a.zip").read_bytes())
-        assert take(ask_server(url), tmp_path / "out") == 40
+        assert take(RemoteFile.ask(url), tmp_path / "out") == 40
         assert server.connections <= 3 and len(server.log) >= 40
         server.pages["/a.zip"].drops = [10**9, 900, 0, 10**9, 30]
-        assert take(ask_server(url), tmp_path / "two") == 40 and len(server.asked("/a.zip")) == 41 + 41 + 3
+        assert take(RemoteFile.ask(url), tmp_path / "two") == 40 and len(server.asked("/a.zip")) == 41 + 41 + 3
     assert files_in(tmp_path / "out") == files_in(tmp_path / "two")
 
 

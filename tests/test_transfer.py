@@ -11,7 +11,7 @@ import pytest
 from loopback import serve
 
 from actlib.download import transfer
-from actlib.download.transfer import DownloadError, ask_server, check_disk, download, read_part
+from actlib.download.transfer import DownloadError, RemoteFile, check_disk, download
 
 pytestmark = pytest.mark.usefixtures("in_time")
 
@@ -78,7 +78,7 @@ def test_a_dead_connection_is_given_up_with_what_came_kept(server, tmp_path):
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_server_without_ranges_starts_over(server, tmp_path, chunked):
     url = server.put("/a.bin", CONTENT, ranges=False, drops=[600_000], chunked=chunked)
-    assert not ask_server(url).ranges
+    assert not RemoteFile.ask(url).ranges
     assert fetch(url, tmp_path) == CONTENT
 
 
@@ -87,7 +87,7 @@ def test_a_server_without_ranges_starts_over(server, tmp_path, chunked):
 )
 def test_a_server_that_says_no_length_is_read_to_its_end(server, tmp_path, behaviour):
     url = server.put("/a.bin", CONTENT, **behaviour)
-    assert ask_server(url)[1:3] == (None, False)
+    assert RemoteFile.ask(url)[1:3] == (None, False)
     assert fetch(url, tmp_path) == CONTENT
 
 
@@ -95,11 +95,11 @@ def test_a_file_that_changed_on_the_server_is_not_stitched_together(server, tmp_
     url = server.put("/a.bin", CONTENT, drops=[500_000, 0, 0])
     with pytest.raises(DownloadError, match="3 times"):
         fetch(url, tmp_path)
-    remote = ask_server(url)
+    remote = RemoteFile.ask(url)
     server.put("/a.bin", CONTENT[::-1])
     assert fetch(url, tmp_path) == CONTENT[::-1]
     with pytest.raises(DownloadError, match="one version.*Received: two"):
-        read_part(remote, 0, 9)
+        remote.read(0, 9)
 
 
 def test_parts_of_an_earlier_version_do_not_stay(server, tmp_path):
@@ -161,7 +161,7 @@ def test_an_endless_answer_leaves_the_disk_its_room(server, tmp_path, monkeypatc
 def test_a_part_longer_than_announced_is_cut(server, tmp_path):
     url = server.put("/a.bin", CONTENT, more=bytes(5_000_000))
     assert fetch(url, tmp_path) == CONTENT
-    assert read_part(ask_server(url), 100, 109) == CONTENT[100:110]
+    assert RemoteFile.ask(url).read(100, 109) == CONTENT[100:110]
 
 
 def test_compressed_answers_are_not_unpacked(server, tmp_path):

@@ -22,7 +22,7 @@ import rarfile
 import remotezip
 from tqdm.auto import tqdm
 
-from actlib.download.transfer import DownloadError, RemoteFile, check_disk, read_part
+from actlib.download.transfer import DownloadError, RemoteFile, check_disk
 from actlib.files import format_size, write_whole
 
 UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, remotezip.RemoteZipError, zlib.error, lzma.LZMAError)
@@ -137,7 +137,7 @@ class _RangeFetcher:
             first, last = max(0, self.remote.size + first), self.remote.size - 1
         if last - first > MOST_PART:
             raise ValueError(f"a part of {format_size(last - first)}")
-        return remotezip.PartialBuffer(io.BytesIO(read_part(self.remote, first, last)), first, last + 1 - first, False)
+        return remotezip.PartialBuffer(io.BytesIO(self.remote.read(first, last)), first, last + 1 - first, False)
 
 
 def unpack(members, folder, places, *, largest) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from actlib.download.archives import ArchiveError
-from actlib.download.transfer import ask_server, download
+from actlib.download.transfer import RemoteFile, download
 from actlib.files import lock
 
 STORAGE = "https://storage.googleapis.com"
@@ -43,7 +43,7 @@ def local_file(source, folder, *, most, keep=False):
     if not str(source).startswith(("http://", "https://")):
         yield Path(source)
         return
-    if keep and urlsplit(source).path.lower().endswith(".zip") and (remote := ask_server(source)).ranges:
+    if keep and urlsplit(source).path.lower().endswith(".zip") and (remote := RemoteFile.ask(source)).ranges:
         yield remote
         return
     path = download(source, folder, most=most, checksum=CHECKSUMS.get(source))

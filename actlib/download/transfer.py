@@ -43,31 +43,30 @@ class RemoteFile(NamedTuple):
     ranges: bool  # whether it can send a part
     version: str  # its ETag or date: two parts of one file share it
 
+    @classmethod
+    def ask(cls, url) -> "RemoteFile":
+        """Ask for the size of a file, and whether parts of it can be had; DownloadError where it cannot be had."""
 
-def ask_server(url) -> RemoteFile:
-    """Ask for the size of a file, and whether parts of it can be had; DownloadError where it cannot be had."""
+        def ask():
+            with _request(url, 0, 0) as (_, answer):
+                ranges = answer.status_code == 206
+                size = answer.headers.get("Content-Range" if ranges else "Content-Length", "").rpartition("/")[2]
+                size = int(size) if re.fullmatch("[0-9]{1,15}", size) else None
+                return cls(url, size, ranges and size is not None, _version(answer))
 
-    def ask():
-        with _request(url, 0, 0) as (_, answer):
-            ranges = answer.status_code == 206
-            size = answer.headers.get("Content-Range" if ranges else "Content-Length", "").rpartition("/")[2]
-            size = int(size) if re.fullmatch("[0-9]{1,15}", size) else None
-            return RemoteFile(url, size, ranges and size is not None, _version(answer))
+        return _retry(ask, url)
 
-    return _retry(ask, url)
+    def read(self, first, last) -> bytes:
+        """Read bytes `first` to `last`, from 0, of a file of which parts can be had; DownloadError as `ask`."""
 
+        def read():
+            with _request(self.url, first, last, version=self.version) as (start, answer):
+                content = b"".join(_read_blocks(answer, last + 1 - first))
+            if start != first or len(content) != last + 1 - first:
+                raise requests.ConnectionError("other bytes than asked for")
+            return content
 
-def read_part(remote, first, last) -> bytes:
-    """Read bytes `first` to `last`, from 0, of a file of which parts can be had; DownloadError as `ask_server`."""
-
-    def read():
-        with _request(remote.url, first, last, version=remote.version) as (start, answer):
-            content = b"".join(_read_blocks(answer, last + 1 - first))
-        if start != first or len(content) != last + 1 - first:
-            raise requests.ConnectionError("other bytes than asked for")
-        return content
-
-    return _retry(read, remote.url)
+        return _retry(read, self.url)
 
 
 def download(url, folder, *, most, checksum=None) -> Path:
@@ -85,7 +84,7 @@ def download(url, folder, *, most, checksum=None) -> Path:
     path = Path(folder) / f"download-{_hash(url)}-{name}"
     if path.is_file() and pooch.hashes.hash_matches(path, checksum):
         return path
-    remote = ask_server(url)
+    remote = RemoteFile.ask(url)
     size = remote.size or 0
     if size > most:
         raise DownloadError(f"Expected {format_size(most)} at most. Received: {format_size(size)} announced by {url}.")

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from actlib.schema import check_choice
-from actlib.specs import READOUTS
+from actlib import schema, specs
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def pool_clips(logits: np.ndarray, readout: str) -> np.ndarray:
         >>> pool_clips(np.log([[[0.9, 0.1], [0.5, 0.5]]]), "steps").round(2).tolist()
         [[0.7, 0.3]]
     """
-    check_choice("readout", readout, READOUTS)
+    schema.check_choice("readout", readout, specs.READOUTS)
     if readout == "steps":
         return softmax(logits).mean(axis=1)
     return softmax(logits[:, -1] if readout == "last" else logits.mean(axis=1))

@@ -12,18 +12,17 @@ from pydantic import Field
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from typing_extensions import TypedDict
 
+from actlib import schema, specs
 from actlib.evaluation.intervals import bootstrap_groups, number_groups
 from actlib.evaluation.metrics import Accuracy, pool_clips, pool_videos
-from actlib.schema import parse_json
-from actlib.specs import CONTROLS, Share
 
 LEVELS = ("frame", "clip", "video")
 
 
 _Labels, _Levels = list[Annotated[int, Field(ge=0)]], {f"{level}_accuracy": Accuracy | None for level in LEVELS}
 _Texts = {"name": list[str], "label": _Labels, "group": list[int | str], "predicted": _Labels}
-_Predictions = TypedDict("_Predictions", _Texts | {"probabilities": list[list[Share]]})
-_Options = {"groups_span_classes": bool, "control": Literal[CONTROLS] | None, "leakage": tuple[str, ...]}
+_Predictions = TypedDict("_Predictions", _Texts | {"probabilities": list[list[specs.Share]]})
+_Options = {"groups_span_classes": bool, "control": Literal[specs.CONTROLS] | None, "leakage": tuple[str, ...]}
 _Needed = {"classes": tuple[str, ...], "readout": str, "predictions": _Predictions}
 _Record = TypedDict("_Record", _Levels | _Needed | {name: NotRequired[kind] for name, kind in _Options.items()})
 
@@ -148,7 +147,7 @@ class Results:
         Keys that others added are ignored; a ValueError names the source of what is damaged, or does not fit together.
         """
         text = json.dumps(record, ensure_ascii=False).encode(errors="replace") if isinstance(record, dict) else record
-        record = parse_json(text, _Record, source)
+        record = schema.parse_json(text, _Record, source)
         columns, classes = record["predictions"], record["classes"]
         probabilities, labels = columns.pop("probabilities"), {*columns["label"], *columns["predicted"]}
         lengths = {len(probabilities), *map(len, columns.values())}, {len(classes), *map(len, probabilities)}

@@ -52,14 +52,10 @@ def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def escape_name(name: str) -> str:
-    r"""Write what cannot be printed of a name, a line break say, as Python would.
+    """Write what cannot be printed of a name, a line break say, as Python would.
 
     Args:
         name: any text, as it comes out of a file.
-
-    Example:
-        >>> print(escape_name("Jump\nHigh"))
-        Jump\nHigh
     """
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
@@ -70,10 +66,6 @@ def fit_text(text: str, font, width: float) -> str:
 
     Args:
         text, font, width: one line; of Pillow, see `load_font`; pixels that it may take.
-
-    Example:
-        >>> fit_text("v_Diving_g01_c01.avi", load_font(14), 60)
-        'v_Divi…'
     """
     text = escape_name(text)
     if font.getlength(text) <= width:

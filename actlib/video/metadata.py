@@ -12,9 +12,8 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 from tqdm.auto import tqdm
 
+from actlib import paths, schema
 from actlib.files import content_hash, require_file, write_whole
-from actlib.paths import cache_folder, show_progress
-from actlib.schema import parse_json
 from actlib.video.reader import TIMED, VideoError, decode_frames, open_stream, read_packets, shown_size
 
 ONE_EACH = ("h264", "hevc", "vp8", "vp9", "libdav1d", "ffv1", "mjpeg")  # codecs that give a frame for any packet
@@ -75,11 +74,11 @@ def probe_files(files, *, index, progress=True) -> tuple[dict, list[str]]:
     Returns:
         {path: FileInfo} of the good files, and a message for each broken one.
     """
-    index_file = cache_folder() / "index" / f"{hashlib.sha256(str(index).encode()).hexdigest()[:16]}.json"
+    index_file = paths.cache_folder() / "index" / f"{hashlib.sha256(str(index).encode()).hexdigest()[:16]}.json"
     index = _read_index(index_file)
     infos = {path: info for path in files if (info := index.get(str(path))) and info[:2] == _state(path)}
     new, broken = [path for path in files if path not in infos], []
-    silent = not (progress and new and show_progress())
+    silent = not (progress and new and paths.show_progress())
     pool = ThreadPoolExecutor(THREADS)
     try:
         parts = (pool.map(_try_probe, new[start : start + SAVE_EVERY]) for start in range(0, len(new), SAVE_EVERY))
@@ -122,5 +121,5 @@ def _save_index(path, index):
 def _read_index(path):
     with suppress(OSError, ValueError):  # what is damaged or of an earlier form is made again
         require_file(path)
-        return parse_json(path.read_bytes(), dict[str, FileInfo], path)
+        return schema.parse_json(path.read_bytes(), dict[str, FileInfo], path)
     return {}

@@ -7,8 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actlib.files import content_hash, partial_file, shorten_name
-from actlib.paths import cache_folder
+from actlib import files, paths
 from actlib.video.flow import encode_frames
 from actlib.video.metadata import probe_video
 from actlib.video.reader import FPS_RANGE, read_frames
@@ -34,7 +33,7 @@ def write_video(path, frames, *, fps, codec="libx264", options=None) -> Path:
     path, rate = Path(path), Fraction(fps).limit_denominator(1001)
     kind = {".mkv": "matroska"}.get(path.suffix, path.suffix[1:])
     front = {"movflags": "+faststart"} if kind == "mp4" else {}
-    with partial_file(path) as partial, av.open(str(partial), "w", format=kind, options=front) as container:
+    with files.partial_file(path) as partial, av.open(str(partial), "w", format=kind, options=front) as container:
         stream = None
         for number, picture in enumerate(map(_make_even, frames)):
             if stream is None:
@@ -60,8 +59,8 @@ def browser_copy(path, *, folder=None, flow=False) -> Path:
         path, folder: video file; where the copy goes, or None for `browser` in the cache folder.
         flow: each frame has its flow picture at the right.
     """
-    name = f"{shorten_name(Path(path).stem)}-{content_hash(path)}{'-flow' * flow}.mp4"
-    copy = Path(folder or cache_folder() / "browser") / name
+    name = f"{files.shorten_name(Path(path).stem)}-{files.content_hash(path)}{'-flow' * flow}.mp4"
+    copy = Path(folder or paths.cache_folder() / "browser") / name
     if not copy.exists():
         frames = read_frames(path)
         if flow:

@@ -16,7 +16,7 @@ from actlib import checkpoints, specs
 from actlib.download import fetch_lists, fetch_vgg16, transfer
 from actlib.download.archives import open_archive, unpack
 from actlib.download.pretrained import FIRST_FILTERS
-from actlib.download.transfer import DownloadError, ask_server, download
+from actlib.download.transfer import DownloadError, RemoteFile, download
 from actlib.download.ucf101 import LIST_NAMES
 from hostile.checking import check
 
@@ -232,7 +232,7 @@ def _try_zip(script_of, folder):
     _hurry()
 
     def read(url):
-        with open_archive(ask_server(url)) as members:
+        with open_archive(RemoteFile.ask(url)) as members:
             unpack(members, folder, {"v.avi": "v.avi"}, largest=10_000_000)
 
     with serve_raw(script_of) as url:
