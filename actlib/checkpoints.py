@@ -38,13 +38,11 @@ def read_weights(path) -> dict[str, np.ndarray]:
 
     Args:
         path: A `.safetensors` of this library, or a `.npz` or `.h5` with the names of Keras' VGG-16 without its head.
-            Such a file wants BGR: its first kernel is turned to RGB, and its mean (and a std of 1) are added.
+            Such a file wants BGR (`caffe` mode): its first kernel is turned to RGB, and mean and std are added.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is of another kind, or damaged.
-
-    Source: the BGR order and the means are those of `keras.applications.vgg16` (`caffe` mode).
     """
     path = require_weights(path)
     readers = {".safetensors": load_file, ".npz": _read_npz, ".h5": _read_h5}
@@ -86,11 +84,11 @@ def read_card(path, *names) -> dict:
     """Read the card of a `.safetensors` file, {} if it has none; its specs are specs again.
 
     Args:
-        path, *names: The file; what the card has to have.
+        path: The file.
+        *names: What the card has to have.
 
     Raises:
-        ValueError: The file is damaged, its card lacks one of the names or holds other things under them than a `Card`,
-            or a later version of this library wrote it.
+        ValueError: The file is damaged or of a later version, or its card lacks a name or is otherwise no `Card`.
     """
     path = require_weights(path)
     try:

@@ -51,7 +51,8 @@ def explain_errors(path, *drafts):
     """Have the system's errors about a path (full disk, closed folder) name it and say what to do.
 
     Args:
-        path, *drafts: What is written; paths that stand for it until it is whole.
+        path: What is written.
+        *drafts: Paths that stand for it until it is whole.
     """
     try:
         yield
@@ -139,7 +140,8 @@ def refuse_inputs(out, *inputs) -> None:
     """Raise ValueError if what is to be written is, by whatever name or link, one of those that are read.
 
     Args:
-        out, *inputs: Files or folders, which need not be there.
+        out: A file or folder, which need not be there.
+        *inputs: Likewise.
     """
     for path in map(Path, inputs):
         if path.exists() and Path(out).exists() and path.samefile(out):

@@ -29,9 +29,7 @@ def grad_cam(model, frames, *, label=None) -> np.ndarray:
 
 
 def frame_contributions(model, clip, *, label=None) -> np.ndarray:
-    """Measure what each frame of a clip adds to the logit of a class: how far it falls when the frame tells nothing.
-
-    "Nothing" are the mean features of the clip in that frame's place.
+    """Measure what each frame of a clip adds to a class' logit: how far it falls with the clip's mean features there.
 
     Args:
         model: An `LRCN`, or a `FrameClassifier` whose logits are averaged over the frames.

@@ -51,8 +51,7 @@ def open_archive(source):
     """Yield {bare name in lower case: Member} in the order they lie in; explain what its library raises in the block.
 
     Args:
-        source: a folder, a ZIP, TAR (also compressed) or RAR file, told by content, or a RemoteFile, a ZIP of which
-            only the files that are read come over the line.
+        source: a folder, a ZIP, TAR or RAR file, told by content, or a RemoteFile, a ZIP of which parts are read.
 
     Raises:
         ArchiveError: it is damaged or locked.

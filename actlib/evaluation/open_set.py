@@ -71,9 +71,7 @@ def fit_known(features, labels) -> KnownClasses:
 
 
 def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float, Accuracy]:
-    """Choose the threshold that keeps a share of known videos, each scored by a fit that never saw its group.
-
-    Return it, and the share that it keeps with its 95 % interval over groups.
+    """Choose the threshold that keeps a share of known videos, scored by fits without their groups; return both.
 
     Args:
         fit: function of features and labels, such as ``fit_known``; gives what has a method ``score``.

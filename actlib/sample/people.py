@@ -53,8 +53,7 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
 
     Args:
         canvas, look: a `Canvas`, a `Look`.
-        hip: (x, y) of the middle of the hips, metres to the right of the picture's middle and above the ground.
-        shoulder: (x, y) of the middle of the shoulders.
+        hip, shoulder: (x, y) of their middles, metres to the right of the picture's middle and above the ground.
         hands, feet: (x, y) of the left and of the right hand, as we see them; of the ankles, likewise.
     """
     wide, head = 0.18 * look.build, (shoulder[0], shoulder[1] + 0.23)

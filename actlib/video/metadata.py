@@ -39,9 +39,7 @@ FileInfo = NamedTuple("FileInfo", _FIELDS)
 
 
 def probe_video(path) -> VideoInfo:
-    """Count the frames of one video and read its rate and size; where a header tells of them, without decoding them.
-
-    `frames` is how many can be decoded, whatever the header promises.
+    """Count the frames of one video that can be decoded, whatever its header promises, and read its rate and size.
 
     Args:
         path: video file.

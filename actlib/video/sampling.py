@@ -75,9 +75,7 @@ def sample_windows(num_video_frames, num_frames=16, *, stride=8):
 
 
 def sample_strided(num_video_frames, num_frames):
-    """Divide frames among M = F // T clips, every M-th to the same one, and leave out fewer than T at the end: (M, T).
-
-    A video shorter than T gives one clip, by `sample_uniform`.
+    """Divide frames among M = F // T clips, every M-th to the same one, a rest left out: (M, T); too few make one clip.
 
     Args:
         num_video_frames, num_frames: int F and T.

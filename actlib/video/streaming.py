@@ -86,9 +86,8 @@ def open_video(path, *, limits=LIMITS, max_fps=30.0, max_side=1280) -> VideoStre
 def stream_frames(video, *, size=None, fps=None):
     """Yield all frames of a video, uint8 RGB (H, W, 3), upright, at a steady rate; memory does not grow with time.
 
-    Frames of a variable rate are held or left out so that frame i is what is on screen in the middle of its slot. What
-    cannot be decoded is passed over, with one warning at the end. At a video's own rate the frames are those of
-    `read_clip`, to the byte.
+    Frames of a variable rate are held or left out: frame i is what is on screen in the middle of its slot. At a video's
+    own rate they are those of `read_clip`, to the byte. What cannot be decoded is passed over, with one warning.
 
     Args:
         video: what `open_video` gave.
