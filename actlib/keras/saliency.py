@@ -8,7 +8,12 @@ from actlib.keras.precision import FRAMES_AT_ONCE, convolve_in_parts
 
 
 def differentiate(model, frames, choose_labels):
-    """Return the last convolution's maps for frames, and the gradients by them of chosen logits: (n, h, w, c) each."""
+    """Return the last convolution's maps for frames, and the gradients by them of chosen logits: (n, h, w, c) each.
+
+    Args:
+        model, frames: As for `saliency.grad_cam`.
+        choose_labels: Function, logits (1 or n, K) -> int (1 or n,), the classes whose logits are meant.
+    """
     maps = _apply_layers(model.convolutions.stack[:-1], frames)  # (n, h, w, c)
 
     def logits_of(values):
@@ -22,22 +27,38 @@ def differentiate(model, frames, choose_labels):
 
 
 def compute_features(model, clip):
-    """Return the features of a clip's frames, float32 (T, D)."""
+    """Return the features of a clip's frames, float32 (T, D).
+
+    Args:
+        model, clip: A `FrameClassifier` or an `LRCN`; uint8 (T, H, W, 3), RGB.
+    """
     return convolve_in_parts(model.convolutions, clip)
 
 
 def compute_logits(model, features):
-    """Return logits (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
+    """Return logits (N, K) of clips: the mean where each step has its own.
+
+    Args:
+        model, features: A `FrameClassifier` or an `LRCN`; float32 (N, T, D).
+    """
     return ops.convert_to_numpy(_clip_logits(model, features))
 
 
 def compute_states(model, features):
-    """Return what the last LSTM gives at each step, float32 (T, units), from features (T, D)."""
+    """Return what the last LSTM gives at each step, float32 (T, units).
+
+    Args:
+        model, features: An `LRCN`; float32 (T, D), of one clip.
+    """
     return _apply_layers(model.head.stack, features[None])[0]
 
 
 def apply_first_layer(model, frames):
-    """Return what the first convolution passes on, after its ReLU: float32 (n, H, W, k)."""
+    """Return what the first convolution passes on, after its ReLU: float32 (n, H, W, k).
+
+    Args:
+        model, frames: As for `saliency.first_layer_maps`.
+    """
     return _apply_layers(model.convolutions.stack[: 4 if model.spec.vgg.batch_norm else 2], frames)
 
 

@@ -28,8 +28,7 @@ def set_weights(model, weights, *, partial=False) -> None:
     """Copy weights into a model.
 
     Args:
-        model: As in `get_weights`.
-        weights: Neutral name -> array.
+        model, weights: As in `get_weights`; neutral name -> array.
         partial: Some of the model's weights are enough; the others stay.
 
     Raises:
@@ -45,8 +44,7 @@ def make_network(spec, num_classes, *, device=None):
     """Make the network that a spec describes, ready to predict; `training.build_model` also initializes its weights.
 
     Args:
-        spec: A `FrameSpec` or an `LRCNSpec`.
-        num_classes: K.
+        spec, num_classes: A `FrameSpec` or an `LRCNSpec`; K.
         device: As in `training.build_model`.
     """
     join_processes()

@@ -8,8 +8,7 @@ def make_loader(batches, *, epoch=0, **options):
     """Make a `DataLoader` of the batches of an epoch: (x, labels), and what else they give.
 
     Args:
-        batches: A `ClipBatches`.
-        epoch: Which, from 0.
+        batches, epoch: A `ClipBatches`; which epoch, from 0.
         **options: Those of `torch.utils.data.DataLoader`, such as num_workers.
     """
     options |= {"generator": torch.Generator(), "pin_memory": torch.cuda.is_available()}  # PyTorch's own stays as it is

@@ -7,7 +7,12 @@ from actlib.torch.precision import FRAMES_AT_ONCE, at_rest, convolve_in_parts, d
 
 
 def differentiate(model, frames, choose_labels):
-    """Return the last convolution's maps for frames, and the gradients by them of chosen logits: (n, h, w, c) each."""
+    """Return the last convolution's maps for frames, and the gradients by them of chosen logits: (n, h, w, c) each.
+
+    Args:
+        model, frames: As for `saliency.grad_cam`.
+        choose_labels: Function, logits (1 or n, K) -> int (1 or n,), the classes whose logits are meant.
+    """
     layers = model.convolutions.layers
     with at_rest(model):
         maps = _apply_layers(model, layers[:-1], frames)  # (n, c, h, w)
@@ -24,19 +29,31 @@ def differentiate(model, frames, choose_labels):
 
 
 def compute_features(model, clip):
-    """Return the features of a clip's frames, float32 (T, D)."""
+    """Return the features of a clip's frames, float32 (T, D).
+
+    Args:
+        model, clip: A `FrameClassifier` or an `LRCN`; uint8 (T, H, W, 3), RGB.
+    """
     with at_rest(model):
         return to_numpy(convolve_in_parts(model.convolutions, torch.tensor(clip, device=device_of(model))))
 
 
 def compute_logits(model, features):
-    """Return logits (N, K) of clips, from features (N, T, D): the mean where each step has its own."""
+    """Return logits (N, K) of clips: the mean where each step has its own.
+
+    Args:
+        model, features: A `FrameClassifier` or an `LRCN`; float32 (N, T, D).
+    """
     with at_rest(model):
         return to_numpy(_clip_logits(model, torch.from_numpy(features).to(device_of(model))))
 
 
 def compute_states(model, features):
-    """Return what the last LSTM gives at each step, float32 (T, units), from features (T, D)."""
+    """Return what the last LSTM gives at each step, float32 (T, units).
+
+    Args:
+        model, features: An `LRCN`; float32 (T, D), of one clip.
+    """
     with at_rest(model):
         x = model.head.hidden(torch.from_numpy(features).to(device_of(model))[None])  # (1, T, hidden)
         for lstm in model.head.lstms.values():
@@ -45,7 +62,11 @@ def compute_states(model, features):
 
 
 def apply_first_layer(model, frames):
-    """Return what the first convolution passes on, after its ReLU: float32 (n, H, W, k)."""
+    """Return what the first convolution passes on, after its ReLU: float32 (n, H, W, k).
+
+    Args:
+        model, frames: As for `saliency.first_layer_maps`.
+    """
     layers = model.convolutions.layers[: 3 if model.spec.vgg.batch_norm else 2]
     with at_rest(model):
         return _to_maps(_apply_layers(model, layers, frames))

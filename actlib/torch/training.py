@@ -20,10 +20,8 @@ def build_model(spec, num_classes, *, weights=None, seed=0, device=None):
     """Make a model, a `FrameClassifier` or an `LRCN`, that is ready to train.
 
     Args:
-        spec: A `FrameSpec` or an `LRCNSpec`.
-        num_classes: K.
-        weights: Neutral name -> array: what it starts from, ImageNet's or another model's; logits, which are of other
-            classes, and what is missing start at random.
+        spec, num_classes: A `FrameSpec` or an `LRCNSpec`; K.
+        weights: Neutral name -> array, ImageNet's or another model's; logits, and what lacks, start at random.
         seed: Of the initial weights, which are the same in both frameworks.
         device: Where it is put, such as "cuda" or "cpu"; None: where PyTorch finds it best, or Keras' backend computes.
 
@@ -68,8 +66,7 @@ def extract_features(model, frames, *, batch_size=FRAMES_AT_ONCE, mixed_precisio
 
     Args:
         model: A `FrameClassifier` or an `LRCN`; its convolutions are used.
-        frames: uint8 (n, H, W, 3), RGB.
-        batch_size: Frames at a time.
+        frames, batch_size: uint8 (n, H, W, 3), RGB; frames at a time.
         mixed_precision: Compute in bfloat16 where the machine gains from it.
     """
     frames = torch.tensor(np.asarray(frames), device=device_of(model))
@@ -100,8 +97,7 @@ def train(model, batches, validation, training, *, run=None, seed=0, monitor=Non
     Args:
         model: A `FrameClassifier` or an `LRCN`; its `card` goes into its checkpoints.
         batches: A `ClipBatches` of frames, to train all but the frozen parts, or of features, to train the head.
-        validation: A `ClipBatches` that chooses the best epoch; None: the last is kept.
-        training: A `TrainSpec`.
+        validation, training: A `ClipBatches` that chooses the best epoch, or None for the last; a `TrainSpec`.
         run: Folder for checkpoints and curves; a training that was stopped or killed there is resumed. None: nowhere.
         seed: Of dropout; batches have their own.
         monitor: Told of each batch and epoch, as `run.ProgressBar` is, which None stands for.
