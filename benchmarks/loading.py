@@ -1,13 +1,16 @@
 """What share of a training is spent waiting for data? Both twins, pixels and features, in one run; under 5 % is wanted.
 
-Frames of the sample's size, or features of VGG-16 (512 pooled numbers a frame, or all 25,088), lie memory-mapped on
-disk, in a cache. An epoch on batches that lie ready in memory is what it would take without any waiting. Both
+Frames of the sample's size, or features of VGG-16 (512 pooled numbers a frame, or all 25,088), lie on disk, in a cache,
+whose arrays stay in memory once they are read, as it is small; with --mapped each is mapped from disk for each clip, as
+those of large caches are. An epoch on batches that lie ready in memory is what it would take without any waiting. Both
 take turns, and the best epoch of each counts, as other work on the machine only slows things down; the same in seconds
 of CPU, which other work changes less, says what share of the work reading is.
 
     python benchmarks/loading.py
+    python benchmarks/loading.py --mapped
 """
 
+import argparse
 import tempfile
 import time
 from dataclasses import replace
@@ -17,8 +20,7 @@ import numpy as np
 import pandas as pd
 
 from actlib import specs
-from actlib.dataset import ClipBatches
-from actlib.dataset.cache import ArrayCache
+from actlib.dataset import ClipBatches, cache
 from actlib.keras import training as keras_training
 from actlib.torch import training as torch_training
 from actlib.video import make_sampler
@@ -28,8 +30,8 @@ WANTED = 0.05
 TRAINED = ("frames", "slim_frames"), ("features", "vgg16_lrcn"), ("features", "study_lrcn")
 
 
-class Stored(ArrayCache):
-    """A cache of made-up arrays, each opened anew for each clip, as all caches do."""
+class Stored(cache.ArrayCache):
+    """A cache of made-up arrays."""
 
     kind, verb, num_readers = "features", "making", 1
 
@@ -88,6 +90,10 @@ def measure(kind, preset):
 
 def main():
     """Train in turn on stored and on ready batches; the first epoch of each training compiles and does not count."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mapped", action="store_true", help="as in a cache too large for memory")
+    if parser.parse_args().mapped:
+        cache.HELD_BYTES = 0
     for kind, name in TRAINED:
         for framework, stored, ready in measure(kind, specs.PRESETS[name]):
             wall, cpu = np.maximum(0, 1 - ready / stored)

@@ -66,8 +66,19 @@ def test_frames_are_those_of_uniform_sampling(videos, tmp_path):
     for index, total in enumerate(videos["frames"]):
         assert count_shades(cache[index]) == sample_uniform(total, 8).tolist()
         assert cache[index].shape == (8, 16, 16, 3) and cache[index].dtype == np.uint8
-    assert isinstance(cache[0].base, mmap.mmap) and not cache[0].flags.writeable
     assert cache.lengths.tolist() == [8] * 5 and len(cache) == 5
+
+
+def test_a_small_cache_stays_in_memory_and_a_larger_one_on_disk(videos, tmp_path, monkeypatch):
+    small = open_frames(videos, tmp_path / "cache").fill()
+    monkeypatch.setattr(cache, "HELD_BYTES", 5 * 8 * 16 * 16 * 3)
+    first = small[0]
+    assert small[0] is first and not isinstance(first.base, mmap.mmap)
+    monkeypatch.setattr(cache, "HELD_BYTES", 5 * 8 * 16 * 16 * 3 - 1)
+    assert isinstance(small[1].base, mmap.mmap) and small[1] is not small[1]
+    assert not first.flags.writeable and not small[1].flags.writeable
+    sent = pickle.loads(pickle.dumps(small))  # in which no array travels
+    assert isinstance(sent[0].base, mmap.mmap) and np.array_equal(sent[0], first)
 
 
 def test_every_frame(videos, tmp_path):
@@ -287,14 +298,15 @@ def test_damaged_files_are_made_again(videos, tmp_path, decoded):
     expected, whole = np.array(cache[0]), cache.path(0).read_bytes()
     for damage in (b"", whole[:500], whole[:-1], whole[:100], b"nonsense" * 100, whole.replace(b"|u1", b"|O ")):
         cache.path(0).write_bytes(damage)
+        cache = open_frames(videos, tmp_path / "cache")  # with none in memory
         decoded.clear()
         assert np.array_equal(cache[0], expected) and len(decoded) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no such files on this system")
 def test_a_pipe_under_the_name_of_an_array_is_not_waited_for(videos, tmp_path, in_time):
+    whole = open_frames(videos, tmp_path / "cache")[0].tobytes()
     cache = open_frames(videos, tmp_path / "cache")
-    whole = cache[0].tobytes()
     cache.path(0).unlink()
     os.mkfifo(cache.path(0))
     assert cache[0].tobytes() == whole

@@ -25,11 +25,12 @@ from actlib.video import VideoError, read_clip, read_flow, sample_uniform
 READER = "area1"  # part of the name of decoded frames: change it when the same request gives other pixels
 MAX_READERS = 8  # threads that decode ahead
 MAX_READ_BYTES = 1e9  # of frames that they hold
+HELD_BYTES = 2**29  # of a whole cache, up to which its arrays stay in memory once they were asked for
 LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while it holds a lock
 
 
 class ArrayCache:
-    """One array a video, made when first asked for, from then on memory-mapped from disk.
+    """One array a video, made when first asked for, then memory-mapped from disk; of a small cache it stays in memory.
 
     A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
     that many threads, and `_convert(what was read)`, which runs in the caller's own. `broken` says what was wrong.
@@ -43,17 +44,26 @@ class ArrayCache:
         self.lengths, self.row_bytes = np.asarray(lengths, np.int64), row_bytes
         self.names = [f"{key}-{frames}.npy" for key, frames in zip(videos["hash"], videos["frames"], strict=True)]
         self.broken = {}  # index of a video -> what is wrong with its file
+        self._held = {}  # index of a video -> array
 
     def __len__(self):
         return len(self.names)
 
+    def __getstate__(self):
+        return self.__dict__ | {"_held": {}}
+
     def __getitem__(self, index):
+        if (array := self._held.get(index)) is not None:
+            return array
         path = self.path(index)
         if (array := _open_array(path)) is None:
             self._make_free([index], tqdm(disable=True), timeout=LOCK_SECONDS)
             array = _open_array(path)
         if array is None:
             raise VideoError(self.broken[index])
+        if array.nbytes * len(self) <= HELD_BYTES:
+            self._held[index] = array = np.array(array)
+            array.flags.writeable = False
         return array
 
     def path(self, index):
@@ -190,7 +200,9 @@ class FeatureCache(ArrayCache):
         super().__init__(frames.videos, folder, frames.lengths, 2 * num_features, progress=frames.progress)
 
     def __getstate__(self):
-        return self.__dict__ | {"extract": None}  # a model does not go to other processes; what is on disk does
+        return super().__getstate__() | {
+            "extract": None
+        }  # a model does not go to other processes; what is on disk does
 
     def _read(self, index):
         frames = _open_array(self.frames.path(index))
