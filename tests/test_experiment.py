@@ -515,6 +515,13 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     assert model.known[0].threshold != 0 and 0.9 <= model.known[0].kept.value <= 1
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()
+    known, describer = model.known
+    for label, shade in enumerate((220, 40)):  # a class is known by its own videos
+        clip = np.random.default_rng(0).integers(shade - 30, shade + 30, (1, 3, 64, 64, 3)).astype(np.uint8)
+        features = experiment.load_backend(framework).training.extract_features(describer, clip)
+        frames = evaluation.open_set._normalize(features)
+        distances = [known._measure_distance(frames, mean, 0)[0] for mean in known.means[:-1]]
+        assert np.argmin(distances) == label
     assert (
         experiment.load_predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min()
         == np.inf
