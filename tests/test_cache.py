@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,20 @@ def test_a_small_cache_stays_in_memory_and_a_larger_one_on_disk(videos, tmp_path
     assert not first.flags.writeable and not small[1].flags.writeable
     sent = pickle.loads(pickle.dumps(small))  # in which no array travels
     assert isinstance(sent[0].base, mmap.mmap) and np.array_equal(sent[0], first)
+
+
+def test_a_thread_that_is_done_reads_on_beside_one_that_takes_long(tmp_path):
+    class Slow(cache.ArrayCache):
+        kind, verb, num_readers = "frames", "reading", 2
+
+        def _read(self, index):
+            third.set() if index == 2 else None
+            return np.array([third.wait(20) if index == 0 else True])
+
+    third = threading.Event()
+    videos = pd.DataFrame({"hash": ["a", "b", "c"], "frames": 1})
+    slow = Slow(videos, tmp_path, videos["frames"], 1, progress=False).fill()
+    assert [slow[index].tolist() for index in range(3)] == [[True]] * 3
 
 
 def test_every_frame(videos, tmp_path):

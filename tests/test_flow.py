@@ -84,7 +84,7 @@ def test_what_is_encoded_is_read_again(vectors):
 def test_flow_is_scaled_with_its_vectors():
     vectors = np.broadcast_to(np.float32([4, 3]), (48, 64, 2)).copy()
     assert np.unique(encode_flow(vectors, size=(24, 16)).reshape(-1, 3), axis=0).tolist() == [[144, 152, 157]]  # 1, 1.5
-    assert encode_flow(vectors, size=32).shape == (32, 32, 3)
+    assert encode_flow(vectors, size=(32, 32)).shape == (32, 32, 3)
 
 
 @settings(max_examples=30, deadline=None)

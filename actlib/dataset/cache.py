@@ -113,7 +113,7 @@ class ArrayCache:
                         busy.append(index)
                         continue  # else its holder stands still: go on without
                 reading.append((index, lock, pool.submit(self._read_missing, index)))
-                if len(reading) == self.num_readers:
+                if len(reading) == self.num_readers + (self.num_readers > 1):  # one is ready for the next free thread
                     self._write(*reading.popleft(), bar)
             while reading:
                 self._write(*reading.popleft(), bar)

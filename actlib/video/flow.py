@@ -42,7 +42,7 @@ def read_flow(path, indices, *, size=None, spec=FLOW, num_frames=None):
     grays = _to_gray(read_frames(path, np.minimum(numbers, total - 1)))
     encode, own = _make_encoder(spec, size), np.isin(numbers, wanted)
     flows = [encode([pair]) for pair in compress(pairwise(grays), own)]  # (H, W, 2 or 3) each
-    return np.stack([cv2.merge([flows[place] for place in row]) for row in order.reshape(pairs.shape)])
+    return np.stack([_merge([flows[place] for place in row]) for row in order.reshape(pairs.shape)])
 
 
 def stream_flow(video, *, size=None, fps=None, spec=FLOW):
@@ -101,15 +101,19 @@ def _to_gray(frames):
 
 def _make_encoder(spec, size=None):
     """A function: `length` pairs -> the picture of a frame."""
-    measure = _make_method(spec.method)
-    return lambda pairs: cv2.merge([_encode_flow(measure(*pair), spec, size=size) for pair in pairs])
+    measure, size = _make_method(spec.method), None if size is None else np.broadcast_to(size, 2).tolist()
+    return lambda pairs: _merge([_encode_flow(measure(*pair), spec, size=size) for pair in pairs])
+
+
+def _merge(pictures):
+    return cv2.merge(pictures) if len(pictures) > 1 else pictures[0]  # which merge would copy
 
 
 def _encode_flow(flow, spec, *, size=None):
     """Scale flow, float32 (H, W, 2), with its vectors, and write it as a picture, uint8 (H, W, 2 or 3): 128 is 0."""
-    height, width = flow.shape[:2] if size is None else np.broadcast_to(size, 2).tolist()
-    u, v = cv2.split(cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA))
-    planes = [u * (width / flow.shape[1]), v * (height / flow.shape[0])]
+    height, width = size or flow.shape[:2]
+    scaled = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA)
+    planes = [scaled[..., 0] * (width / flow.shape[1]), scaled[..., 1] * (height / flow.shape[0])]
     planes += [cv2.magnitude(*planes)] if spec.magnitude else []
     return cv2.merge([cv2.addWeighted(plane, 128 / spec.bound, plane, 0, 128, dtype=cv2.CV_8U) for plane in planes])
 
