@@ -200,9 +200,7 @@ class FeatureCache(ArrayCache):
         super().__init__(frames.videos, folder, frames.lengths, 2 * num_features, progress=frames.progress)
 
     def __getstate__(self):
-        return super().__getstate__() | {
-            "extract": None
-        }  # a model does not go to other processes; what is on disk does
+        return super().__getstate__() | {"extract": None}  # a model stays in its process; what is on disk does not
 
     def _read(self, index):
         frames = _open_array(self.frames.path(index))
