@@ -70,16 +70,21 @@ def test_frames_are_those_of_uniform_sampling(videos, tmp_path):
     assert cache.lengths.tolist() == [8] * 5 and len(cache) == 5
 
 
-def test_a_small_cache_stays_in_memory_and_a_larger_one_on_disk(videos, tmp_path, monkeypatch):
-    small = open_frames(videos, tmp_path / "cache").fill()
-    monkeypatch.setattr(cache, "HELD_BYTES", 5 * 8 * 16 * 16 * 3)
-    first = small[0]
-    assert small[0] is first and not isinstance(first.base, mmap.mmap)
-    monkeypatch.setattr(cache, "HELD_BYTES", 5 * 8 * 16 * 16 * 3 - 1)
-    assert isinstance(small[1].base, mmap.mmap) and small[1] is not small[1]
-    assert not first.flags.writeable and not small[1].flags.writeable
-    sent = pickle.loads(pickle.dumps(small))  # in which no array travels
+def test_few_features_stay_in_memory_and_more_or_frames_on_disk(videos, tmp_path, monkeypatch):
+    features = open_features(videos, tmp_path / "cache").fill()
+    num_bytes = sum(features[index].nbytes for index in range(5))
+    monkeypatch.setattr(cache, "HELD_BYTES", num_bytes - 1)
+    more = open_features(videos, tmp_path / "cache")
+    assert isinstance(more[1].base, mmap.mmap) and more[1] is not more[1]
+    monkeypatch.setattr(cache, "HELD_BYTES", num_bytes)
+    first = features[0]
+    assert features[0] is first and not isinstance(first.base, mmap.mmap)
+    assert not first.flags.writeable and not more[1].flags.writeable
+    sent = pickle.loads(pickle.dumps(features))  # in which no array travels
+    monkeypatch.setattr(cache, "HELD_BYTES", 0)
     assert isinstance(sent[0].base, mmap.mmap) and np.array_equal(sent[0], first)
+    monkeypatch.setattr(cache, "HELD_BYTES", 2**29)
+    assert isinstance(open_frames(videos, tmp_path / "cache")[0].base, mmap.mmap)
 
 
 def test_a_thread_that_is_done_reads_on_beside_one_that_takes_long(tmp_path):

@@ -25,12 +25,12 @@ from actlib.video import VideoError, read_clip, read_flow, sample_uniform
 READER = "area1"  # part of the name of decoded frames: change it when the same request gives other pixels
 MAX_READERS = 8  # threads that decode ahead
 MAX_READ_BYTES = 1e9  # of frames that they hold
-HELD_BYTES = 2**29  # of a whole cache, up to which its arrays stay in memory once they were asked for
+HELD_BYTES = 2**29  # of all features, up to which they stay in memory once they were asked for
 LOCK_SECONDS = 60.0  # how long to wait for a process that may stand still while it holds a lock
 
 
 class ArrayCache:
-    """One array a video, made when first asked for, then memory-mapped from disk; of a small cache it stays in memory.
+    """One array a video, made when first asked for, then memory-mapped from disk; few features stay in memory.
 
     A subclass has `kind`, `verb` and `num_readers`, and says how arrays are made: `_read(index)`, which runs ahead in
     that many threads, and `_convert(what was read)`, which runs in the caller's own. `broken` says what was wrong.
@@ -61,7 +61,7 @@ class ArrayCache:
             array = _open_array(path)
         if array is None:
             raise VideoError(self.broken[index])
-        if array.nbytes * len(self) <= HELD_BYTES:
+        if self.kind == "features" and array.nbytes * len(self) <= HELD_BYTES:
             self._held[index] = array = np.array(array)
             array.flags.writeable = False
         return array
