@@ -101,7 +101,7 @@ class Training:
         weights = weigh_classes(labels, self.model.num_classes) if self.training.class_weights else None
         steps = self.training.accumulation_steps
         parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
-        return parts, self.validation and BatchParts(self.validation, process=place)
+        return parts, self.validation and BatchParts(self.validation, process=place, crop=False)
 
     def begin_epoch(self):
         """Start the clock of an epoch; return its learning rate, and the seed of its dropout, also after a resume."""

@@ -132,3 +132,12 @@ def test_features_cannot_be_augmented(trainer, training):
     model, batches.augment = training.build_model(FRAMES, 3), True
     with pytest.raises(ValueError, match="Features cannot be augmented"):
         training.train(model, batches, None, TRAINING, monitor=SILENT)
+
+
+@TWINS
+def test_validation_that_is_augmented_is_so_on_the_cpu_whatever_training_is(trainer, training):
+    model, square = training.build_model(replace(FRAMES, dropout=0.0), 3), {"shape": (16, 16, 3)}
+    validation, spec = make_batches(True, **square), replace(TRAINING, num_epochs=1)
+    for augment in (False, partial(augment_clip, size=16)):
+        found = training.train(model, make_batches(augment, **square), validation, spec, monitor=SILENT)
+        assert np.isfinite(found["val_loss"]).all()

@@ -38,19 +38,19 @@ class BatchParts:
     """The parts of the batches that one process computes; those of all processes together are the whole batches.
 
     Each part is (x, labels, weights), weights float32 (n, 2): each clip's weight, and its share in the batch's mean.
-    Where a batch has fewer clips than parts, some hold one clip of weight 0. If `crop`, options for a framework's
-    `crop_clips`, is not None, x is (clips as they are, boxes).
+    Where a batch has fewer clips than parts, some hold one clip of weight 0. Where `crop` is not None after all, it is
+    the options for a framework's `crop_clips`, and x is (clips as they are, boxes).
 
     Args:
         batches: A `ClipBatches`.
         steps: Parts of a batch that a process computes one after another.
         process: (its rank, number of processes).
-        class_weights: float (K,), the weight of each class in the loss, or None.
+        class_weights, crop: float (K,), the weight of each class in the loss, or None; leave the library's crops to it.
     """
 
-    def __init__(self, batches, *, steps=1, process=(0, 1), class_weights=None):
+    def __init__(self, batches, *, steps=1, process=(0, 1), class_weights=None, crop=True):
         self.batches, self.steps, self.class_weights = batches, steps, class_weights
-        augment = not getattr(batches, "crops", ()) and getattr(batches, "augment", False)
+        augment = crop and not getattr(batches, "crops", ()) and getattr(batches, "augment", False)
         self.crop = split_augmentation(augment)[1]
         self.first, self.num_parts = process[0] * steps, process[1] * steps  # of each batch
 
