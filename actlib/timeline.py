@@ -6,7 +6,6 @@ and that has `classes` (K names), `size` (pixels), `num_frames` (T), `kind` ("fr
 and may be missing. Or it is a `FusedModel` of several such.
 """
 
-import heapq
 import itertools
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from actlib.evaluation import apply_temperature, pool_clips, share_weights, softmax
 from actlib.video import open_video, stream_flow, stream_frames
@@ -62,68 +62,66 @@ class Segment(NamedTuple):
     label: str
 
 
-class Step(NamedTuple):
-    """A model's probabilities from one moment on."""
-
-    seconds: float
-    probabilities: np.ndarray  # float32 (K,)
-    score: float = np.inf  # how much its window is like the known classes, see `experiment.Predictor.score`
-
-
 class Timeline(NamedTuple):
     """A model's probabilities over a whole video, one row a step."""
 
-    seconds: np.ndarray  # float64 (S,)
+    seconds: np.ndarray  # float64 (S,), of each step's frame
     probabilities: np.ndarray  # float32 (S, K)
     classes: tuple[str, ...]
     pooled: np.ndarray | None = None  # float (K,), of the whole video by the model's read-out; None: mean of the steps
-    score: float = np.inf  # of the whole video, likewise; below 0 it is "none of these"
+    scores: np.ndarray | float = np.inf  # float (S,), how much each step's window is like the known classes
+
+    @property
+    def score(self) -> float:
+        """How much the whole video is like the known classes; below 0 it is "none of these"."""
+        return float(np.mean(self.scores))
 
 
-def predict_timeline(video, model, *, window=WINDOW) -> Timeline:
+def predict_timeline(video, model, *, window=WINDOW, progress=False) -> Timeline:
     """Predict a video: each step, and the whole by the model's read-out.
-
-    Args:
-        video, model, window: a path, or what `open_video` gave; see this module; see `WindowConfig`.
-
-    Raises:
-        ValueError: the model's logits have another shape.
-        VideoError: the video cannot be used.
-    """
-    stream = video if hasattr(video, "fps") else open_video(video)
-    kept = [(each, []) for each in getattr(model, "models", [model])]
-    steps = [predict_steps(stream, each, window=window, windows=windows) for each, windows in kept]
-    seconds, probabilities, scores = zip(*_fuse_steps(steps, model), strict=True)
-    pooled = (pool_clips(np.stack(logits), each.readout).mean(axis=0) for each, logits in kept)
-    pooled = _average([apply_temperature(next(pooled), _temperature(window, each, "video")) for each, _ in kept], model)
-    return Timeline(np.array(seconds), np.stack(probabilities), tuple(model.classes), pooled, float(np.mean(scores)))
-
-
-def predict_steps(stream, model, *, window=WINDOW, windows=None):
-    """Yield the Steps of a video, of `open_video`, as it plays; memory does not grow with its length.
 
     T frames are spread evenly over a window, as in training. The first window gives its T steps; an LRCN's next windows
     begin half a window later each and give their later half, so that a step never sees frames that come after it. With
     the read-out "mean", a step's logits are the mean of its window's so far.
 
     Args:
-        stream, model, window: what `open_video` gave; as for `predict_timeline`.
-        windows: a list, to which each window's logits, float (T, K), are added; or None.
+        video: a path, or what `open_video` gave.
+        model: see this module.
+        window: see `WindowConfig`.
+        progress: whether to show a bar.
+
+    Raises:
+        ValueError: the model's logits have another shape, or its frames are too close to each other.
+        VideoError: the video cannot be used.
     """
+    stream = video if hasattr(video, "fps") else open_video(video)
     if models := getattr(model, "models", ()):
-        yield from _fuse_steps([predict_steps(stream, each, window=window) for each in models], model)
-        return
+        return _fuse([predict_timeline(stream, each, window=window, progress=progress) for each in models], model)
+    length, expected = model.num_frames, (1, model.num_frames, len(model.classes))
     spanned = window.window_seconds or getattr(model, "window_seconds", None)
-    fps = model.num_frames / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
+    fps = length / (spanned or min(max(stream.seconds, 1 / stream.fps), MAX_WINDOW_SECONDS))
     if not fps <= MAX_STEPS_A_SECOND:
-        found = f"{model.num_frames} frames in {spanned} s"
+        found = f"{length} frames in {spanned} s"
         raise ValueError(f"Expected {MAX_STEPS_A_SECOND} frames a second at most. Received: {found}. See WindowConfig.")
     read = partial(stream_flow, spec=flow) if (flow := getattr(model, "flow", None)) else stream_frames
-    frames = read(stream, size=model.size, fps=fps)
-    scores, temperature = deque(), _temperature(window, model, "step")
-    rows = _predict_rows(frames, model, deque(maxlen=0) if windows is None else windows, scores)
-    rows = smooth((softmax(row / temperature) for row in rows), window.smoothing_seconds * fps)
-    yield from (Step((index + 0.5) / fps, row, scores.popleft()) for index, row in enumerate(rows))
+    bar = {"desc": "predicting", "total": round(stream.seconds * fps), "unit": "frame", "leave": False}
+    frames = tqdm(read(stream, size=model.size, fps=fps), **bar, disable=not progress)
+    rows, windows, scores = [], [], []
+    for clip, steps in _slide_windows(frames, length, max(1, length // 2) if model.kind == "lrcn" else length):
+        logits = np.asarray(model(clip[None]), np.float32)
+        if logits.shape != expected:
+            raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
+        windows.append(logits[0])
+        if model.readout == "mean":
+            logits = logits.cumsum(axis=1) / np.arange(1, length + 1, dtype=np.float32)[:, None]
+        rows += [*logits[0, steps]]
+        scores += [*getattr(model, "score", lambda _: [np.inf])(clip[None])] * (steps.stop - steps.start)
+    fitted = getattr(model, "temperatures", {})
+    step, whole = (window.temperature or fitted.get(level, 1.0) for level in ("step", "video"))
+    rows = [*smooth(softmax(np.stack(rows) / step), window.smoothing_seconds * fps)]
+    pooled = apply_temperature(pool_clips(np.stack(windows), model.readout).mean(axis=0), whole)
+    seconds = (np.arange(len(rows)) + 0.5) / fps
+    return Timeline(seconds, np.stack(rows), tuple(model.classes), pooled, np.array(scores))
 
 
 def smooth(rows, time_constant):
@@ -186,39 +184,15 @@ def measure_delays(predicted, truth, *, fps) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["frame", "seconds", "label", "delay_frames", "delay_seconds"])
 
 
-def _fuse_steps(streams, model):
-    """Merge the Steps of several models: at each moment at which one has a new one, the average of the last of all."""
-    latest = [next(steps) for steps in streams]
-    rest = [itertools.chain([head], steps) for head, steps in zip(latest, streams, strict=True)]
-    numbered = [zip(steps, itertools.repeat(place)) for place, steps in enumerate(rest)]  # noqa: B905
-    moment = lambda each: each[0].seconds  # noqa: E731
-    for seconds, together in itertools.groupby(heapq.merge(*numbered, key=moment), moment):
-        for step, place in together:
-            latest[place] = step
-        probabilities, scores = zip(*(step[1:] for step in latest), strict=True)
-        yield Step(seconds, _average(probabilities, model), min(scores))
-
-
-def _average(rows, model):
-    return np.average(rows, axis=0, weights=getattr(model, "weights", None)).astype(np.float32)
-
-
-def _temperature(window, model, level):
-    return window.temperature or getattr(model, "temperatures", {}).get(level, 1.0)
-
-
-def _predict_rows(frames, model, windows, scores):
-    """Yield the logits (K,) of every step; each window's (T, K) are added to `windows`, its score to `scores`."""
-    length, expected = model.num_frames, (1, model.num_frames, len(model.classes))
-    for clip, steps in _slide_windows(frames, length, max(1, length // 2) if model.kind == "lrcn" else length):
-        logits = np.asarray(model(clip[None]), np.float32)
-        if logits.shape != expected:
-            raise ValueError(f"Expected logits {expected} (1, T, K). Received: {logits.shape}. Check the model.")
-        windows.append(logits[0])
-        scores.extend([*getattr(model, "score", lambda _: [np.inf])(clip[None])] * len(logits[0, steps]))
-        if model.readout == "mean":
-            logits = logits.cumsum(axis=1) / np.arange(1, length + 1, dtype=np.float32)[:, None]
-        yield from logits[0, steps]
+def _fuse(timelines, model):
+    """At each moment at which one of several models has a new step, the average of the last of all."""
+    seconds = np.unique(np.concatenate([each.seconds for each in timelines]))
+    rows = [np.maximum(np.searchsorted(each.seconds, seconds, "right") - 1, 0) for each in timelines]
+    latest = [(each.probabilities[row], each.scores[row]) for each, row in zip(timelines, rows, strict=True)]
+    probabilities, scores = zip(*latest, strict=True)
+    wholes = [each.pooled for each in timelines]
+    rows, pooled = (np.average(each, 0, model.weights).astype(np.float32) for each in (probabilities, wholes))
+    return Timeline(seconds, rows, model.classes, pooled, np.min(scores, axis=0))
 
 
 def _slide_windows(frames, length, stride):

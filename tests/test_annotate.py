@@ -12,11 +12,10 @@ from PIL import Image
 
 from actlib.animation import write_animation
 from actlib.annotate import Panel, annotate_video, fit_frame, join_videos
-from actlib.annotate.films import _fill_forward
 from actlib.annotate.panel import COLORS
 from actlib.evaluation import NONE_OF_THESE
 from actlib.plots import fit_text, load_font
-from actlib.timeline import Segment, Step, WindowConfig
+from actlib.timeline import Segment, WindowConfig
 from actlib.video.writer import write_video
 
 NIGHT, TRACK, DIM, TEXT, CORRECT, WRONG, _ = COLORS
@@ -69,15 +68,18 @@ def test_fit_frame_keeps_the_shape():
     assert not fitted[:, :20].any()
 
 
-def test_steps_are_filled_forward_from_their_moment():
-    steps = (Step(seconds, np.array([seconds])) for seconds in (0.1, 0.3, 0.5))
-    filled = _fill_forward(steps, 10)
-    assert [float(next(filled).probabilities[0]) for _ in range(7)] == [0.1, 0.1, 0.1, 0.3, 0.3, 0.5, 0.5]
+def test_a_frame_shows_the_last_step_that_has_begun(tmp_path):
+    levels = (40, 128, 220)
+    path = film_of(tmp_path / "film.mp4", *levels, fps=10, length=2)  # steps from 0.1, 0.3 and 0.5 s on
+    model = Photometer()
+    model.num_frames = 3
+    done = annotate_video(path, model, tmp_path / "a.mp4")
+    assert done.predicted == [Segment(0, 3, "Dark"), Segment(3, 5, "Grey"), Segment(5, 6, "Bright")]
 
 
 def draw_panel(correct, *, predicted="Dark", classes=CLASSES, width=320, index=30):
     """A panel whose label is right, wrong or of unknown worth, and what it draws at a frame."""
-    truth = None if correct is None else [Segment(0, 99, predicted if correct else classes[-1])]
+    truth = [] if correct is None else [Segment(0, 99, predicted if correct else classes[-1])]
     panel = Panel(width, classes=classes, num_frames=50, fps=25, truth=truth)
     probabilities = np.full(len(classes), 0.3 / max(1, len(classes) - 1))
     probabilities[list(classes).index(predicted)] = 0.7

@@ -11,7 +11,6 @@ from actlib.timeline import (
     WindowConfig,
     find_segments,
     measure_delays,
-    predict_steps,
     predict_timeline,
     smooth,
 )
@@ -21,10 +20,10 @@ from actlib.video import open_video, sample_uniform
 def test_a_window_as_long_as_the_video_takes_the_frames_of_training(tmp_path):
     path = film_of(tmp_path / "film.mp4", *range(30, 230, 10), length=2)
     model = Photometer()
-    steps = list(predict_steps(open_video(path), model))
+    timeline = predict_timeline(open_video(path), model)
     levels = [30 + 10 * (index // 2) for index in sample_uniform(40, 4)]
     assert np.abs(model.clips[0].mean(axis=(0, 2, 3, 4)) - levels).max() < 3
-    assert [round(step.seconds, 3) for step in steps] == [0.2, 0.6, 1.0, 1.4]
+    assert timeline.seconds == pytest.approx([0.2, 0.6, 1.0, 1.4])
 
 
 @pytest.mark.parametrize("kind", ["frames", "lrcn"])
@@ -43,7 +42,7 @@ def test_every_step_is_predicted_once_and_from_its_own_frame(tmp_path, kind, num
 def test_windows_of_an_lrcn_overlap_by_half_and_end_with_the_video(tmp_path):
     path = film_of(tmp_path / "film.mp4", 40, 60, 80, 100, 120, 140, 160, length=5)
     model = Photometer("lrcn")
-    list(predict_steps(open_video(path), model, window=WindowConfig(window_seconds=0.8)))
+    predict_timeline(path, model, window=WindowConfig(window_seconds=0.8))
     levels = [np.rint(clip.mean(axis=(0, 2, 3, 4)) / 20).astype(int).tolist() for clip in model.clips]
     assert levels == [[2, 3, 4, 5], [4, 5, 6, 7], [5, 6, 7, 8]]
 
@@ -133,9 +132,9 @@ def test_each_window_has_its_score_and_the_whole_their_mean(tmp_path):
     path, model = film_of(tmp_path / "film.mp4", 40, 220), Photometer()
     assert predict_timeline(path, model).score == np.inf
     model.score = lambda clips: clips.mean(axis=(1, 2, 3, 4)) - 128
-    steps = list(predict_steps(open_video(path), model, window=WindowConfig(window_seconds=1.0)))
-    assert [step.score for step in steps] == pytest.approx(4 * [-88] + 4 * [92], abs=3)
-    assert predict_timeline(path, model, window=WindowConfig(window_seconds=1.0)).score == pytest.approx(0, abs=2)
+    timeline = predict_timeline(path, model, window=WindowConfig(window_seconds=1.0))
+    assert timeline.scores == pytest.approx(4 * [-88] + 4 * [92], abs=3)
+    assert timeline.score == pytest.approx(0, abs=2)
     other = Photometer()
     fused = predict_timeline(path, FusedModel((other, model)), window=WindowConfig(window_seconds=1.0))
     assert fused.score == pytest.approx(0, abs=2)  # a video is known if it is to every model

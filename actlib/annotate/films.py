@@ -1,9 +1,8 @@
 """A video and a model -> a film that shows what the model predicts while it plays; several clips joined into one.
 
-Two streams of the video run side by side, small frames for the model, whole ones to draw on; neither is ever kept.
+The video is read twice, small frames for the model, then whole ones to draw on; neither are ever kept.
 """
 
-import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from actlib.animation import write_animation
 from actlib.annotate.panel import COLORS, NIGHT, REFERENCE, Panel
 from actlib.evaluation import NONE_OF_THESE
 from actlib.files import refuse_inputs
-from actlib.timeline import WINDOW, Segment, find_segments, measure_delays, predict_steps
+from actlib.timeline import WINDOW, Segment, find_segments, measure_delays, predict_timeline
 from actlib.video import LIMITS, open_video, stream_frames, write_video
 
 MAX_SIDE = 960  # pixels of the longer side of the picture
@@ -55,17 +54,22 @@ def annotate_video(video, model, out, *, true_label=None, window=WINDOW, limits=
         raise ValueError(f"Expected a file ending in .mp4 or .gif. Received: {out}. Give out another ending.")
     refuse_inputs(out, video)
     stream = open_video(video, limits=limits, max_side=MAX_SIDE)
-    truth, labels = _check_truth(true_label, model.classes, stream), []
-    frames = _draw_frames(stream, model, truth=truth, window=window, labels=labels)
+    whole = [Segment(0, stream.limits.max_frames + 1, true_label)]
+    truth = whole if isinstance(true_label, str) else true_label or []
+    if unknown := {part.label for part in truth} - {*model.classes, NONE_OF_THESE}:
+        known = ", ".join([*model.classes, f"'{NONE_OF_THESE}'"])
+        raise ValueError(f"Expected true labels among {known}. Received: {', '.join(sorted(unknown))}. Check them.")
+    timeline, labels = predict_timeline(stream, model, window=window, progress=True), []
+    frames = _draw_frames(stream, timeline, truth=truth, window=window, labels=labels)
     frames = tqdm(frames, out.name, stream.num_frames, unit="frame", leave=False)
     if out.suffix.lower() == ".gif":
         write_animation(out, frames, fps=stream.fps, max_bytes=max_bytes, reserved=COLORS)
     else:
         write_video(out, frames, fps=stream.fps)
     predicted = find_segments(labels)
-    accuracy = _count_common(predicted, truth) / len(labels) if truth else None
-    delays = measure_delays(predicted, truth or [], fps=stream.fps)
-    return Annotated(out, len(labels), stream.fps, predicted, accuracy, delays)
+    correct = [label == part.label for part in truth for label in labels[part.start : part.stop]]
+    delays = measure_delays(predicted, truth, fps=stream.fps)
+    return Annotated(out, len(labels), stream.fps, predicted, sum(correct) / len(labels) if truth else None, delays)
 
 
 def join_videos(videos, out, *, labels=None, fps=25.0, size=(240, 320)) -> list[Segment]:
@@ -109,42 +113,18 @@ def fit_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(ImageOps.pad(Image.fromarray(frame), size[::-1], Image.Resampling.BILINEAR))
 
 
-def _draw_frames(stream, model, *, truth, window, labels):
+def _draw_frames(stream, timeline, *, truth, window, labels):
     """Frames of the annotated film, uint8 (H, W, 3), all of one even size; `labels` grows by theirs."""
     grow = max(1.0, min(REFERENCE / stream.width, MIN_SIDE / stream.height))
     height, width = (2 * max(1, round(side * grow / 2)) for side in (stream.height, stream.width))
-    canvas = max(REFERENCE, width)
+    canvas, classes = max(REFERENCE, width), timeline.classes
     note = f"exponential smoothing, {window.smoothing_seconds:g} s" if window.smoothing_seconds else ""
-    panel = Panel(canvas, classes=model.classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
-    frames = stream_frames(stream, size=(height, width))
-    filled = _fill_forward(predict_steps(stream, model, window=window), stream.fps)
-    for index, (frame, (_, probabilities, score)) in enumerate(zip(frames, filled, strict=False)):
-        best = int(probabilities.argmax())
-        known = score >= 0 and probabilities[best] >= window.threshold
-        labels.append(model.classes[best] if known else NONE_OF_THESE)
+    panel = Panel(canvas, classes=classes, num_frames=stream.num_frames, fps=stream.fps, truth=truth, note=note)
+    for index, frame in enumerate(stream_frames(stream, size=(height, width))):
+        begun = np.searchsorted(timeline.seconds, (index + 0.5) / stream.fps + 1e-9, "right")
+        step = max(0, begun - 1)  # the last that has begun, before the first one that
+        probabilities = timeline.probabilities[step]
+        known = timeline.scores[step] >= 0 and probabilities.max() >= window.threshold
+        labels.append(classes[probabilities.argmax()] if known else NONE_OF_THESE)
         picture = ImageOps.pad(Image.fromarray(frame), (canvas, height), color=NIGHT)
         yield np.concatenate([picture, panel.draw(index, probabilities, labels[-1])])
-
-
-def _fill_forward(steps, fps):
-    """The Step that each frame shows, without end: the last one; the first before it."""
-    current = upcoming = next(steps)
-    for frame in itertools.count():
-        while upcoming and upcoming.seconds <= (frame + 0.5) / fps + 1e-9:
-            current, upcoming = upcoming, next(steps, None)
-        yield current
-
-
-def _check_truth(true_label, classes, stream):
-    """Segments of the truth, or None."""
-    truth = [Segment(0, stream.limits.max_frames + 1, true_label)] if isinstance(true_label, str) else true_label
-    if unknown := {part.label for part in truth or ()} - {*classes, NONE_OF_THESE}:
-        known = ", ".join([*classes, f"'{NONE_OF_THESE}'"])
-        raise ValueError(f"Expected true labels among {known}. Received: {', '.join(sorted(unknown))}. Check them.")
-    return truth
-
-
-def _count_common(predicted, truth) -> int:
-    """Frames to which both rows of Segments give the same label."""
-    pairs = itertools.product(predicted, truth)
-    return sum(len(range(max(a.start, b.start), min(a.stop, b.stop))) for a, b in pairs if a.label == b.label)

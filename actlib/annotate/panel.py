@@ -21,12 +21,12 @@ RANK_MEMORY = 25  # frames over which "of late" reaches
 class Panel:
     """Draws the panel of one frame after the other; it remembers what the timeline needs, whatever the length.
 
-    The timeline is as long as `num_frames`. `truth` is a list of `timeline.Segment`, or None where nobody knows,
-    `note` a small text on a line of its own at the end.
+    The timeline is as long as `num_frames`. `truth` is a list of `timeline.Segment`, empty where nobody knows, `note` a
+    small text on a line of its own at the end.
     """
 
-    def __init__(self, width, *, classes, num_frames, fps, truth=None, note=""):
-        self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth or (), note
+    def __init__(self, width, *, classes, num_frames, fps, truth=(), note=""):
+        self.width, self.classes, self.fps, self.truth, self.note = width, tuple(classes), fps, truth, note
         self.num_frames, self.unit = max(1, num_frames), max(1.0, width / REFERENCE)
         self.num_bars = min(len(classes), MAX_BARS)
         self.tops = np.cumsum([HEADER, ROW * self.num_bars, NAMES + 4, STRIP, NAMES + 5, NAMES if note else 0])
