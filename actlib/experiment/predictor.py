@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,26 +116,31 @@ def read_experiment(card, data, *, framework=None):
     return schema.parse_json(text, Experiment, "the card's choices")
 
 
-@dataclass(eq=False)
 class Predictor:
     """A model that predicts clips: uint8 (N, T, size, size, C) -> float32 logits (N, T, K), a row a frame or step.
 
     Of its spec it has `size` (pixels), `flow` (a ``FlowSpec``, if its frames are flow pictures, or None), `kind`
-    ("frames" or "lrcn") and `readout` (how the steps of a clip become one prediction, see ``evaluation.pool_clips``).
+    ("frames" or "lrcn") and `readout` (how the steps of a clip become one prediction, see ``evaluation.pool_clips``);
+    of its card `classes`, `num_frames` (T), `window_seconds` (that T frames spanned in training), `temperatures` (by
+    level, "step" or "video") and `known`: ``evaluation.KnownClasses`` and a model of their features, or None.
+
+    Args:
+        checkpoint: A .safetensors file, or a run's folder.
+        framework: Where to load it; None for the framework that trained it.
+        mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
     """
 
-    model: object  # of either framework
-    classes: tuple[str, ...]
-    num_frames: int  # T of its clips
-    window_seconds: float | None = None  # time that T frames spanned in training, see `actlib.timeline`
-    mixed_precision: bool = True  # convolve as for stored features, in bfloat16 where the machine gains from it
-    temperatures: dict = field(default_factory=dict)  # by level: "step", "video", see `evaluation.calibration`
-    known: object = None  # `evaluation.KnownClasses`, and a model of the features that they are asked with
-
-    def __post_init__(self):
-        spec = self.model.spec
+    def __init__(self, checkpoint, *, framework="torch", mixed_precision=True):
+        self.model, card = load_model(checkpoint, framework=framework)
+        self.mixed_precision, self.known, spec = mixed_precision, None, self.model.spec
         self.size, self.flow = spec.vgg.size, spec.vgg.flow
         self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, specs.LRCNSpec) else ("frames", "steps")
+        self.classes, self.num_frames = tuple(card["classes"]), card["preset"].clip_frames
+        self.window_seconds, self.temperatures = card.get("window_seconds"), card.get("temperatures", {})
+        if "known" in card:
+            source = find_checkpoint(checkpoint)
+            known = evaluation.KnownClasses.from_json(card["known"], spec.vgg.feature_shape[2], source)
+            self.known = known, build_describer(self.model)
 
     def __call__(self, clips):
         """Return the logits of clips, see the class."""
@@ -162,17 +167,9 @@ def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
     """Load a checkpoint as a ``Predictor``, a model that predicts any clips.
 
     Args:
-        checkpoint, framework: As for ``load_model``.
-        mixed_precision: Convolve as for stored features, in bfloat16 where the machine gains from it.
+        checkpoint, framework, mixed_precision: As for ``Predictor``.
     """
-    model, card = load_model(checkpoint, framework=framework)
-    options = {"num_frames": card["preset"].clip_frames, "window_seconds": card.get("window_seconds")}
-    options |= {"temperatures": card.get("temperatures", {}), "mixed_precision": mixed_precision}
-    if "known" in card:
-        known, channels = evaluation.KnownClasses, model.spec.vgg.feature_shape[2]
-        known = known.from_json(card["known"], channels, find_checkpoint(checkpoint))
-        options["known"] = known, build_describer(model)
-    return Predictor(model, tuple(card["classes"]), **options)
+    return Predictor(checkpoint, framework=framework, mixed_precision=mixed_precision)
 
 
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
