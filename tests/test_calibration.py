@@ -79,7 +79,7 @@ def test_reliability_by_hand():
 def test_a_temperature_fitted_to_videos_lowers_their_error(sharpness):
     logits, labels = make_logits(sharpness=sharpness, count=800)
     videos = pd.DataFrame({"name": [f"v{i}" for i in range(800)], "label": labels, "group": np.arange(800) // 4})
-    results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"), num_bootstrap=10)
+    results = evaluation.evaluate(logits[:, None], np.arange(800), videos, classes=tuple("abcde"))
     temperature = calibration.fit_temperature(results.probabilities, labels)
     assert temperature == pytest.approx(sharpness, rel=0.1)
     calibrated = calibration.apply_temperature(results.probabilities, temperature)

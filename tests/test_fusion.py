@@ -26,7 +26,7 @@ def make_results(probabilities, *, names=None, classes=CLASSES, labels=None):
     names = [f"v{number}" for number in range(count)] if names is None else names
     videos = pd.DataFrame({"name": names, "label": labels, "group": np.arange(count) // 3})
     logits = np.log(np.maximum(np.repeat(probabilities, 2, axis=0), 1e-12))[:, None]
-    return evaluate(logits, np.repeat(np.arange(count), 2), videos, classes=classes, num_bootstrap=50)
+    return evaluate(logits, np.repeat(np.arange(count), 2), videos, classes=classes)
 
 
 def draw(seed, count=12):

@@ -49,7 +49,7 @@ def make_results(classes=NAMES, readout="steps"):
     predicted = np.where(np.arange(len(labels)) % 3, labels, (labels + 1) % len(classes))
     names = [f"{classes[label]}/{number}" for number, label in enumerate(labels)]
     videos = pd.DataFrame({"name": names, "label": labels, "group": np.arange(len(labels)) % 3})
-    options = {"classes": classes, "readout": "steps", "num_bootstrap": 5}
+    options = {"classes": classes, "readout": "steps"}
     results = evaluation.evaluate(np.eye(len(classes))[predicted][:, None], np.arange(len(labels)), videos, **options)
     return dataclasses.replace(evaluation.Results.from_json(results.to_json()), readout=readout)
 

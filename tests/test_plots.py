@@ -34,7 +34,7 @@ def make_results(classes, *, count=300, seed=0, present=None):
     videos = pd.DataFrame(
         {"name": [f"v{i}" for i in range(count)], "label": labels, "group": rng.integers(7, size=count)}
     )
-    return evaluation.evaluate(logits, np.arange(count), videos, classes=classes, num_bootstrap=50)
+    return evaluation.evaluate(logits, np.arange(count), videos, classes=classes)
 
 
 def make_videos(classes):

@@ -87,7 +87,7 @@ def evaluate_model(videos, shift, seed=0):
     rng, classes = np.random.default_rng(seed), videos.attrs["classes"]
     said = np.eye(2)[(videos["label"].to_numpy() + np.array(shift)) % 2]
     logits = rng.random((len(videos), 4, 2)) + 3 * said[:, None]
-    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes, num_bootstrap=10)
+    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes)
     clips = [(row, np.arange(4)) for row in range(len(videos))]
     return results, build_timelines(logits, clips, videos, classes=classes, readout="mean", num_frames=4)
 
@@ -366,7 +366,7 @@ def test_a_player_says_what_the_results_say(videos, readout):
     rng, classes, owners = np.random.default_rng(4), videos.attrs["classes"], np.repeat(np.arange(4), 2)
     logits = rng.normal(0, 3, (8, 4, 2))
     logits[0], logits[1] = [[9, 0], [0, 1], [0, 1], [0, 2]], [[0, 1], [3, 0], [0, 2], [0, 0.5]]
-    results = evaluate(logits, owners, videos, readout=readout, classes=classes, num_bootstrap=5)
+    results = evaluate(logits, owners, videos, readout=readout, classes=classes)
     clips = [(row, np.arange(4) + 4 * (number % 2)) for number, row in enumerate(owners)]
     order = rng.permutation(8)  # the clips may come in any order
     timelines = build_timelines(

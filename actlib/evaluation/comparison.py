@@ -85,14 +85,12 @@ def average_splits(results: dict[str, Results]) -> pd.DataFrame:
     Args:
         results: name of a split -> its results.
     """
-    columns = {}
-    for level in LEVELS:
-        found = {name: getattr(each, level) for name, each in results.items()}
-        mean = np.mean([accuracy.value for accuracy in found.values()])
-        columns[f"{level} accuracy"] = found | {"mean": f"{100 * mean:.1f} %"}
+    levels = {f"{level} accuracy": {name: getattr(each, level) for name, each in results.items()} for level in LEVELS}
+    table = pd.DataFrame(levels)
+    table.loc["mean"] = [f"{100 * np.mean([each.value for each in table[level]]):.1f} %" for level in levels]
     if any(each.leakage for each in results.values()):
-        columns["leakage"] = {name: len(each.leakage) for name, each in results.items()} | {"mean": "–"}
-    return pd.DataFrame(columns).astype(str)
+        table["leakage"] = [*(len(each.leakage) for each in results.values()), "–"]
+    return table.astype(str)
 
 
 def compare_controls(ordered: Results, *controls: Results) -> pd.DataFrame:

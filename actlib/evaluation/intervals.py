@@ -39,7 +39,7 @@ def bootstrap_groups(correct, groups, labels=None, *, num_bootstrap=2000, seed=0
     value, freedom = float(correct.mean()), len(count) - len(strata)
     error = np.sqrt(max(draws.var(), least))
     if error < 1e-9 or not freedom:
-        low, high = _exact_interval(value, len(count))
+        low, high = stats.binomtest(round(value * len(count)), len(count)).proportion_ci()
     else:
         margin = stats.t.ppf(0.975, freedom) * error / (value * (1 - value))
         low, high = expit(logit(value) + margin * np.array([-1, 1]))
@@ -90,10 +90,3 @@ def _stratify(group, labels) -> list[np.ndarray]:
     pairs = pd.DataFrame({"label": np.asarray(labels), "group": group}).drop_duplicates()
     strata = [groups.to_numpy() for _, groups in pairs.groupby("label")["group"]]
     return strata if len(pairs) == len(whole[0]) and min(map(len, strata)) > 1 else whole
-
-
-def _exact_interval(value: float, num_groups: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval for a share of independent groups."""
-    correct = value * num_groups
-    low = stats.beta.ppf(0.025, correct, num_groups - correct + 1) if value > 0 else 0.0
-    return low, stats.beta.ppf(0.975, correct + 1, num_groups - correct) if value < 1 else 1.0

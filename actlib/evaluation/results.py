@@ -159,7 +159,7 @@ class Results:
         return cls(classes, *(record[f"{level}_accuracy"] for level in LEVELS), table, record["readout"], **options)
 
 
-def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootstrap=2000) -> Results:
+def evaluate(logits, clip_videos, videos, *, classes, readout="mean") -> Results:
     """Measure the accuracy of a model's logits over frames, clips and videos.
 
     Of equal probabilities the lower label wins. Classes without videos are in the tables, as NaN.
@@ -171,7 +171,6 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
             ``videos.attrs["groups_span_classes"]`` says that it is the same people and place in every class.
         classes: K names, in the order of the labels.
         readout: how the steps of a clip are pooled: "last", "mean" or "steps", see ``pool_clips``.
-        num_bootstrap: how many times groups are drawn for the intervals.
 
     Raises:
         ValueError: shapes do not fit, a video has no clip, or a logit is not finite.
@@ -184,12 +183,9 @@ def evaluate(logits, clip_videos, videos, *, classes, readout="mean", num_bootst
     table = tabulate_predictions(videos, pool_videos(clips, clip_videos), classes=classes)
     span = bool(videos.attrs.get("groups_span_classes", False))
     groups, labels = number_groups(videos, groups_span_classes=span), table["label"].to_numpy()
-    predicted = logits.argmax(axis=2).ravel(), clips.argmax(axis=1), table["predicted"].to_numpy()
-    rows = np.repeat(clip_videos, logits.shape[1]), clip_videos, np.arange(len(videos))
-    levels = [
-        bootstrap_groups(found == labels[of], groups[of], labels[of], num_bootstrap=num_bootstrap)
-        for found, of in zip(predicted, rows, strict=True)
-    ]
+    frame = logits.argmax(axis=2).ravel(), np.repeat(clip_videos, logits.shape[1])  # predictions, of which videos
+    clip, video = (clips.argmax(axis=1), clip_videos), (table["predicted"].to_numpy(), np.arange(len(videos)))
+    levels = [bootstrap_groups(found == labels[of], groups[of], labels[of]) for found, of in (frame, clip, video)]
     return Results(tuple(classes), *levels, table, readout, span)
 
 

@@ -15,7 +15,7 @@ clips = [(row, np.arange(8)) for row in range(len(videos))]
 def guess(shift):
     predicted = np.eye(3)[(labels + shift) % 3][:, None]
     logits = rng.normal(0, .5, (len(videos), 8, 3)) + np.linspace(0, 3, 8)[None, :, None] * predicted
-    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes, num_bootstrap=50)
+    results = evaluate(logits, np.arange(len(videos)), videos, classes=classes)
     return results, build_timelines(logits, clips, videos, classes=classes, readout="mean", num_frames=8)
 frames, frame_lines = guess([0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0])
 lrcn, lrcn_lines = guess([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
@@ -35,7 +35,7 @@ many["class_name"] = [names[label] for label in many["label"]]
 many["name"] = [f"{names[label]}/v_{number:04}.avi" for number, label in enumerate(many["label"])]
 predicted = np.where(rng.random(len(many)) < .7, many["label"], rng.integers(0, 101, len(many)))
 logits = rng.normal(0, .5, (len(many), 4, 101)) + 4 * np.eye(101)[predicted][:, None]
-results = evaluate(logits, np.arange(len(many)), many, classes=names, num_bootstrap=10)
+results = evaluate(logits, np.arange(len(many)), many, classes=names)
 many.attrs = videos.attrs
 explorer = ConfusionExplorer(results, many)
 explorer

@@ -175,7 +175,7 @@ from actlib.dataset import list_videos
 from actlib.widgets import ClipBrowser, ConfusionExplorer
 from actlib.evaluation import evaluate
 videos = list_videos("trap", progress=False)
-results = evaluate(np.ones((1, 4, 2)), np.zeros(1, int), videos, classes=(evil, evil + "2"), num_bootstrap=5)
+results = evaluate(np.ones((1, 4, 2)), np.zeros(1, int), videos, classes=(evil, evil + "2"))
 line = Timeline(np.array([.1, 1.]), np.array([[.4, .6], [.6, .4]]), (evil, evil + "2"))
 from IPython.display import display
 display(ClipPlayer(videos.iloc[0], timeline={{evil: line}}))
