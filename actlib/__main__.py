@@ -159,8 +159,16 @@ def _fetch(
     with_head: Annotated[bool, typer.Option("--with-head", help="Of vgg16: fc6 and fc7 too, 553 MB.")] = False,
 ):
     """Get UCF-101, its official lists, or the ImageNet weights of VGG-16."""
-    options = {"source": source, "folder": folder, "lists": lists, "with_head": with_head}
-    typer.echo(_load("download").fetch(what, classes=classes, **options))
+    download, ucf101 = _load("download"), folder or paths.ucf101_folder()
+    if what == "vgg16":
+        path = download.fetch_vgg16(source=source, folder=folder, with_head=with_head)
+        typer.echo(f"{path} is ready for both frameworks.")
+    elif what == "lists":
+        typer.echo(f"The official lists are in {download.fetch_lists(ucf101, source=source)}.")
+    else:
+        check = download.fetch_ucf101(ucf101, classes=classes, source=source, lists=lists)
+        where = shlex.quote(str(ucf101))
+        typer.echo(f"{check.describe()}\nNext: set ACTLIB_DATA={where} or pass --data {where}.")
 
 
 @app.command("doctor")

@@ -7,7 +7,7 @@ from pydantic import Field, FiniteFloat, with_config
 from typing_extensions import TypedDict
 
 from actlib import specs
-from actlib.schema import Count, Divisor, parse_json
+from actlib.schema import Count, Divisor
 
 FORMAT_VERSION = 2  # of cards: raise it when older code would misread a new one
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
@@ -43,15 +43,6 @@ class Card(TypedDict, total=False):
     finished: bool
 
 
-def was_mixed(model):
-    """Tell whether a model was trained in mixed precision, as its card says.
-
-    Args:
-        model: A model of either framework.
-    """
-    return bool(model.card.get("training", {}).get("mixed_precision"))
-
-
 def spec_to_json(spec) -> dict:
     """Return the fields of a spec as JSON holds them, with "type", its class; specs inside it likewise.
 
@@ -59,13 +50,3 @@ def spec_to_json(spec) -> dict:
         spec: Any of ``specs``, a ``Preset`` or a ``TrainSpec`` too.
     """
     return json.loads(json.dumps(spec, default=vars))
-
-
-def spec_from_json(data, path="a card", **words):
-    """Make a spec again; ValueError where a field lacks or is out of range.
-
-    Args:
-        data: The dict of `spec_to_json`.
-        path, words: Where it is from, and other words of the message, as for `parse_json`.
-    """
-    return parse_json(json.dumps(data), Spec, path, **words)

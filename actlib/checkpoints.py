@@ -116,20 +116,16 @@ def read_model(path):
     card, weights = read_card(path, "spec", "num_classes"), read_weights(path)
     spec, num_classes, vgg = card["spec"], card["num_classes"], getattr(card["spec"], "vgg", None)
     if vgg and vgg.blocks == specs.VGG16.blocks and "block1_conv1/kernel" not in weights:
-        weights = _read_backbone(path, weights) | weights
+        backbone = read_weights(paths.vgg16_file())  # a head was trained on what its convolutions give
+        if not np.array_equal(backbone["preprocess/mean"], weights.get("preprocess/mean")):
+            found = f"another, {paths.vgg16_file()}. Fetch Keras'."
+            raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: {found}")
+        weights = backbone | weights
     if not vgg or len(card.get("classes", range(num_classes))) != num_classes:
         found = f"a {spec.type} of {num_classes} classes, others are named"
         raise ValueError(f"Expected the card of a classifier. Received: {found} in {path}. Choose another file.")
     check_weights(list_shapes(spec, num_classes), weights, source=path)
     return card, weights
-
-
-def _read_backbone(path, head):
-    """ImageNet's convolutions, for a head that was trained on what they give."""
-    weights = read_weights(file := paths.vgg16_file())
-    if not np.array_equal(weights["preprocess/mean"], head.get("preprocess/mean")):
-        raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: another, {file}. Fetch Keras'.")
-    return weights
 
 
 def list_shapes(spec, num_classes=None):

@@ -6,13 +6,11 @@ Other rooms are imported only where they are needed, so that the report comes ev
 import os
 import platform
 import shlex
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from actlib import paths
+from actlib import machine, paths
 
 PACKAGES = ("numpy", "av", "pandas", "matplotlib", "jupyterlab", "ipywidgets", "anywidget", "safetensors")
 FRAMEWORKS = {"Keras": ("keras",), "PyTorch": ("torch",), "TensorFlow": ("tensorflow", "tensorflow-cpu")}
@@ -74,38 +72,24 @@ def _find_machine():
 
 
 def _find_packages():
-    versions = {name: _version(name) for name in PACKAGES}
-    absent = ", ".join(name for name, version in versions.items() if not version)
+    versions = machine.package_versions(*PACKAGES)
+    absent = ", ".join(name for name in PACKAGES if name not in versions)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     yield _choose(not absent, "packages", found, f"not installed: {absent}", "make setup", bad="missing")
-    frameworks = {name: _version(*names) for name, names in FRAMEWORKS.items()}
+    frameworks = {name: ", ".join(machine.package_versions(*names).values()) for name, names in FRAMEWORKS.items()}
     bad = "note" if frameworks["PyTorch"] or (frameworks["Keras"] and frameworks["TensorFlow"]) else "missing"
     for name, version in frameworks.items():
         yield _choose(version, name, version, "not installed", "make setup", bad=bad)
 
 
-def _version(*names):
-    """Return the version of the first of these packages that is installed, or an empty text."""
-    return next((package.version for name in names for package in metadata.distributions(name=name)), "")
-
-
 def _find_gpu():
-    names = _run("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    names = machine.read_output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
     yield _choose(names, "GPU", "; ".join(names), "none that nvidia-smi knows; the sample set needs none")
 
 
 def _find_torch_gpu():
-    answer = _run(sys.executable, "-c", ASK_TORCH)
+    answer = machine.read_output(sys.executable, "-c", ASK_TORCH)
     yield _choose(answer, "PyTorch's GPU", "".join(answer[-1:]), "PyTorch does not answer", "make setup")
-
-
-def _run(*command):
-    """Return the lines that a program prints, or none if it fails."""
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return answer.stdout.strip().splitlines()
 
 
 def _find_disk():
@@ -135,10 +119,10 @@ def _find_sample():
 
 def _find_videos():
     from actlib.dataset.listing import find_clips
-    from actlib.download.ucf101 import list_official, ucf101_folder
+    from actlib.download.ucf101 import list_official
 
-    folder, command = paths.data_folder_setting() or ucf101_folder(), paths.console_script()
-    usual = folder.resolve() == ucf101_folder().resolve()  # into another folder nothing is fetched
+    folder, command = paths.data_folder_setting() or paths.ucf101_folder(), paths.console_script()
+    usual = folder.resolve() == paths.ucf101_folder().resolve()  # into another folder nothing is fetched
     try:
         clips, _ = find_clips(folder / "UCF-101" if (folder / "UCF-101").is_dir() else folder)
     except ValueError as error:
@@ -167,9 +151,7 @@ def _find_videos():
 
 
 def _find_weights():
-    from actlib.download import ucf101_folder
-
-    path, data = paths.vgg16_file(), paths.data_folder_setting() or ucf101_folder()
+    path, data = paths.vgg16_file(), paths.data_folder_setting() or paths.ucf101_folder()
     otherwise = f"not in {path.parent}; models for UCF-101 start from them"
     fix = f"{paths.console_script()} fetch vgg16"
     bad = "missing" if (data / "UCF-101").is_dir() else "note"

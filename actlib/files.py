@@ -17,10 +17,12 @@ from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
+from rich import filesize
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)  # disk, share of it, size of one file
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # this machine, in the names of partial files
 OWNER = re.compile(rf"\.{HOST}-(\d{{1,9}})-\w+(\.old)?\.partial$")
+format_size = filesize.decimal  # a number of bytes for people, in powers of 1000: 58.9 MB
 OLD_SECONDS = 3600.0  # a partial file that nobody wrote to for so long was left by a process that is gone
 
 
@@ -169,19 +171,3 @@ def content_hash(path) -> str:
     require_file(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def format_size(num_bytes) -> str:
-    """Write a number of bytes for people, in powers of 1000.
-
-    Args:
-        num_bytes: From 0.
-
-    Example:
-        >>> format_size(58_889_256), format_size(6_960_400_115), format_size(12)
-        ('58.9 MB', '7.0 GB', '12 bytes')
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if num_bytes >= scale:
-            return f"{num_bytes / scale:.1f} {unit}"
-    return f"{num_bytes} bytes"

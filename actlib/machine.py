@@ -6,8 +6,6 @@ from contextlib import suppress
 from importlib import metadata as packages
 from pathlib import Path
 
-import psutil
-
 
 def has_fast_bf16():
     """Tell whether this CPU multiplies bfloat16 in hardware (AVX512-BF16, AMX); False where it does not tell."""
@@ -18,14 +16,24 @@ def has_fast_bf16():
 @functools.cache
 def gpu_has_bf16():
     """Tell whether the first NVIDIA GPU multiplies bfloat16 in hardware: compute capability 8.0 or later."""
-    with suppress(OSError, subprocess.SubprocessError, ValueError):
-        command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) >= 8
+    with suppress(IndexError, ValueError):
+        return float(read_output("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader")[0]) >= 8
     return False
+
+
+def read_output(*command) -> list[str]:
+    """Return the lines that a program prints; none if it fails, is not there or takes two minutes."""
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return answer.stdout.strip().splitlines()
 
 
 def peak_memory() -> int:
     """Return the most memory in bytes that this process has held; what it holds now where the system does not tell."""
+    import psutil
+
     with suppress(ImportError):  # Windows has no such module
         import resource
 

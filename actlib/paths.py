@@ -62,6 +62,11 @@ def vgg16_file() -> Path:
     return Path(read_setting("ACTLIB_WEIGHTS") or home_folder() / "pretrained" / VGG16)
 
 
+def ucf101_folder() -> Path:
+    """Return where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
+    return home_folder() / "data" / "ucf101"
+
+
 def console_script() -> str:
     """Return what starts the command line in the project's folder: ``.venv/bin/actlib`` as `make setup` leaves it."""
     scripts, project = Path(sys.executable).parent.resolve(), Path(__file__).resolve().parent.parent

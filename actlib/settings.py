@@ -1,5 +1,6 @@
 """Other values in a preset's fields, from text: what the command line's --set does."""
 
+import json
 from functools import reduce
 from operator import getitem
 from types import UnionType
@@ -8,7 +9,7 @@ from typing import Union, get_args, get_origin, get_type_hints
 import pandas as pd
 from pydantic import TypeAdapter
 
-from actlib import cards
+from actlib import cards, schema
 
 
 def change_preset(preset, settings):
@@ -40,7 +41,7 @@ def change_preset(preset, settings):
             found = f"Expected {field} to be {hint.__name__ if type(hint) is type else hint}. Received: {text!r}."
             raise ValueError(f"{found} Write several values with commas between.") from None
         words = {"expected": f"a value that {field} can have", "advice": "Choose another."}
-        preset = cards.spec_from_json(data, setting, **words)
+        preset = schema.parse_json(json.dumps(data), cards.Spec, setting, **words)
     return preset
 
 

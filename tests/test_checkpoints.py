@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from actlib import cards, checkpoints, specs
+from actlib import cards, checkpoints, schema, specs
 
 WEIGHTS = {"preprocess/mean": np.zeros(3), "logits/kernel": np.arange(6.0).reshape(2, 3), "logits/bias": np.ones(3)}
 
@@ -138,7 +138,7 @@ presets = st.builds(
 @given(preset=presets | st.sampled_from([*specs.PRESETS.values()]))
 def test_every_preset_comes_back_through_json(preset):
     for spec in (preset, preset.model, preset.training):
-        read = cards.spec_from_json(json.loads(json.dumps(cards.spec_to_json(spec))))
+        read = schema.parse_json(json.dumps(cards.spec_to_json(spec)), cards.Spec, "a card")
         assert read == spec and hash(read) == hash(spec)  # hash: no list where a tuple was
 
 
@@ -176,7 +176,7 @@ def test_a_spec_of_another_version_is_refused_with_its_file(spec, answer):
     with pytest.raises(
         ValueError, match=rf"Expected what this version.*{answer}.*, in run/best\.safetensors. Make it again, or update"
     ):
-        cards.spec_from_json(spec, "run/best.safetensors")
+        schema.parse_json(json.dumps(spec), cards.Spec, "run/best.safetensors")
 
 
 def test_a_card_says_what_it_lacks_and_whether_it_is_too_new(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actlib import doctor as module
-from actlib import paths
+from actlib import machine, paths
 from actlib.doctor import Finding, _examine, doctor
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -82,10 +82,14 @@ def test_a_missing_package_comes_first(monkeypatch):
 
 
 def test_one_framework_is_enough_and_none_is_not(monkeypatch):
-    real = module._version
-    monkeypatch.setattr(module, "_version", lambda name, *_: "" if name in ("keras", "tensorflow") else real(name))
+    installed = {"torch": "2.9", **dict.fromkeys(module.PACKAGES, "1.0")}
+
+    def pick(*names):
+        return {name: installed[name] for name in names if name in installed}
+
+    monkeypatch.setattr(machine, "package_versions", pick)
     assert find("Keras").state == "note" and doctor().splitlines()[-1] == "Next: make lab"
-    monkeypatch.setattr(module, "_version", lambda name, *_: "" if name in ("torch", "keras") else "1.0")
+    installed["tensorflow"] = installed.pop("torch")
     assert find("PyTorch").state == find("Keras").state == "missing"
 
 
@@ -211,6 +215,7 @@ def test_a_gpu(home, monkeypatch):
 def test_a_gpu_that_does_not_answer(home, monkeypatch, text):
     put_program(home / "bin", "nvidia-smi", text)
     monkeypatch.setenv("PATH", str(home / "bin"))
+    assert not machine.gpu_has_bf16.__wrapped__()
     assert find("GPU").state == "note"
 
 

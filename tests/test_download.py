@@ -17,7 +17,7 @@ from tiny_rar import write_rar
 from typer.testing import CliRunner
 
 from actlib.__main__ import app
-from actlib.download import fetch, fetch_lists, fetch_ucf101, sources
+from actlib.download import fetch_lists, fetch_ucf101, sources
 from actlib.download.transfer import DownloadError
 from actlib.download.ucf101 import _check_videos, _choose_classes, list_official
 
@@ -28,8 +28,8 @@ REAL = os.environ.get("ACTLIB_REAL_DATA")
 STEMS = {"Basketball": "Basketball", "BasketballDunk": "BasketballDunk", "HandstandPushups": "HandStandPushups"}
 SCRIPT = """
 import sys
-from actlib.download import fetch
-print(fetch("ucf101", classes="all", source=sys.argv[1], folder=sys.argv[2], lists=sys.argv[3]))
+from actlib.download import fetch_ucf101
+print(fetch_ucf101(sys.argv[2], classes="all", source=sys.argv[1], lists=sys.argv[3]))
 """
 
 
@@ -194,10 +194,10 @@ def test_a_bad_download_is_fetched_again_by_the_same_line(server, tmp_path, vide
     broken = {"short": good[: len(good) // 2], "spoilt": good.replace(video, bytes(len(video)))}
     url = server.put(f"/all.{kind}", broken.get(bad, bad) if isinstance(bad, str) else bad, ranges=False)
     with pytest.raises(DownloadError):
-        fetch("ucf101", classes="all", source=url, folder=tmp_path / "u", lists=lists)
+        fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists)
     assert downloads(tmp_path / "u") == []
     server.put(f"/all.{kind}", good, ranges=False)
-    fetch("ucf101", classes="all", source=url, folder=tmp_path / "u", lists=lists)
+    fetch_ucf101(tmp_path / "u", classes="all", source=url, lists=lists)
     assert found(tmp_path / "u") == videos
 
 
@@ -205,9 +205,9 @@ def test_a_bad_download_is_fetched_again_by_the_same_line(server, tmp_path, vide
 def test_bad_lists_are_fetched_again_by_the_same_line(server, tmp_path, lists, bad):
     url = server.put("/lists.zip", bad)
     with pytest.raises(DownloadError, match=r"lists\.zip"):
-        fetch("lists", source=url, folder=tmp_path / "u")
+        fetch_lists(tmp_path / "u", source=url)
     server.put("/lists.zip", lists.read_bytes())
-    assert "official lists are in" in fetch("lists", source=url, folder=tmp_path / "u")
+    assert len(list(fetch_lists(tmp_path / "u", source=url).iterdir())) == 7
 
 
 @pytest.mark.parametrize("write", [flat_zip, write_tar, write_folder])
@@ -237,9 +237,9 @@ def test_missing_extra_and_undecodable_are_listed_by_name(tmp_path, videos, list
     broken = videos | {names[1]: video[: len(video) // 2], names[2]: PAGE}
     del broken[names[0]]
     write_folder(tmp_path / "u" / "UCF-101", {"Basketball/holiday.avi": video})
-    options = {"source": flat_zip(tmp_path / "all.zip", broken), "folder": tmp_path / "u", "lists": lists}
+    source = flat_zip(tmp_path / "all.zip", broken)
     with pytest.raises(DownloadError) as error:
-        fetch("ucf101", classes="Basketball", **options)
+        fetch_ucf101(tmp_path / "u", classes="Basketball", source=source, lists=lists)
     for line in ("1 of 4 videos", "1 missing:", "1 extra:", "2 undecodable:", "Basketball/holiday.avi"):
         assert line in str(error.value)
     assert all(name in str(error.value) for name in names[:3]) and names[3] not in str(error.value)
@@ -276,19 +276,12 @@ def test_what_is_known_of_an_archive_is_checked(server, tmp_path, lists, monkeyp
         fetch_lists(tmp_path / "u", source=url)
 
 
-def test_the_command_says_what_to_type_next(tmp_path, archive, lists):
-    text = fetch("ucf101", classes="all", source=archive, folder=tmp_path / "u", lists=lists)
-    assert "12 of 12 videos" in text and f"--data {tmp_path / 'u'}" in text
-    with pytest.raises(ValueError, match="one of .*vgg16.*Received: .imagenet"):
-        fetch("imagenet", folder=tmp_path)
-
-
 def test_the_command_line_takes_addresses_and_files(server, tmp_path, archive, lists):
     options = ["--lists", server.put("/lists.zip", lists.read_bytes()), "--to", str(tmp_path / "u")]
     options += ["--from", server.put("/all.zip", archive.read_bytes()), "--classes", "Basketball, BasketballDunk"]
     answer = CliRunner().invoke(app, ["fetch", "ucf101", *options])
     assert answer.exit_code == 0, answer
-    assert "8 of 8 videos" in answer.output
+    assert "8 of 8 videos" in answer.output and f"--data {tmp_path / 'u'}" in answer.output
     answer = CliRunner().invoke(app, ["fetch", "lists", "--from", str(lists), "--to", str(tmp_path / "v")])
     assert answer.exit_code == 0 and "official lists are in" in answer.output
 

@@ -1,5 +1,6 @@
 """Streams: models, checkpoints, caches and batches for optical flow in place of frames, the same in both frameworks."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from actlib.dataset import augment_clip
 from actlib.experiment import Experiment, load_backend
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.saliency import grad_cam
+from actlib.schema import parse_json
 from actlib.settings import change_preset
 from actlib.training import load_checkpoint, save_model
 from actlib.video.flow import mirror_flow, read_flow
@@ -36,7 +38,7 @@ def test_every_preset_takes_every_stream(name):
         if vgg.flow:
             assert vgg.flow.bound / vgg.size == specs.STREAMS[stream].bound / 224  # the same picture, smaller
         assert Experiment("data", preset, stream=stream).preset == preset  # as from a card
-        assert cards.spec_from_json(cards.spec_to_json(preset)) == preset
+        assert parse_json(json.dumps(cards.spec_to_json(preset)), cards.Spec, "a card") == preset
     assert Experiment("data", specs.PRESETS[name]).preset == specs.PRESETS[name]
 
 
@@ -163,4 +165,4 @@ def test_cards_from_before_streams_are_of_rgb(tmp_path):
     assert experiment.read_experiment(card, tmp_path).stream == "rgb"
     old = cards.spec_to_json(specs.SLIM_FRAMES)
     del old["vgg"]["flow"]
-    assert cards.spec_from_json(old) == specs.SLIM_FRAMES
+    assert parse_json(json.dumps(old), cards.Spec, "a card") == specs.SLIM_FRAMES

@@ -1,7 +1,7 @@
 """UCF-101, its official lists and ImageNet's VGG-16: fetched, resumed, checked, and never half taken for whole.
 
 =============== ==============================================================================================
-`ucf101`        UCF-101 by class, its lists, a check of what is on disk; `fetch`, which the command line calls
+`ucf101`        UCF-101 by class, its lists, a check of what is on disk
 `pretrained`    ImageNet's VGG-16 from Keras' or torchvision's file, with the preprocessing it wants
 `sources`       addresses, checksums, locks
 `transfer`      one file over HTTP: whole, or gone on with
@@ -11,4 +11,4 @@
 
 from actlib.download.pretrained import fetch_vgg16
 from actlib.download.transfer import DownloadError
-from actlib.download.ucf101 import fetch, fetch_lists, fetch_ucf101, ucf101_folder
+from actlib.download.ucf101 import fetch_lists, fetch_ucf101

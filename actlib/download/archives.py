@@ -6,10 +6,8 @@ Files are found by their bare names and go where the caller says, never where th
 import errno
 import glob
 import io
-import lzma
 import math
 import re
-import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,8 +23,6 @@ from tqdm.auto import tqdm
 from actlib.download.transfer import DownloadError, RemoteFile, check_disk
 from actlib.files import format_size, write_whole
 
-UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, rarfile.Error, remotezip.RemoteZipError, zlib.error, lzma.LZMAError)
-UNREADABLE += (EOFError, RuntimeError, ValueError, struct.error)  # RuntimeError: a ZIP with a password
 MOST_PART, MOST_HEADER = 64_000_000, 1_000_000  # bytes of a ZIP asked for at once, of what a TAR says about a file
 MOST_UNPACKED = 1_000_000_000  # bytes of all files in a TAR, or twenty times what the TAR itself has
 OUTSIDE = re.compile(r"^([/\\]|\w:)|(^|[/\\])\.\.([/\\]|$)")
@@ -66,11 +62,11 @@ def open_archive(source):
             if foul := [name for name, _ in members if OUTSIDE.search(name)]:
                 raise ValueError(f"{foul[0]!r} in it leads out of its folder")
             yield {PureWindowsPath(name).name.lower(): member for name, member in members}  # either kind of slash
-    except DownloadError:
+    except (DownloadError, MemoryError):
         raise
     except rarfile.RarCannotExec as error:
         raise DownloadError(f"Expected a tool that unpacks {where}. Received: none. Get one: {RAR_TOOLS}.") from error
-    except (*UNREADABLE, OSError) as error:
+    except Exception as error:  # libraries raise many kinds for what is damaged, locked or made to harm
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the system's, not gzip's or bz2's, nor that of a ZIP that leads to before its begin
         found = f"Expected a whole archive without a password. Received: {where} ({error})."

@@ -93,10 +93,9 @@ def _read(file, spec):
         return {name: found[name] for name in _list_shapes(spec) if name in found}
     from actlib.torch.weights import read_state_dict
 
+    file = checkpoints.require_weights(file)
     try:
         return read_state_dict(file)
-    except FileNotFoundError:
-        raise
     except Exception as error:  # libraries raise many kinds for what is damaged or made to harm
         cause = str(error).partition("\n")[0]
         raise ValueError(f"Expected tensors, no code. Received: {file} ({cause}). {ADVICE}") from error

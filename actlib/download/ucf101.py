@@ -4,15 +4,13 @@ By default only the videos of the classes asked for come over the line, out of o
 """
 
 import difflib
-import shlex
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from actlib import files, paths, schema, video
+from actlib import files, paths, video
 from actlib.dataset.ucf101 import read_split
 from actlib.download import sources
 from actlib.download.archives import ArchiveError, open_archive, unpack
-from actlib.download.pretrained import fetch_vgg16
 from actlib.download.transfer import DownloadError
 from actlib.specs import SEVEN_CLASSES
 
@@ -74,31 +72,6 @@ def _check_videos(folder, classes) -> Check:
     return Check(Path(folder), len(infos), missing, extra, undecodable)
 
 
-def ucf101_folder() -> Path:
-    """Return where UCF-101 goes unless one says otherwise: `data/ucf101` at home."""
-    return paths.home_folder() / "data" / "ucf101"
-
-
-def fetch(what, *, classes="seven", source=None, folder=None, lists=None, with_head=False) -> str:
-    """Fetch what lessons need, and return a text that says what is there now; raises as the function for each does.
-
-    Args:
-        what, classes, lists: "ucf101", "lists" or "vgg16"; for "ucf101", as in `fetch_ucf101`.
-        source: file, folder or URL to take it from instead.
-        folder: where it goes; None means `data/ucf101` or `pretrained` at home.
-        with_head: for "vgg16", as in `fetch_vgg16`.
-    """
-    schema.check_choice("what to fetch", what, ("ucf101", "lists", "vgg16"))
-    if what == "vgg16":
-        return f"{fetch_vgg16(source=source, folder=folder, with_head=with_head)} is ready for both frameworks."
-    folder = Path(folder or ucf101_folder())
-    if what == "lists":
-        return f"The official lists are in {fetch_lists(folder, source=source)}."
-    check = fetch_ucf101(folder, classes=classes, source=source, lists=lists)
-    where = shlex.quote(str(folder))
-    return f"{check.describe()}\nNext: set ACTLIB_DATA={where} or pass --data {where}."
-
-
 def fetch_lists(folder, *, source=None) -> Path:
     """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
@@ -135,7 +108,9 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
         ValueError: no such class.
     """
     folder, source = Path(folder), str(source or paths.read_setting("ACTLIB_UCF101_URL") or sources.VIDEOS_URL)
-    fetch_lists(folder, source=lists or _find_lists_beside(source))
+    own_folders = (Path(source), Path(source).resolve().parent) if Path(source).is_dir() else ()
+    beside = next((place for each in own_folders if (place := each / "ucfTrainTestlist").is_dir()), None)
+    fetch_lists(folder, source=lists or beside)
     classes = _choose_classes(folder, classes)
     official = {PurePosixPath(name).name.lower(): name for name in list_official(folder, classes)}
     source = sources.OFFICIAL_URL if source == "official" else source
@@ -149,9 +124,3 @@ def fetch_ucf101(folder, *, classes="seven", source=None, lists=None) -> Check:
             advice = f"All names are in {report}. Run it again, or with another --from, to get the rest."
             raise (ArchiveError if check.undecodable else DownloadError)(f"{check.describe()}\n{advice}")
     return check
-
-
-def _find_lists_beside(source):
-    """Return the official lists that lie in or beside a folder that the user has, or None."""
-    folders = (Path(source), Path(source).resolve().parent) if Path(source).is_dir() else ()
-    return next((place for folder in folders if (place := folder / "ucfTrainTestlist").is_dir()), None)

@@ -6,7 +6,6 @@ import math
 import keras
 import numpy as np
 
-from actlib.cards import was_mixed
 from actlib.checkpoints import list_shapes
 from actlib.keras import precision
 from actlib.keras.dataset import ClipDataset, raise_read_errors
@@ -86,7 +85,7 @@ def predict(model, batches) -> np.ndarray:
         batches: A `ClipBatches` that does not shuffle, of frames or of features.
     """
     part, data = model.head if batches.kind == "features" else model, ClipDataset(batches, fixed=True)
-    mixed = was_mixed(model)
+    mixed = model.card.get("training", {}).get("mixed_precision", False)
     with raise_read_errors(data), precision.fast_kernels(model), compute_in_bf16(model, mixed):
         if isinstance(model, LRCN) or mixed:
             x = data[0][0]

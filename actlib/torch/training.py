@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 
-from actlib.cards import was_mixed
 from actlib.checkpoints import list_shapes
 from actlib.specs import FROZEN_PARTS
 from actlib.torch.dataset import make_loader
@@ -83,7 +82,8 @@ def predict(model, batches) -> np.ndarray:
         batches: A `ClipBatches` that does not shuffle, of frames or of features.
     """
     options, logits = {"readout": "steps"} if isinstance(model, LRCN) else {}, []
-    with at_rest(model), compute_in_bf16(model, was_mixed(model)):
+    mixed = model.card.get("training", {}).get("mixed_precision", False)
+    with at_rest(model), compute_in_bf16(model, mixed):
         for x, _ in make_loader(batches):
             x = x.to(device_of(model), non_blocking=True)
             features = x if batches.kind == "features" else convolve_in_parts(model.convolutions, x)
