@@ -4,7 +4,6 @@ import importlib
 import inspect
 import shlex
 import signal
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,20 +17,27 @@ from actlib.options import AnnotateOptions, Data, EvaluateOptions, ExtractOption
 
 
 class Commands(TyperGroup):
-    """Commands that answer a mistake with a line, not with a traceback."""
+    """Commands that answer a mistake, Ctrl-C and SIGTERM with a line, not with a traceback."""
 
     def invoke(self, ctx):
         """Run a command; ACTLIB_TRACEBACK shows where an error comes from."""
         paths.make_threads_sleep()
+        before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
+        except KeyboardInterrupt as error:
+            typer.echo("Stopped; the same line goes on.", err=True)
+            raise typer.Exit(code=128 + (error.args or (signal.SIGINT,))[0]) from None
         except (ValueError, OSError, RuntimeError, ImportError, ArithmeticError, MemoryError) as error:
             if paths.read_setting("ACTLIB_TRACEBACK"):
                 raise
             typer.echo(f"{type(error).__name__}: {error}", err=True)
             raise typer.Exit(code=1) from None
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
@@ -71,8 +77,7 @@ def _train(options):
     for split, part in _list_splits(options).items():
         weights = Path(experiment.weights, part)  # a run of several splits to start from
         start = {"weights": str(weights)} if part and weights.is_dir() else {}
-        with _exit_when_stopped():
-            model, _ = experiments.run_training(replace(experiment, split=split, **start), options.out / part)
+        model, _ = experiments.run_training(replace(experiment, split=split, **start), options.out / part)
         say(f"The best checkpoint is {options.out / part / paths.BEST}.")
         evaluation, known = _load("evaluation"), model.card.get("known")
         say(evaluation.explain_rejection(known and evaluation.Accuracy(*known["kept"])))
@@ -207,22 +212,8 @@ def _load(name):
     return importlib.import_module(f"actlib.{name}")
 
 
-@contextmanager
-def _exit_when_stopped():
-    """Let Ctrl-C and SIGTERM stop a training in order, and end the program with their exit codes, 130 and 143."""
-
-    def stop(number, frame):
-        raise KeyboardInterrupt(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        typer.echo("Stopped; the same line goes on.", err=True)
-        raise typer.Exit(code=128 + (error.args or (signal.SIGINT,))[0]) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stop(number, frame):
+    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ def save_checkpoint(path, weights, card) -> Path:
 
     Args:
         path: Ends in `.safetensors`. The card goes inside and, for the eyes, into the `.json` of the same name.
-        weights, card: Name -> array; a dict that JSON can hold, and specs, to which `format_version` is added.
+        weights: Name -> array.
+        card: A dict of specs and of what JSON can hold, to which `format_version` is added.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -159,7 +160,9 @@ def check_weights(shapes, weights, *, partial=False, source="memory") -> None:
     """Raise ValueError unless weights are those of a model and can be computed with.
 
     Args:
-        shapes, weights: Neutral name -> shape, of the model, and -> array; if `partial`, some are enough.
+        shapes: Neutral name -> shape, of the model.
+        weights: Neutral name -> array.
+        partial: Some of them are enough.
         source: Where they are from, for the message.
     """
     missing, extra = sorted(shapes.keys() - weights.keys()), sorted(weights.keys() - shapes.keys())

@@ -90,7 +90,8 @@ def write_whole(path, content) -> Path:
     """Write a file; readers, and a kill at any moment, find the old one or the new one. Return its path.
 
     Args:
-        path, content: The file, of which folders that lack are made; its bytes.
+        path: The file; folders that lack are made.
+        content: Its bytes.
     """
     with partial_file(path) as partial, open(partial, "wb") as file:
         file.write(content)

@@ -16,7 +16,6 @@ Splits = Annotated[str | None, typer.Option(help="1,2,3: each of these splits, i
 Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with videos that weights have seen, and say so.")]
 
 SET_HELP = "Another value for any field of the preset, such as training.learning_rate=3e-4; may be repeated."
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET_HELP)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Choices:
     framework: Annotated[Framework, typer.Option(help="The framework that computes.")] = "torch"
     preset: Annotated[PresetName | None, typer.Option(help="See actlib/specs.py; else one that suits the data.")] = None
     weights: Annotated[str | None, typer.Option(help="imagenet, none, a weights file, or a run to start from.")] = None
-    set: Settings = None
+    set: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET_HELP)] = None
     protocol: Annotated[Protocol, typer.Option(help="Clips over the whole video, or 16 frames in a row.")] = "uniform"
     limit: Limit = None
     stream: Annotated[Stream, typer.Option(help="Frames, optical flow, or stacks of flow.")] = "rgb"

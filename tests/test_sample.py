@@ -174,8 +174,8 @@ def test_the_turn_is_seen_at_64_pixels(small):
 
 @pytest.mark.parametrize("class_name", sample_set.SAMPLE_CLASSES)
 def test_two_renders_give_the_same_bytes(class_name):
-    first = rendering.render_video(class_name, group=3, clip=2)
-    second = rendering.render_video(class_name, group=3, clip=2)
+    draw, scenes = activities.ACTIVITIES[class_name], [rendering.choose_scene(3, 2, class_name) for _ in range(2)]
+    first, second = (rendering.draw_frames(draw, scene) for scene in scenes)
     assert first.dtype == np.uint8 and first.shape[1:] == (240, 320, 3)
     assert first.tobytes() == second.tobytes()
 
@@ -301,9 +301,9 @@ def test_in_a_notebook_a_warning_is_shown_once_and_without_a_path(tmp_path, monk
         assert [given[1] for given in shown] == [RuntimeWarning] and not capsys.readouterr().err
 
 
-def test_render_refuses_a_class_it_does_not_know():
+def test_no_scene_is_chosen_for_a_class_that_is_not_known():
     with pytest.raises(ValueError, match="Swimming"):
-        rendering.render_video("Swimming", group=1, clip=1)
+        rendering.choose_scene(1, 1, "Swimming")
 
 
 def test_the_whole_sample_set_is_small_and_split_as_ucf101_is(monkeypatch):

@@ -140,7 +140,8 @@ def unpack(members, folder, places, *, largest) -> int:
 
     Args:
         members: those of `open_archive`.
-        folder, places: {bare name in lower case: path below the folder}, of which the caller holds the lock.
+        folder: where they go; the caller holds its lock.
+        places: {bare name in lower case: path below the folder}.
         largest: bytes; a larger or damaged file, or a place outside of the folder, is an ArchiveError.
     """
     todo = {}
@@ -150,7 +151,10 @@ def unpack(members, folder, places, *, largest) -> int:
         if member.size > largest:
             most, found = format_size(largest), format_size(member.size)
             raise ArchiveError(f"Expected files up to {most}. Received: {name} of {found}.")
-        if not _is_there(member, path := Path(folder) / places[name]):
+        path = Path(folder) / places[name]
+        same_size = path.is_file() and path.stat().st_size == member.size
+        crc = zlib.crc32(_read(member)) if same_size and member.crc is None else member.crc
+        if not same_size or zlib.crc32(path.read_bytes()) != crc:
             todo[path] = member
     total = sum(member.size for member in todo.values())
     free = format_size(check_disk(folder, total))
@@ -158,14 +162,6 @@ def unpack(members, folder, places, *, largest) -> int:
     for path, member in tqdm(todo.items(), "unpacking"):
         write_whole(path, _read(member))
     return len(todo)
-
-
-def _is_there(member, path):
-    """Tell whether a file already is what a member holds."""
-    if not path.is_file() or path.stat().st_size != member.size:
-        return False
-    content = path.read_bytes()
-    return content == _read(member) if member.crc is None else zlib.crc32(content) == member.crc
 
 
 def _read(member):

@@ -23,7 +23,11 @@ CHECKSUMS = {  # those of UCF-101 as TensorFlow Datasets records them, VGG-16's 
 
 
 def lock_or_wait(path):
-    """Return the lock of what is fetched, a context manager, and say so when there is somebody to wait for."""
+    """Return the lock of what is fetched, a context manager, and say so when there is somebody to wait for.
+
+    Args:
+        path: what is fetched.
+    """
     try:
         with lock(path, timeout=0):
             pass
@@ -37,7 +41,9 @@ def local_file(source, folder, *, most, keep=False):
     """Yield a source's path on disk; a download that proves useless is removed, so that the next try fetches it again.
 
     Args:
-        source, folder, most: a path, or an address; where a download goes; bytes of it at most.
+        source: a path, or an address.
+        folder: where a download goes.
+        most: bytes of a download at most.
         keep: it stays, as more of it will be wanted; of a ZIP on a server that sends parts a RemoteFile is yielded.
     """
     if not str(source).startswith(("http://", "https://")):

@@ -75,7 +75,8 @@ def download(url, folder, *, most, checksum=None) -> Path:
     Args:
         url: http or https address.
         folder: where it goes, as `download-<hash of the URL>-<name>`; one that is there already is kept.
-        most, checksum: bytes to accept at most; "md5:..." or "sha256:...", if known.
+        most: bytes to accept at most.
+        checksum: "md5:..." or "sha256:...", if known.
 
     Raises:
         DownloadError: with the reason and the way on. What has come stays for the next time, unless it is wrong.
@@ -110,7 +111,8 @@ def check_disk(folder, needed) -> int:
     """Return the free bytes on the disk of a folder; DownloadError if fewer than are needed.
 
     Args:
-        folder, needed: a path, which need not exist yet; bytes.
+        folder: a path, which need not exist yet.
+        needed: bytes.
     """
     free = count_free_bytes(folder)
     if needed > free:

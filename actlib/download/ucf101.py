@@ -42,7 +42,8 @@ def list_official(folder, classes=None) -> list[str]:
     """Return the sorted names (`Class/v_Class_gNN_cNN.avi`) in official lists.
 
     Args:
-        folder, classes: what holds the lists, as for `dataset.read_split`; names of classes, or None for all.
+        folder: what holds the lists, as for `dataset.read_split`.
+        classes: their names, or None for all.
     """
     names = sorted(name for names in read_split(folder) for name in names)  # one split holds them all
     return [name for name in names if classes is None or name.split("/")[0] in classes]
@@ -76,7 +77,8 @@ def fetch_lists(folder, *, source=None) -> Path:
     """Fetch the official lists into `ucfTrainTestlist/` of a folder, which is returned; lists already there stay.
 
     Args:
-        folder, source: where UCF-101 goes; a file, a folder or a URL, or None for the official address.
+        folder: where UCF-101 goes.
+        source: a file, a folder or a URL, or None for the official address.
     """
     place = Path(folder) / "ucfTrainTestlist"
     with sources.lock_or_wait(place):

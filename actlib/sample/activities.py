@@ -130,6 +130,5 @@ def _draw_stripes(canvas, points, colors):
 
 
 SIMILAR_CLASSES = ("WheelClockwise", "WheelAnticlockwise", "WheelBothWays")
-ACTIVITIES = dict.fromkeys(SIMILAR_CLASSES, _draw_wheel)
-ACTIVITIES |= {"Cycling": _draw_cycling, "HulaHooping": _draw_hooping}
+ACTIVITIES = dict.fromkeys(SIMILAR_CLASSES, _draw_wheel) | {"Cycling": _draw_cycling, "HulaHooping": _draw_hooping}
 ACTIVITIES |= {"Juggling": _draw_juggling, "WeightLifting": _draw_lifting}

@@ -3,7 +3,7 @@
 A point is (x, y): metres to the right of the middle and above the ground. A color is (red, green, blue), 0..255.
 """
 
-from dataclasses import dataclass
+from collections import namedtuple
 from math import atan2, cos, pi, sin
 
 import numpy as np
@@ -14,15 +14,9 @@ SUPERSAMPLING = 2  # drawn this many times larger, then averaged: smooth edges
 MARGIN = 16  # pixels drawn beyond each side of the frame, for a camera that moves
 
 
-@dataclass(frozen=True)
-class Camera:
-    """Where the ground lies and how large a metre is, in pixels of the finished frame."""
-
-    zoom: float = 96.0  # pixels a metre
-    middle: float = WIDTH / 2  # column of x = 0
-    ground: float = 218.0  # row of y = 0
-    facing: int = 1  # -1: the finished frame is mirrored, so that whoever faces right faces left
-    light: tuple[float, float, float] = (1.0, 1.0, 1.0)  # multiplies red, green, blue
+# pixels a metre, column of x = 0 and row of y = 0 in the finished frame, which is mirrored if `facing` is -1, so that
+# whoever faces right faces left; and what multiplies red, green and blue
+Camera = namedtuple("Camera", "zoom middle ground facing light")
 
 
 class Canvas:
@@ -68,7 +62,7 @@ class Canvas:
         """Fill a rectangle."""
         self.shape([(left, bottom), (left, top), (right, top), (right, bottom)], color)
 
-    def finish(self, scale=1.0, right=0.0, down=0.0):
+    def finish(self, scale, right, down):
         """Return the frame, uint8 (H, W, 3), `scale` times as close and shifted by pixels, in the camera's light."""
         sides = (MARGIN + WIDTH / 2 - right, WIDTH), (MARGIN + HEIGHT / 2 - down, HEIGHT)
         box = [SUPERSAMPLING * (middle + end * side / scale) for end in (-0.5, 0.5) for middle, side in sides]
@@ -82,15 +76,29 @@ class Canvas:
 
 
 def palette(text):
-    """Return the colors of some hex codes with spaces between, such as "e83c3c fac428"."""
+    """Return the colors of some hex codes.
+
+    Args:
+        text: six digits a color, with spaces between: "e83c3c fac428".
+    """
     return tuple(tuple(bytes.fromhex(code)) for code in text.split())
 
 
 def shade(color, amount):
-    """Return a color, its first three numbers, so many times as light; below 1 it is darker."""
+    """Return a color, its first three numbers, lighter or darker.
+
+    Args:
+        color: of three or four numbers, 0..255.
+        amount: how many times as light; below 1 it is darker.
+    """
     return tuple(min(255, round(value * amount)) for value in color[:3])
 
 
 def blend(start, end, share):
-    """Return what lies between two points or colors, any tuples of numbers: share 0 gives the first, 1 the second."""
+    """Return what lies between two points or colors.
+
+    Args:
+        start, end: tuples of numbers.
+        share: 0 gives the first, 1 the second.
+    """
     return tuple(a + (b - a) * share for a, b in zip(start, end, strict=True))

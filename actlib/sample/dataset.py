@@ -12,7 +12,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from actlib import files, paths, video
-from actlib.sample.rendering import FPS, SAMPLE_CLASSES, SIMILAR_CLASSES, render_video
+from actlib.sample.activities import ACTIVITIES
+from actlib.sample.rendering import FPS, SAMPLE_CLASSES, choose_scene, draw_frames
 
 VERSION = 4  # of the pictures: a folder of another version is drawn again
 NUM_GROUPS = 25
@@ -37,7 +38,8 @@ def _list_clips(num_groups):
 def _write_clip(folder, place):
     """Draw one of the videos that `_list_clips` lists, and print its name."""
     path, (class_name, group, clip) = Path(folder) / "UCF-101" / _name_video(*place), place
-    video.write_video(path, render_video(class_name, group=group, clip=clip), fps=FPS, codec="mpeg4", options=MPEG4)
+    frames = draw_frames(ACTIVITIES[class_name], choose_scene(group, clip, class_name))
+    video.write_video(path, frames, fps=FPS, codec="mpeg4", options=MPEG4)
     print(path.name, flush=True)
 
 
@@ -71,7 +73,8 @@ def write_sample(folder, *, progress=True) -> Path:
     """Draw the sample set, which appears at once and complete or not at all; one that is there is left alone.
 
     Args:
-        folder, progress: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie; show a bar.
+        folder: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie.
+        progress: show a bar.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -103,8 +106,7 @@ def _draw(folder, progress):
         printed = list(tqdm(process.stdout, "drawing the sample videos", **options))
     if process.returncode:
         raise RuntimeError(f"Cannot draw the sample videos in {folder}: {''.join(printed).strip()[-500:]}")
-    card = {"version": VERSION, "classes": SAMPLE_CLASSES, "similar": SIMILAR_CLASSES, "fps": FPS}
-    (folder / paths.SAMPLE_CARD).write_text(json.dumps(card, indent=1) + "\n")
+    (folder / paths.SAMPLE_CARD).write_text(json.dumps({"version": VERSION}) + "\n")
 
 
 def _show_once(message, category, *place, **options):

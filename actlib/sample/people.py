@@ -21,7 +21,11 @@ Look = namedtuple("Look", "skin hair haircut shirt trousers shoes long_sleeves s
 
 
 def choose_look(rng) -> Look:
-    """Choose somebody's look at random."""
+    """Choose somebody's look at random.
+
+    Args:
+        rng: a NumPy `Generator`.
+    """
     options = (SKINS, HAIRS, HAIRCUTS, SHIRTS, TROUSERS, SHOES)
     chosen = [option[rng.integers(len(option))] for option in options]
     return Look(*chosen, bool(rng.random() < 0.4), bool(rng.random() < 0.35), float(rng.uniform(0.92, 1.15)))
@@ -52,9 +56,11 @@ def draw_front(canvas, look, *, hip, shoulder, hands, feet):
     """Draw a person who looks at us.
 
     Args:
-        canvas, look: a `Canvas`, a `Look`.
+        canvas: a `Canvas`.
+        look: a `Look`.
         hip, shoulder: (x, y) of their middles, metres to the right of the picture's middle and above the ground.
-        hands, feet: (x, y) of the left and of the right hand, as we see them; of the ankles, likewise.
+        hands: (x, y) of the left and of the right one, as we see them.
+        feet: (x, y) of the ankles, likewise.
     """
     wide, head = 0.18 * look.build, (shoulder[0], shoulder[1] + 0.23)
     _draw_back_hair(canvas, look, head, reach=0.0)

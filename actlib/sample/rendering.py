@@ -10,11 +10,13 @@ from collections import namedtuple
 from math import pi, sin
 
 import numpy as np
+from PIL import Image
 
 from actlib.sample.activities import ACTIVITIES, SIMILAR_CLASSES, Manner
 from actlib.sample.canvas import WIDTH, Camera, Canvas
 from actlib.sample.people import STANDING, choose_look, draw_side
-from actlib.sample.scenes import SCENES, draw_scene
+from actlib.sample.scenes import HAZE, SCENES, SIZE
+from actlib.schema import check_choice
 
 SAMPLE_CLASSES = tuple(ACTIVITIES)
 DIFFERENT_CLASSES = SAMPLE_CLASSES[len(SIMILAR_CLASSES) :]
@@ -33,8 +35,10 @@ def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
 
     Args:
         group: the person, 1 to 25 in the sample set; others give people that it does not have.
-        clip, class_name: from 1; one of SAMPLE_CLASSES.
+        clip: from 1.
+        class_name: one of SAMPLE_CLASSES, else a ValueError.
     """
+    check_choice("class_name", class_name, SAMPLE_CLASSES)
     number = max(2, SAMPLE_CLASSES.index(class_name))  # similar classes share theirs
     group_rng, rng = np.random.default_rng([SEED, group]), np.random.default_rng([SEED, group, clip, number])
     look, tint = choose_look(group_rng), int(group_rng.integers(5))
@@ -55,26 +59,17 @@ def choose_scene(group, clip, class_name=SIMILAR_CLASSES[0]) -> Scene:
     return Scene(look, camera, num_frames, manner, group, place, closer, sway, post, passer)
 
 
-def render_video(class_name, *, group, clip) -> np.ndarray:
-    """Draw one video of the sample set: uint8 RGB frames (F, 240, 320, 3), 25 a second.
-
-    Args:
-        class_name: one of SAMPLE_CLASSES, else a ValueError.
-        group, clip: the person, 1 to 25; from 1.
-    """
-    if class_name not in SAMPLE_CLASSES:
-        raise ValueError(f"Expected one of {SAMPLE_CLASSES}. Received: {class_name!r}. Choose one of them.")
-    return draw_frames(ACTIVITIES[class_name], choose_scene(group, clip, class_name))
-
-
 def draw_frames(draw, scene, *, numbers=None) -> np.ndarray:
     """Draw an activity in a scene, or your own, that a model never saw: uint8 RGB frames (F, 240, 320, 3), 25 a second.
 
     Args:
-        draw, scene: a function like those of `activities.ACTIVITIES`; what `choose_scene` gave.
+        draw: a function like those of `activities.ACTIVITIES`.
+        scene: what `choose_scene` gave.
         numbers: which frames, from 0; None for all.
     """
-    backdrop = draw_scene(scene.place, scene.camera, rng=np.random.default_rng([SEED, scene.group]))
+    place = Canvas(Image.new("RGB", SIZE), scene.camera)
+    SCENES[scene.place](place, np.random.default_rng([SEED, scene.group]))
+    backdrop = Image.blend(place.image, Image.new("RGB", SIZE, HAZE), 0.12)  # far and pale, so that people stand out
     frames = []
     for number in range(scene.num_frames) if numbers is None else numbers:
         canvas, moment, seconds = Canvas(backdrop, scene.camera), number / (scene.num_frames - 1), number / FPS

@@ -1,22 +1,18 @@
-"""Places where the sample set's people are: five kinds of backdrop, each in colors of its own for every group."""
+"""Places where the sample set's people are: five kinds of backdrop, each in colors of its own for every group.
+
+Each function of SCENES draws one on a `Canvas`, in colors that a NumPy `Generator` chooses.
+"""
 
 from math import cos, pi, radians, sin
 
 import numpy as np
 from PIL import Image
 
-from actlib.sample.canvas import HEIGHT, MARGIN, SUPERSAMPLING, WIDTH, Canvas, blend, palette, shade
+from actlib.sample.canvas import HEIGHT, MARGIN, SUPERSAMPLING, WIDTH, blend, palette, shade
 
 SIZE = ((WIDTH + 2 * MARGIN) * SUPERSAMPLING, (HEIGHT + 2 * MARGIN) * SUPERSAMPLING)
 WHITE, HAZE = palette("fcfcf8 f4f4f8")
 LEFT, RIGHT = -3.8, 3.8  # metres; beyond both edges of every picture
-
-
-def draw_scene(place, camera, *, rng):
-    """Draw the backdrop of a `Canvas`, one of SCENES in colors that `rng` chooses: an RGB image of Pillow."""
-    canvas = Canvas(Image.new("RGB", SIZE), camera)
-    SCENES[place](canvas, rng)
-    return Image.blend(canvas.image, Image.new("RGB", SIZE, HAZE), 0.12)  # far and pale, so that people stand out
 
 
 def _fill_sky(canvas, top, bottom):
