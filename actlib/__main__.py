@@ -183,19 +183,18 @@ def _doctor(frameworks: Annotated[bool, typer.Option(help="Import both framework
 
 
 def _choose(options, settings=()):
-    """Make the experiment that options describe; settings change its preset, training and flow after its stream."""
+    """Make the experiment that options describe; settings change its preset, before and after its stream does."""
     experiments, folder = _load("experiment"), options.data or _load("sample").data_folder()
     change = _load("settings").change_preset
     preset = specs.PRESETS[options.preset] if options.preset else experiments.choose_preset(options.model, folder)
     settings = [*(options.set or []), *settings]
-    later = [each for each in settings if each.startswith("training.") or ".flow." in each.partition("=")[0]]
     preset = change(preset, [each for each in settings if ".flow." not in each.partition("=")[0]])
     choices = {name: vars(options)[name] for name in vars(options) if hasattr(experiments.Experiment, name)}
     names = tuple(name.strip() for name in options.classes.split(","))
     choices["classes"] = {"all": None, "seven": specs.SEVEN_CLASSES}.get(options.classes, names)
     choices |= {"data": folder, "preset": preset, "weights": options.weights or experiments.choose_weights(folder)}
     experiment = experiments.Experiment(**choices)
-    return replace(experiment, preset=change(experiment.preset, later))
+    return replace(experiment, preset=change(experiment.preset, settings))
 
 
 def _list_splits(options):

@@ -117,10 +117,9 @@ def read_model(path):
     card, weights = read_card(path, "spec", "num_classes"), read_weights(path)
     spec, num_classes, vgg = card["spec"], card["num_classes"], getattr(card["spec"], "vgg", None)
     if vgg and vgg.blocks == specs.VGG16.blocks and "block1_conv1/kernel" not in weights:
-        backbone = read_weights(paths.vgg16_file())  # a head was trained on what its convolutions give
+        backbone = read_weights(file := paths.vgg16_file())  # a head was trained on what its convolutions give
         if not np.array_equal(backbone["preprocess/mean"], weights.get("preprocess/mean")):
-            found = f"another, {paths.vgg16_file()}. Fetch Keras'."
-            raise ValueError(f"Expected the VGG-16 that {path} was trained on. Received: {found}")
+            raise ValueError(f"Expected the VGG-16 behind {path}. Received: another, {file}. Fetch Keras'.")
         weights = backbone | weights
     if not vgg or len(card.get("classes", range(num_classes))) != num_classes:
         found = f"a {spec.type} of {num_classes} classes, others are named"

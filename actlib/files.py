@@ -143,8 +143,7 @@ def refuse_inputs(out, *inputs) -> None:
     """Raise ValueError if what is to be written is, by whatever name or link, one of those that are read.
 
     Args:
-        out: A file or folder, which need not be there.
-        *inputs: Likewise.
+        out, *inputs: Files or folders, which need not be there.
     """
     for path in map(Path, inputs):
         if path.exists() and Path(out).exists() and path.samefile(out):

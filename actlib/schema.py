@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+ADVICE = "Make it again, or update actlib."
 Name = Annotated[str, Field(pattern=r"^[^/]{1,100}$")]
 Layers, Few = Field(min_length=1, max_length=16), Annotated[int, Field(ge=1, le=16)]
 Length = Annotated[int, Field(ge=1, le=1000)]  # of a clip in frames, of a frame's side in pixels
@@ -25,15 +26,16 @@ def record(cls):
     return dataclass(frozen=True)(cls)
 
 
-def parse_json(text, kind, source, *, expected="what this version writes", advice="Make it again, or update actlib."):
+def parse_json(text, kind, source, *, expected="what this version writes", advice=ADVICE, strict=True):
     """Read JSON (str or bytes), which may come from anywhere, as a type: lists become its tuples, objects its records.
 
     Args:
         text, kind: The JSON; the type.
         source, expected, advice: Where it is from, and other words for what the ValueError expects and advises.
+        strict: Take no text for a number.
     """
     try:
-        return _adapt(kind).validate_json(text, strict=True)
+        return _adapt(kind).validate_json(text, strict=strict)
     except ValidationError as error:
         rows = error.errors(include_url=False)[:3]
         found = "; ".join(f"{'.'.join(map(str, row['loc']))} {row['input']!r:.80}: {row['msg']}" for row in rows)

@@ -226,7 +226,7 @@ FUSED = "annotate {video} --out {tmp}/film.mp4 --runs {wrong}/good.safetensors "
         (TRAIN + "--validation-groups 0 --refit", "Expected validation groups for refit"),
         (TRAIN + "--epochs 0", "Invalid value for '--epochs'"),
         (TRAIN + "--set training.rate=1", "one of name, "),
-        (TRAIN + "--set training.learning_rate=fast", "training.learning_rate to be float. Received: 'fast'"),
+        (TRAIN + "--set training.learning_rate=fast", "training.learning_rate 'fast': Input should be a valid number"),
         (TRAIN + "--set augment=crop --set frame_size=32,32", "Expected frame_size from 224 pixels"),
         (TRAIN + "--limit 0", "Invalid value for '--limit'"),
         (TRAIN + "--speed 2", "No such option: --speed"),

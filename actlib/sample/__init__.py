@@ -9,4 +9,4 @@ dataset      the folder, with lists and groups as UCF-101 has them
 """
 
 from actlib.sample.dataset import data_folder, is_sample, write_sample
-from actlib.sample.rendering import DIFFERENT_CLASSES, SAMPLE_CLASSES, SIMILAR_CLASSES
+from actlib.sample.rendering import SAMPLE_CLASSES, SIMILAR_CLASSES

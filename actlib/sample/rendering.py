@@ -19,7 +19,6 @@ from actlib.sample.scenes import HAZE, SCENES, SIZE
 from actlib.schema import check_choice
 
 SAMPLE_CLASSES = tuple(ACTIVITIES)
-DIFFERENT_CLASSES = SAMPLE_CLASSES[len(SIMILAR_CLASSES) :]
 USUAL_PLACES = dict(zip(SAMPLE_CLASSES, ("room", "room", "room", "park", "beach", "roof", "gym"), strict=True))
 
 SEED, ZOOM = 7, (48, 80)  # of who, where and how fast; pixels a metre
