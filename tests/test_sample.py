@@ -1,5 +1,6 @@
 """The sample set: what must be equal is equal, what must differ differs, and it appears whole or not at all."""
 
+import errno
 import json
 import os
 import subprocess
@@ -231,12 +232,31 @@ def test_other_peoples_files_are_never_replaced(tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, one_group, monkeypatch):
-    (tmp_path / "python").write_text("#!/bin/sh\necho no brush >&2\nexit 1\n")
-    (tmp_path / "python").chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    def fail(*_):
+        raise RuntimeError("no brush")
+
+    monkeypatch.setattr(sample_set, "_write_clip", fail)
     with pytest.raises(RuntimeError, match="no brush"):
         sample_set.write_sample(tmp_path / "sample", progress=False)
-    assert {path.name for path in tmp_path.iterdir()} <= {"python", "sample.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"sample.lock"}
+
+
+def test_a_full_disk_is_told_as_elsewhere(tmp_path, one_group, monkeypatch):
+    def fill(folder, *_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "UCF-101"))
+
+    monkeypatch.setattr(sample_set, "_write_clip", fill)
+    with pytest.raises(OSError, match="Expected room for sample in .*Free some disk"):
+        sample_set.write_sample(tmp_path / "sample", progress=False)
+
+
+def test_a_script_that_guards_nothing_draws_the_sample(tmp_path):
+    script = "import sys\nfrom actlib.sample import dataset\ndataset.NUM_GROUPS = 1\n"
+    (tmp_path / "mine.py").write_text(f"{script}print(dataset.write_sample(sys.argv[1]))\n")
+    command = [sys.executable, "mine.py", str(tmp_path / "sample")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(sample_set.__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [str(tmp_path / "sample")], done.stderr
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):

@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from actlib import files, paths, video
@@ -35,12 +33,11 @@ def _list_clips(num_groups):
     return [(name, g, clip + 1) for name in sorted(CLIPS) for g in groups for clip in range(int(CLIPS[name][g % 5]))]
 
 
-def _write_clip(folder, place):
-    """Draw one of the videos that `_list_clips` lists, and print its name."""
-    path, (class_name, group, clip) = Path(folder) / "UCF-101" / _name_video(*place), place
+def _write_clip(folder, class_name, group, clip):
+    """Draw one of the videos that `_list_clips` lists."""
+    path = folder / "UCF-101" / _name_video(class_name, group, clip)
     frames = draw_frames(ACTIVITIES[class_name], choose_scene(group, clip, class_name))
     video.write_video(path, frames, fps=FPS, codec="mpeg4", options=MPEG4)
-    print(path.name, flush=True)
 
 
 def _write_lists(folder):
@@ -79,7 +76,6 @@ def write_sample(folder, *, progress=True) -> Path:
     Raises:
         FileExistsError: the folder holds something else.
         OSError: nothing can be written there.
-        RuntimeError: drawing or writing failed; the reason is in the message.
     """
     folder = Path(folder).resolve()
     if is_sample(folder):
@@ -99,13 +95,10 @@ def write_sample(folder, *, progress=True) -> Path:
 def _draw(folder, progress):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
-    command = [sys.executable, "-m", "actlib.sample.dataset", str(folder), str(NUM_GROUPS)]
-    options = {"total": len(_list_clips(NUM_GROUPS)), "disable": not (progress and paths.show_progress())}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, **pipes, cwd=Path(__file__).resolve().parents[2]) as process:
-        printed = list(tqdm(process.stdout, "drawing the sample videos", **options))
-    if process.returncode:
-        raise RuntimeError(f"Cannot draw the sample videos in {folder}: {''.join(printed).strip()[-500:]}")
+    places = _list_clips(NUM_GROUPS)
+    written = Parallel(-1, return_as="generator_unordered")(delayed(_write_clip)(folder, *place) for place in places)
+    hidden = not (progress and paths.show_progress())
+    list(tqdm(written, "drawing the sample videos", total=len(places), disable=hidden))
     (folder / paths.SAMPLE_CARD).write_text(json.dumps({"version": VERSION}) + "\n")
 
 
@@ -135,8 +128,3 @@ def data_folder() -> Path:
     if not chosen.exists():
         raise FileNotFoundError(f"Expected a folder or table in ACTLIB_DATA. Received: {chosen}. Correct or unset it.")
     return chosen.resolve()
-
-
-if __name__ == "__main__":
-    with ProcessPoolExecutor() as pool:
-        list(pool.map(partial(_write_clip, sys.argv[1]), _list_clips(int(sys.argv[2]))))
