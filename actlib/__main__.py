@@ -44,18 +44,16 @@ quiet = {"add_completion": False, "pretty_exceptions_enable": False, "rich_marku
 app = typer.Typer(cls=Commands, help=__doc__, no_args_is_help=True, **quiet)
 
 
-def _command(name, kind):
+def _command(function):
     """Make a command of a function of one record: its options are the record's fields, of which there may be many."""
+    (kind,) = get_type_hints(function).values()
 
-    def register(function):
-        def command(**options):
-            function(kind(**options))
+    def command(**options):
+        function(kind(**options))
 
-        command.__doc__, command.__signature__ = function.__doc__, inspect.signature(kind)
-        command.__annotations__ = get_type_hints(kind, include_extras=True)
-        return app.command(name)(command)
-
-    return register
+    command.__doc__, command.__signature__ = function.__doc__, inspect.signature(kind)
+    command.__annotations__ = get_type_hints(kind, include_extras=True)
+    return app.command(function.__name__.removeprefix("_"))(command)
 
 
 @app.command("cut")
@@ -68,8 +66,8 @@ def _cut(
     typer.echo(f"Next: {paths.console_script()} train {shlex.join(['--data', str(clips), '--out', 'runs/mine'])}")
 
 
-@_command("train", TrainOptions)
-def _train(options):
+@_command
+def _train(options: TrainOptions):
     """Train a model on an official split and leave its best checkpoint in a folder."""
     experiments = _load("experiment")
     experiment = _choose(options, [f"training.num_epochs={options.epochs}"] if options.epochs else [])
@@ -86,8 +84,8 @@ def _train(options):
     say(f"Next: {paths.console_script()} evaluate {shlex.join(words)}")
 
 
-@_command("extract", ExtractOptions)
-def _extract(options):
+@_command
+def _extract(options: ExtractOptions):
     """Decode videos, and convolve them where the preset keeps the convolutions frozen, before anything is trained."""
     number, _, count = options.shard.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
@@ -96,8 +94,8 @@ def _extract(options):
     typer.echo(f"The {cache.kind} of {len(cache)} videos are in {cache.folder}")
 
 
-@_command("evaluate", EvaluateOptions)
-def _evaluate(options):
+@_command
+def _evaluate(options: EvaluateOptions):
     """Evaluate a checkpoint on the test videos: frame, clip and video accuracy, with intervals."""
     experiments, found = _load("experiment"), {}
     choices = {name: getattr(options, name) for name in ("framework", "control", "limit", "allow_leakage")}
@@ -136,8 +134,8 @@ def _fuse(
     typer.echo(f"{fused}\n{wrong}\nWritten to {path}")
 
 
-@_command("annotate", AnnotateOptions)
-def _annotate(options):
+@_command
+def _annotate(options: AnnotateOptions):
     """Draw what a model, or two fused, predicts on every frame of a video."""
     timeline = _load("timeline")
     if (options.checkpoint is None) == (options.runs is None):
