@@ -118,29 +118,27 @@ def predict_timeline(video, model, *, window=WINDOW, progress=False) -> Timeline
         scores += [*getattr(model, "score", lambda _: [np.inf])(clip[None])] * (steps.stop - steps.start)
     fitted = getattr(model, "temperatures", {})
     step, whole = (window.temperature or fitted.get(level, 1.0) for level in ("step", "video"))
-    rows = [*smooth(softmax(np.stack(rows) / step), window.smoothing_seconds * fps)]
+    rows = smooth(softmax(np.stack(rows) / step), window.smoothing_seconds * fps).astype(np.float32)
     pooled = apply_temperature(pool_clips(np.stack(windows), model.readout).mean(axis=0), whole)
     seconds = (np.arange(len(rows)) + 0.5) / fps
-    return Timeline(seconds, np.stack(rows), tuple(model.classes), pooled, np.array(scores))
+    return Timeline(seconds, rows, tuple(model.classes), pooled, np.array(scores))
 
 
-def smooth(rows, time_constant):
-    """Smooth a stream exponentially: each row is a share of the new, the rest of the row before.
+def smooth(rows, time_constant) -> np.ndarray:
+    """Smooth rows exponentially: each is a share of the new, the rest of the row before; float64, of the same shape.
 
     After a clean change the new class takes over once 0.69 time constants have passed: steadiness costs delay.
 
     Args:
-        rows: iterable of numbers or arrays.
+        rows: float (S,) or (S, K).
         time_constant: in steps; the share of what is new is 1 - exp(-1 / time_constant). 0 leaves rows as they are.
 
     Example:
-        >>> [round(float(row), 2) for row in smooth([0.0, 1.0, 1.0], 1.0)]
+        >>> smooth([0.0, 1.0, 1.0], 1.0).round(2).tolist()
         [0.0, 0.63, 0.86]
     """
-    share, state = 1.0 if time_constant <= 0 else 1 - np.exp(-1 / time_constant), None
-    for row in rows:
-        state = row if state is None else state + share * (row - state)
-        yield state
+    share = -np.expm1(-1 / max(time_constant, 1e-9))
+    return pd.DataFrame(rows).ewm(alpha=share, adjust=False).mean().to_numpy().reshape(np.shape(rows))
 
 
 def find_segments(labels) -> list[Segment]:

@@ -64,13 +64,12 @@ def test_flow_has_the_color_of_its_direction_and_an_arrow_as_long_as_its_way():
     quarters = [colors[5, 5], colors[35, 5], colors[35, 55], colors[5, 55]]
     assert np.round(quarters, 2).tolist() == [[1, 0, 0], [0.75, 1, 0.5], [0.75, 1, 1], [1, 1, 1]]
     assert (plots.data._color_flow(np.zeros((4, 4, 2))) == 1).all()
-    assert np.round(plots.data._color_flow(flow, 8)[5, 5], 2).tolist() == [1, 0.5, 0.5]
-    picture = plots.show_flow(make_frames(1, height=40, width=60)[0], flow, step=10, longer=3)
+    picture = plots.show_flow(make_frames(1, height=40, width=60)[0], flow)
     (arrows,) = (each for each in picture.axes[0].collections if hasattr(each, "U"))
     places = arrows.get_offsets().tolist()
     assert places[:2] == [[5, 5], [15, 5]] and len(places) == 24
     at = places.index([5, 25])
-    assert (arrows.U[at], arrows.V[at], arrows.scale, arrows.angles) == (0, 2, 1 / 3, "xy")
+    assert (arrows.U[at], arrows.V[at], arrows.scale, arrows.angles) == (0, 2, 1 / 4, "xy")
     assert np.abs(picture.axes[1].images[0].get_array() - colors).max() < 1e-6
     wheel = picture.axes[2].images[0].get_array()
     assert np.round(wheel[90, -3], 1).tolist() == [1, 0, 0] and wheel[90, 90].min() > 0.98  # right is red, still white

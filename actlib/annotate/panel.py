@@ -35,7 +35,7 @@ class Panel:
         self.strip_width = width - 2 * self._px(MARGIN)
         self.counts = np.zeros(self.strip_width)  # frames in each column of the timeline
         self.sums = np.zeros((2, self.strip_width))  # of their probabilities: labels that are not wrong, and wrong ones
-        self.marks, self.mark_end = [], 0  # labels along the timeline: (column, label)
+        self.marks, self.mark_end = [], 0  # labels along the timeline: (column, label, its text)
 
     def draw(self, index: int, probabilities: np.ndarray, predicted: str) -> np.ndarray:
         """Draw the panel, uint8 (height, width, 3), of the next frame: its number, probabilities (K,) and label."""
@@ -97,11 +97,10 @@ class Panel:
         pen.rectangle((left + now - 1, top - 2, left + now, top + height + 1), fill=TEXT)
         font = load_font(self._px(7.5))
         text = fit_text(predicted, font, self.strip_width - now)
-        if text and now >= self.mark_end and predicted not in [label for _, label in self.marks[-1:]]:
-            self.marks.append((now, predicted))
+        if text and now >= self.mark_end and predicted not in [label for _, label, _ in self.marks[-1:]]:
+            self.marks.append((now, predicted, text))
             self.mark_end = now + font.getlength(text) + self._px(6)
-        for column, label in self.marks:
-            text = fit_text(label, font, self.strip_width - column)
+        for column, _, text in self.marks:
             pen.text((left + column, top - self._px(4)), text, TEXT, font, anchor="ls")
         below = top + height + self._px(9)
         pen.text((self.width - left, below + self._px(NAMES + 1)), self.note, DIM, font, anchor="rs")

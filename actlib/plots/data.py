@@ -148,21 +148,21 @@ def plot_sampling(rules: dict, num_video_frames: int, *, title: str | None = Non
 
 
 @styled
-def show_flow(frame, flow, *, step: int = 10, longer: float = 4.0) -> Figure:
+def show_flow(frame, flow) -> Figure:
     """Show flow twice, as arrows over the frame it starts from and in colors, with the colour wheel that explains them.
 
     Args:
-        frame, flow: uint8 (H, W, 3); float (H, W, 2), pixels to the right and down.
-        step, longer: pixels from arrow to arrow; times that arrows are longer than the way.
+        frame: uint8 (H, W, 3).
+        flow: float (H, W, 2), pixels to the right and down; arrows are four times as long.
     """
     figure = Figure(2.2, alt="A frame with arrows where it moves, its flow in colors, and the colour wheel")
     arrows, colors, wheel = figure.subplots(1, 3)
-    rows, columns = np.mgrid[step // 2 : len(flow) : step, step // 2 : flow.shape[1] : step]
+    rows, columns = np.mgrid[5 : len(flow) : 10, 5 : flow.shape[1] : 10]
     arrows.imshow(frame)
     vectors = flow[rows, columns].transpose(2, 0, 1)
-    arrows.quiver(columns, rows, *vectors, color=WRONG, angles="xy", scale_units="xy", scale=1 / longer)
+    arrows.quiver(columns, rows, *vectors, color=WRONG, angles="xy", scale_units="xy", scale=1 / 4)
     colors.imshow(_color_flow(flow))
-    wheel.imshow(_color_flow(WHEEL, 1))
+    wheel.imshow(_color_flow(WHEEL))
     for axis, title in ((arrows, "arrows"), (colors, "in colors"), (wheel, "the colour wheel")):
         axis.set_axis_off()
         axis.set_title(title)
@@ -177,12 +177,11 @@ def _fit_titles(titles, width):
     return ["\n".join(style.fit_text(line, font, 100 * width / size + 1) for line in lines) for lines in texts], size
 
 
-def _color_flow(flow, fastest=None):
-    """Color every pixel by where it goes: hue for the direction, the faster (up to `fastest`) the stronger."""
+def _color_flow(flow):
+    """Color every pixel by where it goes: hue for the direction, the faster the stronger."""
     speed = np.hypot(*np.moveaxis(flow, -1, 0))
     hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1  # 0: to the right, 1/4: down
-    fastest = fastest or max(speed.max(), 1e-6)
-    return hsv_to_rgb(np.stack([hue, np.minimum(speed / fastest, 1), np.ones_like(hue)], axis=-1))
+    return hsv_to_rgb(np.stack([hue, speed / max(speed.max(), 1e-6), np.ones_like(hue)], axis=-1))
 
 
 def _sign_texts(texts, correct) -> list[str]:

@@ -6,7 +6,6 @@ import io
 import math
 from pathlib import Path
 
-import matplotlib
 import matplotlib.figure
 import matplotlib.style
 import numpy as np

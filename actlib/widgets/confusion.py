@@ -39,7 +39,12 @@ class ConfusionExplorer(ClipWidget):
         self.predictions = [first.align(each) for each in self.results.values()]  # row i: the same video in each
         shown = {"models": models, "model": models[0], "classes": list(first.classes)}
         shown["counts"] = [each.confusion.tolist() for each in self.results.values()]
-        super().__init__(_pick_rows(videos, self.predictions[0]["name"]), timelines=timelines, **{**shown, **traits})
+        names = self.predictions[0]["name"]
+        if missing := sorted(set(names) - set(videos["name"])):
+            lacking = f"{len(missing)}, the first {missing[0]}, are not in it. Pass the table that was evaluated."
+            raise ValueError(f"Expected a table with all {len(names)} evaluated videos. Received: {lacking}")
+        evaluated = videos.set_index("name", drop=False).loc[names]
+        super().__init__(evaluated, timelines=timelines, **{**shown, **traits})
         if len(self.results) == 1:  # its timelines need not name it
             self.timelines = dict(zip(self.results, self.timelines.values(), strict=False))
         for model, each in self.results.items():  # videos without a timeline have a prediction all the same
@@ -71,11 +76,3 @@ class ConfusionExplorer(ClipWidget):
 
     def __repr__(self):
         return f"{super().__repr__()}, predicted by {' and '.join(filter(None, self.results)) or 'one model'}"
-
-
-def _pick_rows(videos, names):
-    """The rows of a table with these names, in their order."""
-    if missing := sorted(set(names) - set(videos["name"])):
-        lacking = f"{len(missing)}, the first {missing[0]}, are not in it. Pass the table that was evaluated."
-        raise ValueError(f"Expected a table with all {len(names)} evaluated videos. Received: {lacking}")
-    return videos.set_index("name", drop=False).loc[list(names)].reset_index(drop=True)
