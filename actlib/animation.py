@@ -100,8 +100,7 @@ def _choose_palette(colors: np.ndarray, counts: np.ndarray, num_colors: int, *, 
     damped = Image.fromarray(damped[None, :: 1 + len(damped) // 60_000])  # they are in order: each keeps its share
     common = damped.quantize(num_colors - num_rare - len(reserved), Image.Quantize.MEDIANCUT, kmeans=600)
     rare = Image.fromarray(colors[None]).quantize(num_rare, Image.Quantize.MAXCOVERAGE)
-    palette = [*reserved, *np.reshape([*common.getpalette(), *rare.getpalette()], (-1, 3)).tolist()]
-    palette = np.array(palette)
+    palette = np.array([*reserved, *np.reshape([*common.getpalette(), *rare.getpalette()], (-1, 3))])
     for color in reserved:  # Pillow rounds down to multiples of 4 before it compares: none may be so near
         palette[np.abs(palette - color).max(axis=1) < 9] = color
     return palette.astype(np.uint8)

@@ -50,16 +50,11 @@ class Experiment:
         size, kept = self.preset.model.vgg.size, self.preset.frame_size
         if kept and min(kept) < size:
             raise ValueError(f"Expected frame_size from {size} pixels, to crop from. Received: {kept}. Make it larger.")
-        object.__setattr__(self, "preset", _use_stream(self.preset, self.stream))
-
-
-def _use_stream(preset, stream):
-    """A preset on a stream; what was changed of its own training, or is of a flow preset, stays."""
-    training, model = preset.training, specs.use_stream(preset.model, stream)
-    if stream != "rgb" and not preset.model.vgg.flow and preset.name in FLOW_TRAINING:
-        own = vars(specs.PRESETS[preset.name].training)
-        training = replace(FLOW_TRAINING[preset.name], **{k: v for k, v in vars(training).items() if v != own[k]})
-    return replace(preset, model=model, training=training)
+        name, training, model = self.preset.name, self.preset.training, specs.use_stream(self.preset.model, self.stream)
+        if self.stream != "rgb" and not self.preset.model.vgg.flow and name in FLOW_TRAINING:
+            own = vars(specs.PRESETS[name].training)  # what was changed of it stays
+            training = replace(FLOW_TRAINING[name], **{k: v for k, v in vars(training).items() if v != own[k]})
+        object.__setattr__(self, "preset", replace(self.preset, model=model, training=training))
 
 
 def cache_frames(table, experiment):

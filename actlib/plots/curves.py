@@ -8,19 +8,20 @@ from actlib.plots.style import CLASS_COLORS, FAINT, MUTED, PERCENT, SIGNS, VERDI
 
 
 @styled
-def plot_history(history: dict, *, title: str | None = None) -> Figure:
+def plot_history(history, *, title: str | None = None) -> Figure:
     """Draw the curves of a training: loss at the left, accuracy at the right.
 
     Args:
-        history: lists under loss, accuracy and, if validated, val_loss and val_accuracy, one entry an epoch. A dot
-            marks the epoch of the lowest validation loss.
+        history: a dict of lists, loss, accuracy and, if validated, val_loss and val_accuracy, one entry an epoch; or a
+            list of dicts, one an epoch. A dot marks the epoch of the lowest validation loss.
     """
-    table = pd.DataFrame(history).rename_axis("epoch (dot: lowest validation loss)")
+    columns = ["loss", "accuracy", "val_loss", "val_accuracy"]
+    table = pd.DataFrame(history, columns=columns, dtype=float).rename_axis("epoch (dot: lowest validation loss)")
     table.index += 1
     figure = Figure(2.9, alt=f"Loss and accuracy over {len(table)} epochs", title=title)
     for axis, key in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         names = {key: "training", f"val_{key}": "validation"}
-        curves = table.reindex(columns=names).rename(columns=names).dropna(axis="columns", how="all")
+        curves = table[[*names]].rename(columns=names).dropna(axis="columns", how="all")
         sns.lineplot(curves, dashes=[(3, 1.5), ""][: curves.shape[1]], ax=axis)
         if "validation" in curves and table["val_loss"].notna().any():
             best = table["val_loss"].idxmin()

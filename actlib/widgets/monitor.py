@@ -3,7 +3,6 @@
 import math
 import time
 
-import pandas as pd
 import traitlets
 from IPython import get_ipython
 from IPython.display import display
@@ -108,8 +107,7 @@ class TrainingMonitor(NotebookWidget):
 
     def draw_still(self):
         """Draw the curves so far."""
-        columns = pd.DataFrame(self.history, columns=["loss", "accuracy", "val_loss", "val_accuracy"], dtype=float)
-        curves = [plot_history(columns.to_dict("list"), title=self.title or None)] if self.history else []
+        curves = [plot_history(self.history, title=self.title or None)] if self.history else []
         return [*curves, *super().draw_still()]
 
     def __repr__(self):
