@@ -54,7 +54,8 @@ def write_animation(path, frames, *, fps: float, max_bytes: int = 1_500_000, res
     Args:
         path: file to write, .gif or .png; it has its name only when it is complete.
         frames: iterable of uint8 (H, W, 3), all of one size.
-        fps, max_bytes: frames a second, which are kept to 0.01 s; largest size of the file.
+        fps: frames a second, which are kept to 0.01 s.
+        max_bytes: largest size of the file.
         reserved: (red, green, blue) of colors, each 0..255, that are kept exactly whatever else is given up.
 
     Raises:

@@ -26,7 +26,9 @@ def reliability_table(probabilities: np.ndarray, labels: np.ndarray, *, num_bins
     """Compare confidence with accuracy, in equal bins of confidence: the numbers of a reliability diagram.
 
     Args:
-        probabilities, labels, num_bins: float (n, K), rows that add up to 1; int (n,); each bin has its upper edge.
+        probabilities: float (n, K), rows that add up to 1.
+        labels: int (n,).
+        num_bins: how many; each has its upper edge.
 
     Returns:
         A row a bin: low, high, confidence (mean probability of the predicted class), accuracy (NaN if empty), videos.

@@ -76,7 +76,9 @@ def choose_threshold(fit, features, labels, groups, *, keep=0.95) -> tuple[float
     Args:
         fit: function of features and labels, such as ``fit_known``; gives what has a method ``score``.
         features: float (N, T, D), of all training groups, a tenth of which is left out after another.
-        labels, groups, keep: int (N,); (N,) any values, equal for videos of one recording; the share, 0..1.
+        labels: int (N,).
+        groups: (N,) any values, equal for videos of one recording.
+        keep: the share, 0..1.
     """
     scores, folds = np.empty(len(labels)), GroupKFold(min(10, len(np.unique(groups))))
     for rest, part in folds.split(features, labels, groups):

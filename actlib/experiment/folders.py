@@ -72,11 +72,7 @@ def prepare_table(experiment):
 
 
 def refuse_inputs(experiment, run):
-    """Refuse a run that would write over what it reads: a table of videos, or weights to start from.
-
-    Args:
-        experiment, run: The ``Experiment``; the run's folder, or None.
-    """
+    """Refuse a run, a folder or None, that would write over what it reads: a table of videos, or the first weights."""
     start = paths.vgg16_file() if experiment.weights in ("imagenet", "none") else Path(experiment.weights)
     inputs = (experiment.data, start, *(start / part / paths.BEST for part in ("", "choosing")))
     for folder in (Path(run), Path(run, "choosing")) if run else ():

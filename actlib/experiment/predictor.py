@@ -67,11 +67,7 @@ def read_initial_card(weights) -> dict:
 
 
 def prepare_model(experiment):
-    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen.
-
-    Args:
-        experiment: The ``Experiment``.
-    """
+    """Return an experiment's videos, its model with the weights it starts from, and itself, where these are frozen."""
     table, weights = prepare_table(experiment), load_initial_weights(experiment.weights)
     experiment = _train_what_has_no_weights(experiment, weights)
     build, classes = load_backend(experiment.framework).training.build_model, table.attrs["classes"]
@@ -164,11 +160,7 @@ class Predictor:
 
 
 def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint as a ``Predictor``, a model that predicts any clips.
-
-    Args:
-        checkpoint, framework, mixed_precision: As for ``Predictor``.
-    """
+    """Load a checkpoint, with the arguments of a ``Predictor``, as one: a model that predicts any clips."""
     return Predictor(checkpoint, framework=framework, mixed_precision=mixed_precision)
 
 
@@ -196,11 +188,7 @@ def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
 
 
 def cache_known(table, model, experiment):
-    """Open a cache of what ``KnownClasses`` are fitted to, not the test's videos; None for convolutions that saw some.
-
-    Args:
-        table, model, experiment: As for ``train_model``.
-    """
+    """Open a cache of what ``KnownClasses`` are fitted to, no test videos; None where convolutions have seen some."""
     card, frozen = read_initial_card(experiment.weights), experiment.preset.training.frozen
     if experiment.stream != "rgb" or "convolutions" not in frozen or ("known" not in card and "videos" in card):
         return None

@@ -75,7 +75,8 @@ def cache_features(frames, model):
     The convolutions' weights, their pooling and their precision are in the name of its folder.
 
     Args:
-        frames, model: The ``FrameCache``; a model of either framework, its convolutions frozen.
+        frames: The ``FrameCache``.
+        model: A model of either framework, its convolutions frozen.
     """
     backend, vgg = load_backend(model), model.spec.vgg
     weights = backend.weights.get_weights(model.convolutions)
@@ -86,11 +87,7 @@ def cache_features(frames, model):
 
 
 def build_describer(model):
-    """Build a model of the same convolutions, whose features are each channel's mean, for `KnownClasses`.
-
-    Args:
-        model: A model of either framework.
-    """
+    """Build a model of a model's convolutions, whose features are each channel's mean, for `KnownClasses`."""
     backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
     weights = backend.weights.get_weights(model.convolutions)
     return backend.training.build_model(specs.FrameSpec("means", vgg, hidden=()), model.num_classes, weights=weights)
@@ -100,7 +97,9 @@ def cache_inputs(table, model, experiment):
     """Open what a model reads: a ``FrameCache`` where training changes its convolutions, else a ``FeatureCache``.
 
     Args:
-        table, model, experiment: The videos, rows of ``prepare_table``; of either framework; the ``Experiment``.
+        table: The videos, rows of ``prepare_table``.
+        model: A model of either framework.
+        experiment: The ``Experiment``.
     """
     frames = cache_frames(table, experiment)
     return cache_features(frames, model) if "convolutions" in experiment.preset.training.frozen else frames

@@ -100,7 +100,9 @@ def evaluate_model(model, batches, table):
     """Evaluate a model; return ``evaluation.Results``.
 
     Args:
-        model, batches, table: Of either framework; of ``make_batches(..., train=False)``; their videos.
+        model: A model of either framework.
+        batches: Those of ``make_batches(..., train=False)``.
+        table: Their videos.
     """
     logits = load_backend(model).training.predict(model, batches)  # (N, T, K)
     readout = getattr(model.spec, "readout", "steps")
@@ -210,7 +212,9 @@ def describe_run(experiment, table, *, seconds=None):
     """Describe what a number depends on besides the model: data, versions, cost; a dict for results.json.
 
     Args:
-        experiment, table, seconds: The ``Experiment``; rows of ``prepare_table``; what it took, if known.
+        experiment: The ``Experiment``.
+        table: Rows of ``prepare_table``.
+        seconds: What it took, if known.
     """
     versions = machine.package_versions("actlib", "numpy", "av", "keras", "torch") | {"python": sys.version.split()[0]}
     cost = {"seconds": seconds and round(seconds, 1), "memory": machine.peak_memory()}
@@ -223,7 +227,8 @@ def write_results(run, results, metadata):
 
     Args:
         run: The folder: results.json goes there, or results_shuffled.json and the like for a control.
-        results, metadata: ``evaluation.Results``; a dict that JSON can hold, as ``describe_run`` gives it.
+        results: ``evaluation.Results``.
+        metadata: A dict that JSON can hold, as ``describe_run`` gives it.
     """
     name = f"results_{results.control}.json" if results.control else paths.RESULTS
     return files.write_whole(Path(run) / name, json.dumps(results.to_json() | metadata, indent=2).encode())

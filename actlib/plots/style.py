@@ -64,7 +64,9 @@ def fit_text(text: str, font, width: float) -> str:
     """Shorten a line of text with an ellipsis until it is narrow enough; empty where no two letters fit.
 
     Args:
-        text, font, width: one line; of Pillow, see `load_font`; pixels that it may take.
+        text: one line.
+        font: of Pillow, see `load_font`.
+        width: pixels that it may take.
     """
     text = escape_name(text)
     if font.getlength(text) <= width:
@@ -118,7 +120,8 @@ def class_panels(names, *, alt: str, title: str, reverse: bool = False):
 
     Args:
         names: of the classes, from above.
-        alt, title, reverse: as for `Figure`; whether the legend is in reverse.
+        alt, title: as for `Figure`.
+        reverse: whether the legend is in reverse.
 
     Yields:
         (axis, some names), to be drawn before the next is asked for.
@@ -143,7 +146,9 @@ def tile(frames, *, columns: int, gap: int = 2) -> np.ndarray:
     """Put frames side by side in rows, smaller ones centred on white in the largest size: uint8 (H, W, 3).
 
     Args:
-        frames, columns, gap: a sequence of uint8 (h, w, 3); frames a row; pixels of white between them.
+        frames: a sequence of uint8 (h, w, 3).
+        columns: frames a row.
+        gap: pixels of white between them.
     """
     height, width = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     rows = math.ceil(len(frames) / columns)

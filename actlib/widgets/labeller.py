@@ -20,7 +20,8 @@ class ClipLabeller(ClipWidget):
     and columns stay. `cut_clips` makes clips of the parts that have a start or an end.
 
     Args:
-        folder, table: of videos, or of folders of them; CSV, `path,label,start,end`, which need not be there.
+        folder: of videos, or of folders of them.
+        table: CSV, `path,label,start,end`, which need not be there.
         classes: their names; those in the table are added.
         traits: `row`, the number of the video to begin with; else the first without a label.
 
