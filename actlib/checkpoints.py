@@ -132,7 +132,8 @@ def list_shapes(spec, num_classes=None):
     """List the weights of a network: neutral name -> shape.
 
     Args:
-        spec, num_classes: A `FrameSpec` or an `LRCNSpec`, or a `VGGSpec`: the convolutions alone; K.
+        spec: A `FrameSpec` or an `LRCNSpec`, or a `VGGSpec`: the convolutions alone.
+        num_classes: K.
     """
     vgg, frames = getattr(spec, "vgg", spec), getattr(spec, "frames", spec)
     inputs = vgg.num_channels

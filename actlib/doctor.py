@@ -47,7 +47,6 @@ def doctor(*, ask_frameworks=False, short=False) -> str:
 
 
 def _examine(*, ask_frameworks=False) -> list[Finding]:
-    """Look at the machine, the packages, the disk, the data and the weights."""
     finders = [_find_machine, _find_packages, _find_gpu, *[_find_torch_gpu] * ask_frameworks, _find_disk]
     findings = []
     for finder in [*finders, _find_settings, _find_sample, _find_videos, _find_weights]:

@@ -49,7 +49,9 @@ def check_choice(name, value, choices):
     """Raise ValueError unless a value is one of its choices.
 
     Args:
-        name, value, choices: What the message calls it; of any type; a tuple.
+        name: What the message calls it.
+        value: Of any type.
+        choices: A tuple.
     """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")

@@ -34,7 +34,6 @@ def _list_clips(num_groups):
 
 
 def _write_clip(folder, class_name, group, clip):
-    """Draw one of the videos that `_list_clips` lists."""
     path = folder / "UCF-101" / _name_video(class_name, group, clip)
     frames = draw_frames(ACTIVITIES[class_name], choose_scene(group, clip, class_name))
     video.write_video(path, frames, fps=FPS, codec="mpeg4", options=MPEG4)
