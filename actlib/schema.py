@@ -50,8 +50,7 @@ def check_choice(name, value, choices):
 
     Args:
         name: What the message calls it.
-        value: Of any type.
-        choices: A tuple.
+        value, choices: One of the choices, a tuple of any type.
     """
     if value not in choices:
         raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")
