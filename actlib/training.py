@@ -122,8 +122,7 @@ class Training:
                 raise FloatingPointError(f"{found} Lower the learning rate, or set clip_norm.")
             if sums[2] > self.sums_before[2]:
                 self.loss, self.sums_before = schedule.mean_of_sums(sums - self.sums_before)[0], sums
-        total = self.training.num_epochs * number
-        self.monitor.on_batch(self.num_epochs * number + self.num_done, total, self.loss)
+        self.monitor.on_batch(self.num_epochs * number + self.num_done, self.training.num_epochs * number, self.loss)
         if getattr(self.monitor, "stop", False):
             raise KeyboardInterrupt
 
@@ -171,7 +170,7 @@ class Training:
         settings = {"framework": self.backend.__name__.split(".")[1], "num_classes": model.num_classes}
         settings |= {"model": cards.spec_to_json(model.spec), "training": cards.spec_to_json(training)}
         settings |= {"seed": self.seed, "frozen weights": key, "batches": _describe_batches(self.batches)}
-        return settings | {"validation": _describe_batches(self.validation)}
+        return settings | {"validation": None if self.validation is None else _describe_batches(self.validation)}
 
 
 def initial_weights(spec, num_classes, weights=None, *, seed=0) -> dict[str, np.ndarray]:
@@ -240,9 +239,7 @@ def _epoch_seed(seed, epoch):
 
 
 def _describe_batches(batches):
-    """Describe batches (or None) by their number and the first of them, to notice that a run resumes with others."""
-    if batches is None:
-        return None
+    """Describe batches by their number and the first of them, to notice that a run resumes with others."""
     if not len(batches):
         raise ValueError("Expected at least one batch. Received: none. Check that videos were found for this subset.")
     x, labels = batches.batch(0, 0)

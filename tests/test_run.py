@@ -187,7 +187,6 @@ def test_versions_of_what_is_not_installed_are_left_out():
 def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="at least one batch"):
         training._describe_batches([])
-    assert training._describe_batches(None) is None
 
 
 def test_a_folder_is_of_one_training_and_says_whose(tmp_path):

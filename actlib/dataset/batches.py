@@ -125,15 +125,14 @@ class ClipBatches:
         if self._lengths is None:  # filling a cache first
             is_cache = hasattr(self.source, "lengths")
             self._lengths = self.source.fill().lengths if is_cache else [len(frames) for frames in self.source]
-        clips = [
-            (video, indices)
-            for video in np.flatnonzero(self._lengths).tolist()
-            for indices in np.atleast_2d(self.sampler(int(self._lengths[video]), sampling))  # (M, T)
-        ]
-        for video, indices in clips:  # a sampler of one's own may give anything
-            if len(indices) != len(clips[0][1]) or indices.min() < 0 or indices.max() >= self._lengths[video]:
-                expected = f"Expected clips of {len(clips[0][1])} frames in 0..{self._lengths[video] - 1}"
-                raise ValueError(f"{expected}. Received: {indices.tolist()} for video {video}. Correct the sampler.")
+        clips = []
+        for video in np.flatnonzero(self._lengths).tolist():
+            length = int(self._lengths[video])
+            for indices in np.atleast_2d(self.sampler(length, sampling)):  # of (M, T)
+                clips.append((video, indices))
+                if len(indices) != len(clips[0][1]) or indices.min() < 0 or indices.max() >= length:  # one's own may
+                    wanted = f"Expected clips of {len(clips[0][1])} frames in 0..{length - 1}"
+                    raise ValueError(f"{wanted}. Received: {indices.tolist()} for video {video}. Correct the sampler.")
         if self.control:
             clips = [(video, _replace_frames(indices, self.control, frames)) for video, indices in clips]
         clips = [clip for clip in clips for _ in self.crops or "1"]

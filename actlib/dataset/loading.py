@@ -64,6 +64,5 @@ class BatchParts:
         start, stop = (size * (self.first + step + end) // self.num_parts for end in (0, 1))
         options = {} if self.crop is None else {"apart": True}
         x, labels = self.batches.batch(epoch, index, rows=slice(start, max(stop, start + 1)), **options)
-        weights = np.ones(len(labels)) if self.class_weights is None else self.class_weights[labels]
-        weights = weights * (stop > start)
+        weights = (stop > start) * (np.ones(len(labels)) if self.class_weights is None else self.class_weights[labels])
         return x, labels, np.stack([weights, weights / size], axis=1).astype(np.float32)

@@ -1,7 +1,9 @@
 """`ClipBatches` as what the framework's own training loops read."""
 
+from functools import partial
+
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, default_convert
 
 
 def make_loader(batches, *, epoch=0, **options):
@@ -12,15 +14,9 @@ def make_loader(batches, *, epoch=0, **options):
         **options: Those of `torch.utils.data.DataLoader`, such as num_workers.
     """
     options |= {"generator": torch.Generator(), "pin_memory": torch.cuda.is_available()}  # PyTorch's own stays as it is
-    order = [(epoch, index) for index in range(len(batches))]
-    return DataLoader(_Batches(batches), sampler=order, batch_size=None, **options)  # an item is a whole batch
+    keys = [(epoch, index) for index in range(len(batches))]
+    return DataLoader(keys, batch_size=None, collate_fn=partial(_read_batch, batches), **options)
 
 
-class _Batches(Dataset):
-    """Batches, each under its (epoch, index)."""
-
-    def __init__(self, batches):
-        self.batches = batches
-
-    def __getitem__(self, key):
-        return self.batches.batch(*key)
+def _read_batch(batches, key):
+    return default_convert(batches.batch(*key))
