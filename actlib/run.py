@@ -97,6 +97,11 @@ class Run:
         metrics = {name: values[best] for name, values in self.history.items() if best is not None}
         return {"training": self.settings["training"], "seed": self.settings["seed"], "metrics": metrics}
 
+    def count_saved(self):
+        """Count the epochs in the folder, after which the same training would go on; 0 without a folder."""
+        path = self.folder and self.folder / paths.STATE
+        return len(checkpoints.read_card(path)["history"]["epoch"]) if path and path.is_file() else 0
+
     def save_state(self, weights, optimizer):
         """Write trainable weights and the optimizer's arrays after an epoch, in one step."""
         if self.best_path is None:

@@ -83,7 +83,7 @@ class Training:
                     self.curves = run.TensorBoardWriter(best_path and best_path.with_name("tensorboard"), self.history)
                     self.fit()
             except KeyboardInterrupt:
-                print(f"Training stopped after {self.num_epochs} epochs; the same call goes on from there.")
+                print(f"Training stopped: {self.run.count_saved()} epochs are saved; the same call goes on from there.")
                 if not getattr(self.monitor, "stop", False):
                     self._load_best()
                     raise  # so that nothing after it runs with a model that is half trained

@@ -22,7 +22,7 @@ import torch
 from odd_batches import Numbers, fail, list_batches_of_fit
 from tiny_training import FRAMES, LRCN, TRAINING, make_batches, make_videos, send_at_batch
 
-from actlib import checkpoints, specs
+from actlib import checkpoints, run, specs
 from actlib.dataset import ClipBatches
 from actlib.keras import dataset, trainer, training, weights
 from actlib.run import hold_folder
@@ -85,9 +85,25 @@ def test_a_killed_training_ends_as_an_undisturbed_one(undisturbed, tmp_path):
 def test_ctrl_c_leaves_a_usable_checkpoint_and_the_same_call_goes_on(undisturbed, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         tiny_training.train(tmp_path, signal.SIGINT)
-    assert capsys.readouterr().out == "Training stopped after 2 epochs; the same call goes on from there.\n"
+    assert capsys.readouterr().out == "Training stopped: 2 epochs are saved; the same call goes on from there.\n"
     assert load_checkpoint(tmp_path / "best.safetensors", "keras").num_classes == 3
     assert_same(*tiny_training.train(tmp_path), undisturbed)
+
+
+@TWINS
+def test_ctrl_c_while_an_epoch_is_saved_tells_what_is_kept(tmp_path, twin, train_once, monkeypatch, capsys):
+    def interrupt(self, *state):
+        if len(self.history["epoch"]) == 2:
+            raise KeyboardInterrupt
+        save_state(self, *state)
+
+    save_state = run.Run.save_state
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run.Run, "save_state", interrupt)
+        tiny_training.train(tmp_path, framework=twin.name)
+    assert capsys.readouterr().out == "Training stopped: 1 epochs are saved; the same call goes on from there.\n"
+    _, history = tiny_training.train(tmp_path, framework=twin.name)
+    assert {**history, "seconds": None} == {**train_once(twin.name).history, "seconds": None}
 
 
 @TWINS

@@ -198,7 +198,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_call_goes_on(tmp_path, capsys):
     model = build_model(FRAMES, 3, seed=7)
     with pytest.raises(KeyboardInterrupt):
         run_training(run=tmp_path / "run", model=model, monitor=Quiet(interrupt))
-    assert "stopped after 2 epochs" in capsys.readouterr().out and not model.training
+    assert "2 epochs are saved" in capsys.readouterr().out and not model.training
     assert same(model, load_checkpoint(tmp_path / "run" / "best.safetensors", "torch"))
     _, history = run_training(run=tmp_path / "run", model=model)  # the same object, as in a notebook
     assert len(history["epoch"]) == 4 and same(model, undisturbed)
