@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,6 +253,14 @@ print(model.card["trained_on"])
 """
     about = "{'device': 'Some GPU', 'device_memory': 5}\n"
     assert run_python(code, KERAS_BACKEND="torch") == "True\n" * 3 + f"asked {about}{about}"
+
+
+def test_the_most_memory_that_was_held_on_a_gpu_is_asked_of_tensorflow(monkeypatch):
+    assert precision.describe_device() == {"device": "cpu", "device_memory": None}
+    experimental = SimpleNamespace(get_memory_info={"GPU:0": {"current": 3, "peak": 7}}.get)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=SimpleNamespace(experimental=experimental)))
+    monkeypatch.setattr(precision, "default_device", lambda: "gpu")
+    assert precision.describe_device() == {"device": "gpu", "device_memory": 7}
 
 
 @pytest.mark.parametrize("backend", ["torch", "tensorflow"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 
 import keras
 import numpy as np
@@ -24,7 +25,10 @@ def default_device():
 
 def describe_device() -> dict:
     """Describe what computes and the most of its memory that was held, in bytes (None: it does not tell)."""
-    return precision.describe_device() if ON_TORCH else {"device": default_device(), "device_memory": None}
+    peak = None
+    if default_device() == "gpu" and keras.backend.backend() == "tensorflow":  # which Keras has imported
+        peak = sys.modules["tensorflow"].config.experimental.get_memory_info("GPU:0")["peak"]
+    return precision.describe_device() if ON_TORCH else {"device": default_device(), "device_memory": peak}
 
 
 def feature_precision(model) -> str:
