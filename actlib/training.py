@@ -99,8 +99,8 @@ class Training:
         """Return this process' parts of the batches of training, and of validation or None, as `BatchParts`."""
         labels, place = self.batches.labels[self.batches.videos(0)], paths.process_place()  # (number of clips,)
         weights = weigh_classes(labels, self.model.num_classes) if self.training.class_weights else None
-        steps = self.training.accumulation_steps
-        parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights)
+        steps, on_gpu = self.training.accumulation_steps, self.backend.precision.default_device() != "cpu"
+        parts = BatchParts(self.batches, steps=steps, process=place, class_weights=weights, crop=on_gpu)
         return parts, self.validation and BatchParts(self.validation, process=place, crop=False)
 
     def begin_epoch(self):

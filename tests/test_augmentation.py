@@ -19,6 +19,7 @@ from actlib.specs import FlowSpec
 from actlib.torch import augmentation as torch_augmentation
 from actlib.torch import trainer as torch_trainer
 from actlib.torch import training as torch_training
+from actlib.training import load_backend
 from actlib.video import make_sampler
 
 import keras  # isort: skip (after actlib.keras, which keeps its start-up quiet)
@@ -35,6 +36,13 @@ def make_batches(augment, *, shape=(20, 26, 3), **options):
     videos = [np.random.default_rng(video).integers(0, 256, (6, *shape), np.uint8) for video in range(5)]
     options = {"batch_size": 3, "shuffle": True, "seed": 4, "augment": augment} | options
     return ClipBatches(videos, [0, 1, 2, 1, 0], make_sampler("segments", 2), **options)
+
+
+def pretend(monkeypatch, training, device):
+    """Has a framework take this machine for one that computes on a device."""
+    precision = load_backend(training.__name__.split(".")[1]).precision
+    monkeypatch.setattr(precision, "default_device", lambda: device)
+    monkeypatch.setattr(precision, "describe_device", dict)
 
 
 def crop_in_keras(clips, boxes, **options):
@@ -102,7 +110,7 @@ def test_xla_compiles_it():
 
 @TWINS
 @pytest.mark.parametrize("function", [augment_clip, crop_clip])
-def test_training_reads_frames_as_they_are_and_ends_as_with_augmentation_on_the_cpu(
+def test_on_a_gpu_training_reads_frames_as_they_are_and_ends_as_with_augmentation_on_the_cpu(
     monkeypatch, trainer, training, function
 ):
     def watch(clips, boxes, **options):
@@ -115,13 +123,16 @@ def test_training_reads_frames_as_they_are_and_ends_as_with_augmentation_on_the_
     crop_clips, spec = trainer.crop_clips, replace(TRAINING, num_epochs=2, optimizer="sgd", frozen=())
     monkeypatch.setattr(trainer, "crop_clips", watch)
     losses, model = [], replace(FRAMES, dropout=0.0)
-    for augment in (partial(function, size=16), own):
+    for device, augment in (("gpu", partial(function, size=16)), ("cpu", partial(function, size=16)), ("gpu", own)):
+        pretend(monkeypatch, training, device)
         seen = []
         history = training.train(training.build_model(model, 3), make_batches(augment), None, spec, monitor=SILENT)
         losses.append(history["loss"])
-        assert {shape for shape, _ in seen} == ({(2, 20, 26, 3)} if augment is not own else set())
+        on_device = device == "gpu" and augment is not own
+        assert {shape for shape, _ in seen} == ({(2, 20, 26, 3)} if on_device else set())
         assert all(options == {"size": 16} for _, options in seen)
-    np.testing.assert_allclose(*losses, rtol=1e-5 if function is crop_clip else 1e-2)
+    assert losses[1] == losses[2]
+    np.testing.assert_allclose(*losses[:2], rtol=1e-5 if function is crop_clip else 1e-2)
 
 
 @TWINS
@@ -135,7 +146,8 @@ def test_features_cannot_be_augmented(trainer, training):
 
 
 @TWINS
-def test_validation_that_is_augmented_is_so_on_the_cpu_whatever_training_is(trainer, training):
+def test_validation_that_is_augmented_is_so_on_the_cpu_whatever_training_is(monkeypatch, trainer, training):
+    pretend(monkeypatch, training, "gpu")
     model, square = training.build_model(replace(FRAMES, dropout=0.0), 3), {"shape": (16, 16, 3)}
     validation, spec = make_batches(True, **square), replace(TRAINING, num_epochs=1)
     for augment in (False, partial(augment_clip, size=16)):
