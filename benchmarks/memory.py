@@ -47,7 +47,7 @@ def run_features(frames, labels):
     from actlib.torch.training import build_model, extract_features, train
 
     model = build_model(specs.LRCNSpec("bench", NETWORK, lstm=(32,)), int(labels.max()) + 1)
-    cache = FeatureCache(frames, partial(extract_features, model), key="bench", progress=False)
+    cache = FeatureCache(frames, partial(extract_features, model), key="bench")
     train(
         model,
         ClipBatches(cache, labels, make_sampler("windows", 8, stride=4), shuffle=True),
