@@ -104,8 +104,9 @@ def predict_timeline(video, model, *, window=WINDOW, progress=False) -> Timeline
         found = f"{length} frames in {spanned} s"
         raise ValueError(f"Expected {MAX_STEPS_A_SECOND} frames a second at most. Received: {found}. See WindowConfig.")
     read = partial(stream_flow, spec=flow) if (flow := getattr(model, "flow", None)) else stream_frames
-    bar = {"desc": "predicting", "total": round(stream.seconds * fps), "unit": "frame", "leave": False}
-    frames = tqdm(read(stream, size=model.size, fps=fps), **bar, disable=not progress)
+    frames = read(stream, size=model.size, fps=fps)
+    if progress:
+        frames = tqdm(frames, "predicting", round(stream.seconds * fps), unit="frame", leave=False)
     rows, windows, scores = [], [], []
     for clip, steps in _slide_windows(frames, length, max(1, length // 2) if model.kind == "lrcn" else length):
         logits = np.asarray(model(clip[None]), np.float32)
@@ -120,8 +121,7 @@ def predict_timeline(video, model, *, window=WINDOW, progress=False) -> Timeline
     step, whole = (window.temperature or fitted.get(level, 1.0) for level in ("step", "video"))
     rows = smooth(softmax(np.stack(rows) / step), window.smoothing_seconds * fps).astype(np.float32)
     pooled = apply_temperature(pool_clips(np.stack(windows), model.readout).mean(axis=0), whole)
-    seconds = (np.arange(len(rows)) + 0.5) / fps
-    return Timeline(seconds, rows, tuple(model.classes), pooled, np.array(scores))
+    return Timeline((np.arange(len(rows)) + 0.5) / fps, rows, tuple(model.classes), pooled, np.array(scores))
 
 
 def smooth(rows, time_constant) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Annotated films: what is predicted and when, what is drawn, what is never written over, and how memory grows."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -273,7 +274,9 @@ def test_memory_does_not_grow_with_length(tmp_path):
     for count in (100, 800):
         path = film_of(tmp_path / f"{count}.mp4", 90, 160, size=(90, 120), length=count // 2)
         command = [sys.executable, "-c", MEMORY, path, warm_up, tmp_path / "out.mp4"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        env = {**os.environ, "TQDM_DISABLE": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        assert done.stderr == ""  # no bars
         measured.append([int(word) for word in done.stdout.split()])
     (short, short_peak, short_rss), (long, long_peak, long_rss) = measured
     assert (short, long) == (100, 800)
