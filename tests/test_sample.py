@@ -43,7 +43,7 @@ def small(tmp_path_factory):
     """A sample set of two groups."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample_set, "NUM_GROUPS", FEW_GROUPS)
-        return sample_set.write_sample(tmp_path_factory.mktemp("small") / "sample", progress=False)
+        return sample_set.write_sample(tmp_path_factory.mktemp("small") / "sample")
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_two_renders_give_the_same_bytes(class_name):
 
 
 def test_two_sample_sets_are_the_same_bytes(small, tmp_path, one_group):
-    again = sample_set.write_sample(tmp_path / "again", progress=False)
+    again = sample_set.write_sample(tmp_path / "again")
     for path in again.rglob("*.avi"):
         assert path.read_bytes() == (small / path.relative_to(again)).read_bytes()
 
@@ -209,7 +209,7 @@ def test_lists_agree_with_the_files(small):
 
 def test_a_finished_sample_is_left_alone(small, one_group, monkeypatch):
     monkeypatch.setattr(sample_set, "_draw", lambda *_: pytest.fail("drawn again"))
-    assert sample_set.write_sample(small, progress=False) == small
+    assert sample_set.write_sample(small) == small
 
 
 def test_another_version_is_made_anew(tmp_path, one_group):
@@ -218,7 +218,7 @@ def test_another_version_is_made_anew(tmp_path, one_group):
     (folder / "UCF-101/old.avi").write_bytes(b"old")
     (folder / "sample.json").write_text(json.dumps({"version": sample_set.VERSION - 1}))
     assert not sample_set.is_sample(folder)
-    sample_set.write_sample(folder, progress=False)
+    sample_set.write_sample(folder)
     assert sample_set.is_sample(folder) and not (folder / "UCF-101/old.avi").exists()
     assert {path.name for path in tmp_path.iterdir()} <= {"sample", "sample.lock"}
 
@@ -227,7 +227,7 @@ def test_other_peoples_files_are_never_replaced(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/holiday.avi").write_bytes(b"mine")
     with pytest.raises(FileExistsError, match="other files"):
-        sample_set.write_sample(tmp_path / "mine", progress=False)
+        sample_set.write_sample(tmp_path / "mine")
     assert (tmp_path / "mine/holiday.avi").read_bytes() == b"mine"
 
 
@@ -237,7 +237,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, one_group, monkeypatch):
 
     monkeypatch.setattr(sample_set, "_write_clip", fail)
     with pytest.raises(RuntimeError, match="no brush"):
-        sample_set.write_sample(tmp_path / "sample", progress=False)
+        sample_set.write_sample(tmp_path / "sample")
     assert {path.name for path in tmp_path.iterdir()} <= {"sample.lock"}
 
 
@@ -247,7 +247,7 @@ def test_a_full_disk_is_told_as_elsewhere(tmp_path, one_group, monkeypatch):
 
     monkeypatch.setattr(sample_set, "_write_clip", fill)
     with pytest.raises(OSError, match="Expected room for sample in .*Free some disk"):
-        sample_set.write_sample(tmp_path / "sample", progress=False)
+        sample_set.write_sample(tmp_path / "sample")
 
 
 def test_a_script_that_guards_nothing_draws_the_sample(tmp_path):
@@ -262,14 +262,14 @@ def test_a_script_that_guards_nothing_draws_the_sample(tmp_path):
 def test_what_a_killed_process_left_is_cleared(tmp_path, one_group):
     (tmp_path / "sample.1.partial/UCF-101").mkdir(parents=True)
     os.utime(tmp_path / "sample.1.partial", (0, 0))
-    sample_set.write_sample(tmp_path / "sample", progress=False)
+    sample_set.write_sample(tmp_path / "sample")
     assert {path.name for path in tmp_path.iterdir()} == {"sample", "sample.lock"}
 
 
 def test_where_nothing_can_be_written_the_way_out_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.warns(UserWarning, match="cannot be locked"), pytest.raises(OSError, match="ACTLIB_HOME"):
-        sample_set.write_sample(tmp_path / "file/data/sample", progress=False)
+        sample_set.write_sample(tmp_path / "file/data/sample")
 
 
 def test_two_processes_at_once_both_find_it_whole(tmp_path):

@@ -65,12 +65,11 @@ def is_sample(folder) -> bool:
         return False
 
 
-def write_sample(folder, *, progress=True) -> Path:
+def write_sample(folder) -> Path:
     """Draw the sample set, which appears at once and complete or not at all; one that is there is left alone.
 
     Args:
         folder: where `UCF-101/`, `ucfTrainTestlist/` and `sample.json` shall lie.
-        progress: show a bar.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -85,19 +84,18 @@ def write_sample(folder, *, progress=True) -> Path:
     with files.lock(folder):
         if not is_sample(folder):
             with files.partial_file(folder) as fresh:
-                _draw(fresh, progress)
+                _draw(fresh)
                 if folder.exists():  # another version
                     shutil.rmtree(folder.rename(fresh.with_suffix(".old.partial")))
     return folder
 
 
-def _draw(folder, progress):
+def _draw(folder):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
     places = _list_clips(NUM_GROUPS)
     written = Parallel(-1, return_as="generator_unordered")(delayed(_write_clip)(folder, *place) for place in places)
-    hidden = not (progress and paths.show_progress())
-    list(tqdm(written, "drawing the sample videos", total=len(places), disable=hidden))
+    list(tqdm(written, "drawing the sample videos", total=len(places), disable=not paths.show_progress()))
     (folder / paths.SAMPLE_CARD).write_text(json.dumps({"version": VERSION}) + "\n")
 
 
