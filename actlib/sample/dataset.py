@@ -94,7 +94,8 @@ def _draw(folder):
     """Write the whole set, drawn by processes of its own, which no notebook and no framework can disturb."""
     _write_lists(folder / "ucfTrainTestlist")
     places = _list_clips(NUM_GROUPS)
-    written = Parallel(-1, return_as="generator_unordered")(delayed(_write_clip)(folder, *place) for place in places)
+    pool = Parallel(-1, return_as="generator_unordered", idle_worker_timeout=20)  # seconds, then its processes end
+    written = pool(delayed(_write_clip)(folder, *place) for place in places)
     list(tqdm(written, "drawing the sample videos", total=len(places), disable=not paths.show_progress()))
     (folder / paths.SAMPLE_CARD).write_text(json.dumps({"version": VERSION}) + "\n")
 
