@@ -135,6 +135,10 @@ def test_each_window_has_its_score_and_the_whole_their_mean(tmp_path):
     timeline = predict_timeline(path, model, window=WindowConfig(window_seconds=1.0))
     assert timeline.scores == pytest.approx(4 * [-88] + 4 * [92], abs=3)
     assert timeline.score == pytest.approx(0, abs=2)
+    model.kind = "lrcn"  # whose windows overlap by half: one score a step, all the same
+    overlapping = predict_timeline(path, model, window=WindowConfig(window_seconds=1.0))
+    assert len(overlapping.scores) == len(overlapping.seconds) and overlapping.scores[-1] == pytest.approx(92, abs=3)
+    model.kind = "frames"
     other = Photometer()
     fused = predict_timeline(path, FusedModel((other, model)), window=WindowConfig(window_seconds=1.0))
     assert fused.score == pytest.approx(0, abs=2)  # a video is known if it is to every model
