@@ -143,7 +143,7 @@ def refuse_inputs(out, *inputs) -> None:
     """Raise ValueError if what is to be written is, by whatever name or link, one of those that are read.
 
     Args:
-        out, *inputs: Files or folders, which need not be there.
+        out, inputs: Files or folders, which need not be there.
     """
     for path in map(Path, inputs):
         if path.exists() and Path(out).exists() and path.samefile(out):
