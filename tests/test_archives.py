@@ -320,3 +320,10 @@ def test_a_tool_that_gives_other_bytes_is_noticed(tmp_path, rar_tool):
     with pytest.raises(ArchiveError, match=r"a\.rar"):
         take(write_rar(tmp_path / "a.rar", {"a.avi": b"abc"}, packed=True), tmp_path / "out")
     assert files_in(tmp_path / "out") == {}
+
+
+def test_a_mistake_of_the_program_is_not_taken_for_a_damaged_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        archive.writestr("a.avi", b"content")
+    with pytest.raises(TypeError, match="ours"), archives.open_archive(tmp_path / "good.zip"):
+        raise TypeError("ours")

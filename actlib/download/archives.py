@@ -59,7 +59,7 @@ def open_archive(source):
             if not members:
                 raise ValueError("there is no file in it")
             yield {PureWindowsPath(name).name.lower(): member for name, member in members}  # either kind of slash
-    except (DownloadError, MemoryError):
+    except (DownloadError, MemoryError, LookupError, TypeError, AttributeError, NameError):  # not the archive's fault
         raise
     except rarfile.RarCannotExec as error:
         raise DownloadError(f"Expected a tool that unpacks {where}. Received: none. Get one: {RAR_TOOLS}.") from error
