@@ -25,6 +25,7 @@ from actlib.files import format_size, write_whole
 
 MOST_PART, MOST_HEADER = 64_000_000, 1_000_000  # bytes of a ZIP asked for at once, of what a TAR says about a file
 MOST_UNPACKED = 1_000_000_000  # bytes of all files in a TAR, or twenty times what the TAR itself has
+OUTSIDE = re.compile(r"^([/\\]|\w:)|(^|[/\\])\.\.([/\\]|$)")
 INSIDE = re.compile(r"(\w[\w.-]*/)*\w[\w.-]*")  # a path that leaves no folder on any system
 RAR_TOOLS = "'sudo apt install unar' (Linux), 'brew install unar' (macOS), or unrar, 7-Zip or bsdtar on PATH"
 
@@ -58,6 +59,8 @@ def open_archive(source):
             members = _list_members(source, stack)
             if not members:
                 raise ValueError("there is no file in it")
+            if foul := [name for name, _ in members if OUTSIDE.search(name)]:
+                raise ValueError(f"{foul[0]!r} in it leads out of its folder")
             yield {PureWindowsPath(name).name.lower(): member for name, member in members}  # either kind of slash
     except (DownloadError, MemoryError, LookupError, TypeError, AttributeError, NameError):  # not the archive's fault
         raise
