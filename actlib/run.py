@@ -72,7 +72,7 @@ class Run:
 
     def _check_settings(self, card):
         """Return the number of epochs that it was to have where more are wanted now."""
-        old, new = (pd.json_normalize(each).to_dict("records")[0] for each in (card["settings"], self.settings))
+        old, new = (pd.json_normalize(each).T[0].to_dict() for each in (card["settings"], self.settings))
         old = {name: value for name, value in new.items() if not value} | old  # what came later, and is off
         most = old.get("training.num_epochs")
         if longer := isinstance(most, int) and new.get("training.num_epochs", 0) > most:
