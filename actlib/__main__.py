@@ -141,7 +141,7 @@ def _annotate(options: AnnotateOptions):
     if (options.checkpoint is None) == (options.runs is None):
         found = "none" if options.runs is None else "both"
         raise ValueError(f"Expected --checkpoint, or --runs with two. Received: {found}. Name one model, or two.")
-    load = partial(_load("experiment").load_predictor, framework=options.framework)
+    load = partial(_load("experiment").Predictor, framework=options.framework)
     models = tuple(map(load, options.runs or [options.checkpoint]))
     model = timeline.FusedModel(models, options.weights) if options.runs else models[0]
     kept = next((each.known[0].kept for each in models if each.known), None)

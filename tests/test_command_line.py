@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from actlib import __main__ as command_line
 from actlib import cards, checkpoints, paths, run, specs
 from actlib.annotate import annotate_video
-from actlib.experiment import load_backend, load_predictor
+from actlib.experiment import Predictor, load_backend
 from actlib.experiment.preparing import FLOW_TRAINING
 from actlib.options import TrainOptions
 from actlib.timeline import FusedModel, WindowConfig
@@ -69,7 +69,7 @@ def test_frames_then_lrcn_then_a_film(data, framework, tmp_path):
     unsure, same = tmp_path / "unsure.mp4", tmp_path / "same.mp4"
     done = call("annotate", video, *("--checkpoint", lrcn, "--framework", framework, "--out", unsure, "--threshold", 1))
     assert "if its highest probability is below 1." in done.output
-    model = load_predictor(lrcn, framework=framework)
+    model = Predictor(lrcn, framework=framework)
     labels = annotate_video(video, model, same, window=WindowConfig(threshold=1.0)).predicted
     assert {part.label for part in labels} == {"none of these"} and unsure.read_bytes() == same.read_bytes()
 
@@ -88,7 +88,7 @@ def test_a_film_of_both_streams(data, framework, tmp_path):
     assert done.exit_code == 0 and f"Written to {films['fused']}" in done.output
     for each in runs:
         assert call(*options, films[each.name], "--checkpoint", each).exit_code == 0
-    model = FusedModel(tuple(load_predictor(each, framework=framework) for each in runs), (1, 3))
+    model = FusedModel(tuple(Predictor(each, framework=framework) for each in runs), (1, 3))
     made = annotate_video(video, model, films["by hand"], window=WindowConfig(smoothing_seconds=0.1))
     assert (made.num_frames, made.fps) == (22, 30)  # of a video of 60 frames a second, every other one
     content = {name: film.read_bytes() for name, film in films.items()}

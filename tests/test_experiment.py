@@ -152,7 +152,7 @@ def test_the_whole_preset_comes_back_from_the_checkpoint(choices, tmp_path):
     assert read == replace(choices, classes=("Bright", "Dark"))
     assert experiment.read_experiment(card, "elsewhere", framework="keras").framework == "keras"
     assert card["window_seconds"] == 0.8 and loaded.spec == choices.preset.model  # 20 frames, 25 a second
-    assert experiment.load_predictor(tmp_path).num_frames == 2
+    assert experiment.Predictor(tmp_path).num_frames == 2
 
 
 def test_model_and_batches_at_hand_give_the_results_of_their_checkpoint(choices, tmp_path, monkeypatch):
@@ -315,7 +315,7 @@ def test_refit_trains_on_both_for_the_epochs_that_validation_chose(choices, tmp_
     assert experiment.evaluate_checkpoint(tmp_path, choices.data)[0].video.count == 6
     card, first = (checkpoints.read_card(folder / "best.safetensors") for folder in (tmp_path, tmp_path / "choosing"))
     assert card["temperatures"] == first["temperatures"] and card["temperatures_of"] == "choosing"
-    assert "temperatures_of" not in first and experiment.load_predictor(tmp_path).temperatures == first["temperatures"]
+    assert "temperatures_of" not in first and experiment.Predictor(tmp_path).temperatures == first["temperatures"]
 
 
 def test_refit_from_refitted_weights_chooses_from_those_that_have_not_seen_the_validation_videos(choices, tmp_path):
@@ -511,7 +511,7 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     experiment.run_training(replace(frozen, refit=True), tmp_path / "refit")
     refitted = checkpoints.read_card(tmp_path / "refit" / "best.safetensors")
     assert {*refitted["temperatures"]} == {"step", "video"} and "known" in refitted
-    model = experiment.load_predictor(tmp_path / "0", framework=framework)
+    model = experiment.Predictor(tmp_path / "0", framework=framework)
     assert model.known[0].threshold != 0 and 0.9 <= model.known[0].kept.value <= 1
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()
@@ -522,14 +522,11 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
         frames = evaluation.open_set._normalize(features)
         distances = [known._measure_distance(frames, mean, 0)[0] for mean in known.means[:-1]]
         assert np.argmin(distances) == label
-    assert (
-        experiment.load_predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min()
-        == np.inf
-    )
+    assert experiment.Predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min() == np.inf
     path, card = tmp_path / "0" / "best.safetensors", checkpoints.read_card(tmp_path / "0" / "best.safetensors")
     checkpoints.save_checkpoint(path, weights, card | {"known": card["known"] | {"float16": ("AAAA",) * 3}})
     with pytest.raises(ValueError, match="Expected known classes. Received: .*0/best.safetensors. Make it again"):
-        experiment.load_predictor(tmp_path / "0", framework=framework)
+        experiment.Predictor(tmp_path / "0", framework=framework)
 
 
 @pytest.mark.parametrize("refit", [False, True])

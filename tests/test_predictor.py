@@ -10,7 +10,7 @@ import pytest
 
 from actlib import cards, paths, specs
 from actlib.evaluation import softmax
-from actlib.experiment import Experiment, choose_run, load_predictor, runs_folder
+from actlib.experiment import Experiment, Predictor, choose_run, runs_folder
 from actlib.timeline import WindowConfig, predict_timeline
 from actlib.training import save_model
 from actlib.video import read_clip, read_flow, sample_uniform, write_video
@@ -31,9 +31,9 @@ def test_both_frameworks_answer_alike(name, tmp_path):
     save(tmp_path / "best.safetensors", specs.PRESETS[name])
     answers = {}
     for framework in ("keras", "torch"):
-        predictor = load_predictor(tmp_path, framework=framework, mixed_precision=False)
+        predictor = Predictor(tmp_path, framework=framework, mixed_precision=False)
         answers[framework] = predictor(CLIPS)  # (N, T, K): logits of every frame
-        fast = load_predictor(tmp_path, framework=framework)(CLIPS)
+        fast = Predictor(tmp_path, framework=framework)(CLIPS)
         assert np.abs(fast - answers[framework]).max() < 0.02 * np.abs(fast).max()  # bfloat16 has three digits
     assert answers["keras"].shape == (3, 16, 7)
     np.testing.assert_allclose(answers["torch"], answers["keras"], atol=1e-4)
@@ -46,14 +46,14 @@ def test_clip_length_and_readout_are_those_of_the_changed_preset(name, kind, rea
     preset = specs.PRESETS[name]
     model = replace(preset.model, readout="mean") if kind == "lrcn" else preset.model
     save(tmp_path / "best.safetensors", replace(preset, model=model, clip_frames=5))
-    model = load_predictor(tmp_path)
+    model = Predictor(tmp_path)
     assert (model.num_frames, model.readout, model.kind, model.size) == (5, readout, kind, 64)
     assert model.classes == tuple("abcdefg") and model.window_seconds == 1.5
 
 
 def test_a_missing_checkpoint_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="Run the lesson that trains them"):
-        load_predictor(tmp_path / "keras_frames")
+        Predictor(tmp_path / "keras_frames")
 
 
 def test_a_lesson_takes_its_own_run_else_the_other_frameworks_else_the_shipped_one(tmp_path, monkeypatch, capsys):
@@ -83,7 +83,7 @@ def test_runs_of_tables_and_of_what_is_called_sample_do_not_meet(tmp_path):
 def test_keras_keeps_what_it_compiled_and_follows_the_weights(tmp_path):
     training, weights = (importlib.import_module(f"actlib.keras.{name}") for name in ("training", "weights"))
     save(tmp_path / "best.safetensors", specs.PRESETS["slim_lrcn"])
-    predictor = load_predictor(tmp_path, framework="keras")
+    predictor = Predictor(tmp_path, framework="keras")
     before, made = predictor(CLIPS), training._predict_every_step.cache_info().misses
     weights.set_weights(predictor.model, {"logits/bias": np.ones(7)}, partial=True)
     np.testing.assert_allclose(predictor(CLIPS), before + 1, atol=1e-5)
@@ -96,7 +96,7 @@ def test_a_model_of_flow_is_given_flow(stream, framework, tmp_path):
     """The pictures of a video in one window are those that training would cut from it, or of it whole."""
     preset = replace(specs.PRESETS["slim_frames"], clip_frames=4)
     save(tmp_path / "best.safetensors", Experiment("data", preset, stream=stream).preset)
-    model = load_predictor(tmp_path, framework=framework, mixed_precision=False)
+    model = Predictor(tmp_path, framework=framework, mixed_precision=False)
     assert model.flow == specs.use_stream(preset.model, stream).vgg.flow
     frames = [np.roll(CLIPS[0, 0], 3 * number, axis=1) for number in range(20)]
     video = write_video(tmp_path / "moves.mp4", frames, fps=25, options={"crf": "0"})
@@ -110,7 +110,7 @@ def test_a_model_of_flow_is_given_flow(stream, framework, tmp_path):
 def test_the_head_that_ships_knows_real_videos(monkeypatch):
     weights = Path(REAL) / "weights" / "vgg16_imagenet_notop.npz"
     monkeypatch.setenv("ACTLIB_WEIGHTS", str(weights))
-    model = load_predictor(paths.shipped_runs("ucf101_six") / "torch_frames")
+    model = Predictor(paths.shipped_runs("ucf101_six") / "torch_frames")
     told = []
     for name in model.classes:  # group 1 is a test group of split 1, which it has not seen
         clip = read_clip(Path(REAL) / "UCF-101" / name / f"v_{name}_g01_c01.avi", [10, 30, 50], size=model.size)

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from actlib import annotate, evaluation, plots, sample
-from actlib.experiment import load_predictor, prepare_videos
+from actlib.experiment import Predictor, prepare_videos
 from actlib.paths import RESULTS, shipped_runs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +41,7 @@ def draw_confusion():
 
 def make_film():
     """Make assets/movie.gif: a test video of each activity, joined, with what LRCN says while they play."""
-    model = load_predictor(shipped_runs("sample") / "torch_lrcn")
+    model = Predictor(shipped_runs("sample") / "torch_lrcn")
     table = prepare_videos(sample.data_folder(), classes=model.classes)
     recordings = table[table.subset == "test"].groupby(["class_name", "group"]).path.agg(list)
     chosen = [recordings[name].iloc[place % len(recordings[name])] for place, name in enumerate(model.classes)]

@@ -7,7 +7,7 @@ running      a model and batches at hand -> a trained model, results; the whole 
 """
 
 from actlib.experiment.folders import choose_preset, choose_weights, prepare_table, prepare_videos, runs_folder
-from actlib.experiment.predictor import choose_run, load_initial_weights, load_model, load_predictor, read_experiment
+from actlib.experiment.predictor import Predictor, choose_run, load_initial_weights, load_model, read_experiment
 from actlib.experiment.preparing import Experiment, cache_features, cache_frames, cache_inputs, make_batches
 from actlib.experiment.running import (
     describe_run,

@@ -159,11 +159,6 @@ class Predictor:
         return known.score(features) - known.threshold
 
 
-def load_predictor(checkpoint, *, framework="torch", mixed_precision=True):
-    """Load a checkpoint, with the arguments of a ``Predictor``, as one: a model that predicts any clips."""
-    return Predictor(checkpoint, framework=framework, mixed_precision=mixed_precision)
-
-
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:
     """Write into the card of a run's checkpoint what is fitted to its finished model, unless it is there already.
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.numpy import save
 
 from actlib import checkpoints, evaluation, run, schedule, specs, training
-from actlib.experiment import load_model, load_predictor, read_experiment
+from actlib.experiment import Predictor, load_model, read_experiment
 from actlib.timeline import predict_timeline
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
 from actlib.video import write_video
@@ -157,7 +157,7 @@ def _write(path, arrays, text):
 def _use_model(path, video):
     model, card = load_model(path, framework="torch")
     read_experiment(card, "/data")
-    predictor = load_predictor(path, framework="torch", mixed_precision=False)
+    predictor = Predictor(path, framework="torch", mixed_precision=False)
     if predictor.num_frames * predictor.size**2 <= 20_000:
         logits = predictor(np.full((1, predictor.num_frames, predictor.size, predictor.size, 3), 99, np.uint8))
         if logits.shape != (1, predictor.num_frames, len(predictor.classes)) or not np.isfinite(logits).all():
