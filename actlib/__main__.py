@@ -144,7 +144,7 @@ def _annotate(options: AnnotateOptions):
     load = partial(_load("experiment").Predictor, framework=options.framework)
     models = tuple(map(load, options.runs or [options.checkpoint]))
     model = timeline.FusedModel(models, options.weights) if options.runs else models[0]
-    kept = next((each.known[0].kept for each in models if each.known), None)
+    kept = next((each.known.kept for each in models if each.known), None)
     typer.echo(_load("evaluation").explain_rejection(kept, options.threshold))
     window = timeline.WindowConfig(smoothing_seconds=options.smoothing, threshold=options.threshold)
     annotate = _load("annotate").annotate_video

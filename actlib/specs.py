@@ -169,7 +169,6 @@ class Preset:
 
 
 VGG16 = VGGSpec("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), size=224)
-TORCHVISION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # mean and std of its VGG-16: 255 x those in 0..1
 VGG16_MAX = replace(VGG16, pooling="max", normalize=True)
 VGG_SLIM = VGGSpec("vgg_slim", ((1, 12), (1, 24), (1, 48), (1, 48)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)
 VGG_SCRATCH = VGGSpec("vgg_scratch", ((2, 32), (3, 64)), size=64, std=(64.0, 64.0, 64.0), batch_norm=True)

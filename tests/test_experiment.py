@@ -512,20 +512,25 @@ def test_a_card_has_temperatures_and_the_known_classes_of_a_network_that_saw_no_
     refitted = checkpoints.read_card(tmp_path / "refit" / "best.safetensors")
     assert {*refitted["temperatures"]} == {"step", "video"} and "known" in refitted
     model = experiment.Predictor(tmp_path / "0", framework=framework)
-    assert model.known[0].threshold != 0 and 0.9 <= model.known[0].kept.value <= 1
+    assert model.known.threshold != 0 and 0.9 <= model.known.kept.value <= 1
     scores = model.score(np.zeros((2, 3, 64, 64, 3), np.uint8))
     assert scores.shape == (2,) and np.isfinite(scores).all()
-    known, describer = model.known
+    known, describer = model.known, preparing.build_describer(model.model)
     for label, shade in enumerate((220, 40)):  # a class is known by its own videos
         clip = np.random.default_rng(0).integers(shade - 30, shade + 30, (1, 3, 64, 64, 3)).astype(np.uint8)
         features = experiment.load_backend(framework).training.extract_features(describer, clip)
         frames = evaluation.open_set._normalize(features)
         distances = [known._measure_distance(frames, mean, 0)[0] for mean in known.means[:-1]]
         assert np.argmin(distances) == label
+        expected = known.score(features) - known.threshold  # the model pools whole maps, once for both its answers
+        np.testing.assert_allclose(model.score(clip), expected, rtol=0.01, atol=0.01 * np.abs(distances).max())
+        kept = experiment.load_backend(framework).training.extract_features(model.model, clip)
+        vgg = model.model.spec.vgg
+        np.testing.assert_allclose(model._extract(clip, vgg.pooling, vgg.normalize)[0], kept[0], atol=2e-3)
     assert experiment.Predictor(tmp_path / "1", framework=framework).score(np.zeros((2, 3, 64, 64, 3))).min() == np.inf
     path, card = tmp_path / "0" / "best.safetensors", checkpoints.read_card(tmp_path / "0" / "best.safetensors")
     checkpoints.save_checkpoint(path, weights, card | {"known": card["known"] | {"float16": ("AAAA",) * 3}})
-    with pytest.raises(ValueError, match="Expected known classes. Received: .*0/best.safetensors. Make it again"):
+    with pytest.raises(ValueError, match="Expected known classes. Received: .*, in .*0. Make it again"):
         experiment.Predictor(tmp_path / "0", framework=framework)
 
 

@@ -12,7 +12,7 @@ from actlib import cards, paths, specs
 from actlib.evaluation import softmax
 from actlib.experiment import Experiment, Predictor, choose_run, runs_folder
 from actlib.timeline import WindowConfig, predict_timeline
-from actlib.training import save_model
+from actlib.training import load_backend, save_model
 from actlib.video import read_clip, read_flow, sample_uniform, write_video
 
 REAL = os.environ.get("ACTLIB_REAL_DATA")
@@ -104,6 +104,26 @@ def test_a_model_of_flow_is_given_flow(stream, framework, tmp_path):
     expected = softmax(model(clip[None])[0])
     found = predict_timeline(video, model, window=WindowConfig(window_seconds=0.8))
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_a_frame_of_overlapping_windows_is_convolved_once(framework, tmp_path, monkeypatch):
+    save(tmp_path / "best.safetensors", replace(specs.PRESETS["slim_lrcn"], clip_frames=4))
+    model, training, convolved = Predictor(tmp_path, framework=framework), load_backend(framework).training, []
+    rng = np.random.default_rng(1)
+    video = write_video(tmp_path / "noise.mp4", rng.integers(0, 256, (12, 64, 64, 3), dtype=np.uint8), fps=25)
+    extract = training.extract_features
+    monkeypatch.setattr(
+        training, "extract_features", lambda model, frames: convolved.append(len(frames)) or extract(model, frames)
+    )
+    window = WindowConfig(window_seconds=4 / 25)
+    once = predict_timeline(video, model, window=window)
+    assert convolved == [4, 2, 2, 2, 2]  # each window begins half a window after the one before
+    answer = Predictor.__call__
+    monkeypatch.setattr(Predictor, "__call__", lambda self, clips: self._maps.clear() or answer(self, clips))
+    again = predict_timeline(video, model, window=window)
+    assert sum(convolved) == 12 + 5 * 4
+    np.testing.assert_allclose(once.probabilities, again.probabilities, atol=2e-3)
 
 
 @pytest.mark.skipif(not REAL, reason="set ACTLIB_REAL_DATA to a folder with UCF-101/ and ImageNet's weights")

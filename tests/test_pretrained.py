@@ -65,18 +65,6 @@ def write_safetensors(path, weights):
     return checkpoints.save_checkpoint(path, weights, {"kind": "convolutions"})
 
 
-def write_pth(path, weights):
-    torch = pytest.importorskip("torch")
-    layers = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-    names = [name for name in weights if name.endswith("/kernel")]
-    state = {}
-    for layer, name in zip(layers, names, strict=True):
-        state[f"features.{layer}.weight"] = torch.from_numpy(weights[name].transpose(3, 2, 0, 1).copy())
-        state[f"features.{layer}.bias"] = torch.from_numpy(weights[name.replace("kernel", "bias")])
-    torch.save(state | {"classifier.0.weight": torch.zeros(3, 3)}, path)
-    return path
-
-
 WRITERS = {"h5": write_h5, "npz": write_npz, "safetensors": write_safetensors}
 
 
@@ -101,7 +89,7 @@ def test_a_whole_vgg16_loses_its_head(tmp_path):
 
 def test_torchvision_weights_keep_their_own_preprocessing(tmp_path):
     weights = make_weights("torchvision", preprocessing="torchvision")
-    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path)
+    path = fetch_vgg16(source=write_safetensors(tmp_path / "vgg16.safetensors", weights), folder=tmp_path)
     read = checkpoints.read_weights(path)
     np.testing.assert_allclose(read["preprocess/mean"], 255 * np.array([0.485, 0.456, 0.406]), atol=1e-3)
     np.testing.assert_allclose(read["preprocess/std"], 255 * np.array([0.229, 0.224, 0.225]), atol=1e-3)
@@ -118,37 +106,19 @@ def test_preprocessing_reaches_the_model(tmp_path):
     from actlib.torch.weights import set_weights
 
     weights = make_weights("torchvision", preprocessing="torchvision")
-    path = fetch_vgg16(source=write_pth(tmp_path / "vgg16.pth", weights), folder=tmp_path)
+    path = fetch_vgg16(source=write_safetensors(tmp_path / "vgg16.safetensors", weights), folder=tmp_path)
     model = VGG(VGG16)
     set_weights(model, checkpoints.read_weights(path))
     np.testing.assert_allclose(model.preprocess.std.numpy(), FAMILIES["torchvision"][1])
 
 
-def test_a_pth_that_would_run_code_is_refused(tmp_path):
-    torch = pytest.importorskip("torch")
-    torch.save({"features.0.weight": Trap(tmp_path / "sprung")}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match="no code"):
-        fetch_vgg16(source=tmp_path / "evil.pth", folder=tmp_path)
-    assert not (tmp_path / "sprung").exists()
-
-
-class Trap:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (os.mkdir, (str(self.path),))
-
-
-@pytest.mark.parametrize("kind", ["safetensors", "h5", "npz", "pth"])
+@pytest.mark.parametrize("kind", ["safetensors", "h5", "npz", "other way"])
 def test_values_of_the_other_family_are_refused(tmp_path, kind):
-    if kind == "pth":  # Caffe's weights under torchvision's names
-        source = write_pth(tmp_path / "a.pth", make_weights("keras", preprocessing="torchvision"))
+    if kind == "other way":  # Caffe's weights with torchvision's preprocessing
+        source = write_safetensors(tmp_path / "a.safetensors", make_weights("keras", preprocessing="torchvision"))
     else:
         source = WRITERS[kind](tmp_path / f"a.{kind}", make_weights("torchvision"))
-    with pytest.raises(ValueError, match="values of keras" if kind == "pth" else "values of torchvision"):
+    with pytest.raises(ValueError, match="values of keras" if kind == "other way" else "values of torchvision"):
         fetch_vgg16(source=source, folder=tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.safetensors"))
 
@@ -205,7 +175,7 @@ def test_a_web_page_is_no_weights(tmp_path, name):
         fetch_vgg16(source=tmp_path / name, folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["none.h5", "none.pth"])
+@pytest.mark.parametrize("name", ["none.h5", "none.npz"])
 def test_a_file_that_is_not_there(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=name):
         fetch_vgg16(source=tmp_path / name, folder=tmp_path)
@@ -245,11 +215,10 @@ def test_an_address_with_the_librarys_own_file_name_does_not_wait_for_itself(ser
     assert checkpoints.read_card(path)["from"] == url
 
 
-@pytest.mark.parametrize("kind", ["h5", "npz", "safetensors", "pth"])
+@pytest.mark.parametrize("kind", ["h5", "npz", "safetensors"])
 @pytest.mark.parametrize("bad", [b"<html>Please log in</html>", b"", bytes(5000)])
 def test_a_bad_download_is_fetched_again_by_the_same_line(server, tmp_path, kind, bad):
-    weights = make_weights("torchvision", preprocessing="torchvision") if kind == "pth" else make_weights()
-    good = (WRITERS | {"pth": write_pth})[kind](tmp_path / f"good.{kind}", weights).read_bytes()
+    good = WRITERS[kind](tmp_path / f"good.{kind}", make_weights()).read_bytes()
     url = server.put(f"/weights.{kind}", bad)
     with pytest.raises((ValueError, DownloadError), match=rf"weights\.{kind}"):
         fetch_vgg16(source=url, folder=tmp_path / "out")

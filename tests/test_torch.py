@@ -14,7 +14,7 @@ from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device, device_of
 from actlib.torch.training import build_model, count_parameters, extract_features, freeze, predict
 from actlib.torch.vgg import VGG, FrameClassifier
-from actlib.torch.weights import get_weights, read_state_dict, set_weights
+from actlib.torch.weights import get_weights, set_weights
 from actlib.training import load_checkpoint, save_model
 from actlib.video import make_sampler
 
@@ -250,28 +250,6 @@ def test_copies_are_copies():
     model, weights = make(FRAMES)
     weights["logits/bias"][:] = 9
     assert not np.array_equal(get_weights(model)["logits/bias"], weights["logits/bias"])
-
-
-def test_torchvisions_file_is_read_with_its_own_preprocessing(tmp_path):
-    widths = [width for count, width in specs.VGG16.blocks for _ in range(count)]
-    places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
-    state, num_inputs = {"classifier.0.weight": torch.zeros(1)}, 3
-    for place, width in zip(places, widths, strict=True):
-        state[f"features.{place}.weight"] = torch.full((width, num_inputs, 3, 3), float(place))
-        state[f"features.{place}.bias"] = torch.full((width,), float(place))
-        num_inputs = width
-    state["features.0.weight"][7, 2, 0, 1] = 5  # out 7, in blue, row 0, column 1
-    torch.save(state, tmp_path / "vgg16.pth")
-    weights = read_state_dict(tmp_path / "vgg16.pth")
-    assert weights["block1_conv1/kernel"][0, 1, 2, 7] == 5 and weights["block1_conv1/kernel"].sum() == 5
-    assert weights["preprocess/std"] == pytest.approx([58.395, 57.12, 57.375])
-    with torch.device("meta"):
-        shapes = {name: tuple(p.shape) for name, p in VGG(specs.VGG16).layers.named_parameters()}
-    assert {name.replace(".weight", ".kernel").replace(".", "/") for name in shapes} < weights.keys()
-    assert weights["block5_conv3/bias"][0] == 28 and weights["block3_conv1/kernel"].shape == (3, 3, 128, 256)
-    torch.save({"features.0.weight": torch.zeros(1, 1, 3, 3)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"other\.pth"):
-        read_state_dict(tmp_path / "other.pth")
 
 
 def test_features_are_the_same_however_they_are_cut():

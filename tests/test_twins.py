@@ -29,7 +29,7 @@ LIBRARY = Path(__file__).resolve().parent.parent / "actlib"
 FILES = sorted(path.name for path in (LIBRARY / "torch").glob("*.py"))
 ONLY = {  # what has no twin, as the other framework has it or needs none
     "keras": {"bf16_copy", "ClipDataset", "raise_read_errors"},
-    "torch": {"device_of", "at_rest", "to_numpy", "make_loader", "read_state_dict"},
+    "torch": {"device_of", "at_rest", "to_numpy", "make_loader"},
 }
 
 TINY = specs.VGGSpec("tiny", ((1, 4), (2, 6)), size=16, std=(64.0, 64.0, 64.0))

@@ -2,7 +2,7 @@
 
 =============== ==============================================================================================
 `ucf101`        UCF-101 by class, its lists, a check of what is on disk
-`pretrained`    ImageNet's VGG-16 from Keras' or torchvision's file, with the preprocessing it wants
+`pretrained`    ImageNet's VGG-16 from Keras' file, with the preprocessing it wants
 `sources`       addresses, checksums, locks
 `transfer`      one file over HTTP: whole, or gone on with
 `archives`      ZIP, TAR, RAR, folder, here or (ZIP) on a server in parts

@@ -1,4 +1,4 @@
-"""ImageNet's VGG-16, from Keras or from torchvision -> one file for both frameworks, with the preprocessing it wants.
+"""ImageNet's VGG-16, from Keras' file -> one file for both frameworks, with the preprocessing it wants.
 
 Keras' was trained on frames in 0..255 less a mean, torchvision's on 0..1 less a mean and divided by a deviation. So the
 file carries mean and deviation, and the values of the first filter tell whether they are the right ones.
@@ -13,24 +13,25 @@ import numpy as np
 
 from actlib import checkpoints, files, paths
 from actlib.download import sources
-from actlib.specs import FINETUNE_FRAMES, TORCHVISION, VGG16
+from actlib.specs import FINETUNE_FRAMES, VGG16
 
-FAMILIES = {"keras": (VGG16.mean, VGG16.std), "torchvision": TORCHVISION}  # (mean, std) of RGB frames in 0..255
+FAMILIES = {"keras": (VGG16.mean, VGG16.std)}  # (mean, std) of RGB frames in 0..255
+FAMILIES["torchvision"] = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # 255 x those in 0..1
 # What the first filter does with red and with blue in its upper row, to four decimals.
 FIRST_FILTERS = {"keras": ((0.4800, 0.4085, -0.0651), (0.4295, 0.3735, -0.0614))}
 FIRST_FILTERS["torchvision"] = ((-0.5537, 0.1427, 0.5290), (0.3130, -0.1659, -0.4275))
 TOLERANCE = 0.02  # fine-tuning moves the first filter by less; the closest two of the above differ by 0.05
 MOST = 2_000_000_000  # bytes of a download; the whole VGG-16 has 553 MB
 CITATION = "Simonyan and Zisserman, Very Deep Convolutional Networks, arXiv 1409.1556; on ImageNet"
-ADVICE = "Choose Keras' no-top file or torchvision's vgg16-397923af.pth."
+ADVICE = "Choose Keras' no-top file."
 
 
 def fetch_vgg16(*, source=None, folder=None, with_head=False) -> Path:
     """Fetch VGG-16, trained on ImageNet, under the library's own names, and return its path.
 
     Args:
-        source: a `.h5` or `.npz` with Keras' names, a `.safetensors` of this library, torchvision's `.pth`, or the URL
-            of one; None means Keras' own file, unless a whole one is there already.
+        source: a `.h5` or `.npz` with Keras' names, a `.safetensors` of this library, or the URL of one; None means
+            Keras' own file, unless a whole one is there already.
         folder: where `vgg16_imagenet.safetensors` and its card go; None means `pretrained` at home.
         with_head: fc6 and fc7 too, as hidden1 and hidden2, from Keras' whole file: `vgg16_imagenet_head.safetensors`.
 
@@ -88,14 +89,5 @@ def _list_shapes(spec):
 
 def _read(file, spec):
     """Return the layers of a spec in a file of any kind, without more of the head that a whole VGG-16 brings along."""
-    if file.suffix not in (".pth", ".pt"):
-        found = {re.sub("^fc", "hidden", name): array for name, array in checkpoints.read_weights(file).items()}
-        return {name: found[name] for name in _list_shapes(spec) if name in found}
-    from actlib.torch.weights import read_state_dict
-
-    file = checkpoints.require_weights(file)
-    try:
-        return read_state_dict(file)
-    except Exception as error:  # libraries raise many kinds for what is damaged or made to harm
-        cause = str(error).partition("\n")[0]
-        raise ValueError(f"Expected tensors, no code. Received: {file} ({cause}). {ADVICE}") from error
+    found = {re.sub("^fc", "hidden", name): array for name, array in checkpoints.read_weights(file).items()}
+    return {name: found[name] for name in _list_shapes(spec) if name in found}

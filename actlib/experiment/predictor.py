@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.preprocessing import normalize
 
 from actlib import checkpoints, dataset, evaluation, paths, schema, specs, video
 from actlib.evaluation.calibration import fit_temperatures
@@ -118,7 +119,8 @@ class Predictor:
     Of its spec it has `size` (pixels), `flow` (a ``FlowSpec``, if its frames are flow pictures, or None), `kind`
     ("frames" or "lrcn") and `readout` (how the steps of a clip become one prediction, see ``evaluation.pool_clips``);
     of its card `classes`, `num_frames` (T), `window_seconds` (that T frames spanned in training), `temperatures` (by
-    level, "step" or "video") and `known`: ``evaluation.KnownClasses`` and a model of their features, or None.
+    level, "step" or "video") and `known`, its ``evaluation.KnownClasses`` or None. A frame of the clips before, as of
+    overlapping windows, is not convolved again, so the convolutions' weights are to stay as they are.
 
     Args:
         checkpoint: A .safetensors file, or a run's folder.
@@ -129,21 +131,22 @@ class Predictor:
     def __init__(self, checkpoint, *, framework="torch", mixed_precision=True):
         self.model, card = load_model(checkpoint, framework=framework)
         self.mixed_precision, self.known, spec = mixed_precision, None, self.model.spec
+        self._convolutions = build_describer(self.model, pooling="flatten")
+        self._maps = {}  # frame -> its last maps; of the last clips
         self.size, self.flow = spec.vgg.size, spec.vgg.flow
         self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, specs.LRCNSpec) else ("frames", "steps")
         self.classes, self.num_frames = tuple(card["classes"]), card["preset"].clip_frames
         self.window_seconds, self.temperatures = card.get("window_seconds"), card.get("temperatures", {})
         if "known" in card:
-            source = find_checkpoint(checkpoint)
-            known = evaluation.KnownClasses.from_json(card["known"], spec.vgg.feature_shape[2], source)
-            self.known = known, build_describer(self.model)
+            self.known = evaluation.KnownClasses.from_json(card["known"], spec.vgg.feature_shape[2], checkpoint)
 
     def __call__(self, clips):
         """Return the logits of clips, see the class."""
         training, clips, kind = load_backend(self.model).training, np.asarray(clips), "frames"
         sampler, num_clips = video.make_sampler("uniform", clips.shape[1]), len(clips)  # all frames
         if self.mixed_precision:
-            clips, kind = training.extract_features(self.model, clips), "features"  # (N, T, D)
+            vgg = self.model.spec.vgg
+            clips, kind = self._extract(clips, vgg.pooling, vgg.normalize), "features"  # (N, T, D)
         batches = dataset.ClipBatches(clips, np.zeros(num_clips), sampler, batch_size=num_clips, kind=kind)
         return training.predict(self.model, batches)
 
@@ -154,9 +157,21 @@ class Predictor:
         """
         if self.known is None:
             return np.full(len(clips), np.inf)
-        known, model = self.known
-        features = load_backend(model).training.extract_features(model, np.asarray(clips))  # (N, T, D)
-        return known.score(features) - known.threshold
+        return self.known.score(self._extract(np.asarray(clips), "mean")) - self.known.threshold
+
+    def _extract(self, clips, pooling, unit_length=False):
+        """Features of clips in a pooling of ``VGGSpec``, float16 (N, T, D)."""
+        frames = clips.reshape(-1, *clips.shape[2:])  # (N * T, size, size, C)
+        keys = [frame.tobytes() for frame in frames]
+        if new := {key: frame for key, frame in zip(keys, frames, strict=True) if key not in self._maps}:
+            extract = load_backend(self.model).training.extract_features
+            self._maps |= zip(new, extract(self._convolutions, np.stack([*new.values()])), strict=True)
+        self._maps = {key: self._maps[key] for key in keys}
+        shape = len(keys), -1, self.model.spec.vgg.feature_shape[2]  # (N * T, h * w, channels)
+        maps = np.stack([self._maps[key] for key in keys]).astype(np.float32).reshape(shape)
+        features = maps.reshape(len(keys), -1) if pooling == "flatten" else getattr(maps, pooling)(axis=1)
+        features = (normalize(features) if unit_length else features).astype(np.float16)
+        return features.reshape(*clips.shape[:2], -1)
 
 
 def calibrate_checkpoint(model, validation, experiment, *, table, run) -> None:

@@ -86,9 +86,9 @@ def cache_features(frames, model):
     return dataset.FeatureCache(frames, extract, key=key, num_features=vgg.num_features)
 
 
-def build_describer(model):
-    """Build a model of a model's convolutions, whose features are each channel's mean, for `KnownClasses`."""
-    backend, vgg = load_backend(model), replace(model.spec.vgg, pooling="mean", normalize=False)
+def build_describer(model, *, pooling="mean"):
+    """Build a model of a model's convolutions with a pooling of its own: each channel's mean is for `KnownClasses`."""
+    backend, vgg = load_backend(model), replace(model.spec.vgg, pooling=pooling, normalize=False)
     weights = backend.weights.get_weights(model.convolutions)
     return backend.training.build_model(specs.FrameSpec("means", vgg, hidden=()), model.num_classes, weights=weights)
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from actlib import checkpoints
-from actlib.specs import TORCHVISION, VGG16, LRCNSpec
+from actlib.specs import LRCNSpec
 from actlib.torch.distributed import join_processes
 from actlib.torch.lrcn import LRCN
 from actlib.torch.precision import default_device
@@ -53,29 +53,6 @@ def make_network(spec, num_classes, *, device=None):
     with torch.random.fork_rng(devices=[]):  # PyTorch draws weights; the caller's random numbers stay as they are
         model = (LRCN if isinstance(spec, LRCNSpec) else FrameClassifier)(spec, num_classes)
     return model.to(device or default_device(), memory_format=torch.channels_last).eval()  # as frames lie in memory
-
-
-def read_state_dict(path) -> dict[str, np.ndarray]:
-    """Read the convolutions of torchvision's VGG-16, and its own mean and std: neutral name -> float32 array.
-
-    Args:
-        path: torchvision's `vgg16-397923af.pth`, or another state dict of its `vgg16`; only tensors are read from it.
-
-    Raises:
-        ValueError: It is not that network's.
-
-    Source: layer names and normalization of `torchvision.models.vgg16`.
-    """
-    state = torch.load(path, map_location="cpu", weights_only=True)  # weights_only: a pickle that can run no code
-    features = [values for name, values in state.items() if name.startswith("features.")]
-    features = [values for values in features if values.nbytes <= values.untyped_storage().nbytes()]  # no one repeated
-    shapes = {name: shape for name, shape in checkpoints.list_shapes(VGG16).items() if name.startswith("block")}
-    if [values.ndim for values in features] != [*map(len, shapes.values())]:
-        found = f"Expected torchvision's vgg16, kernel and bias by turns. Received: {len(features)} arrays in {path}."
-        raise ValueError(f"{found} Choose the file without batch normalization.")
-    features = [values.permute(_AXES[-values.ndim :]).contiguous().numpy() for values in features]
-    given = dict(zip(("preprocess/mean", "preprocess/std"), np.float32(TORCHVISION), strict=True))
-    return given | dict(zip(shapes, features, strict=True))
 
 
 def _neutral_views(model):

@@ -4,17 +4,13 @@ import io
 import json
 import pickle
 import zipfile
-from pathlib import Path
 
 import h5py
 import numpy as np
-import torch
 
 from actlib import checkpoints, specs
-from actlib.download.pretrained import fetch_vgg16
 from actlib.experiment import load_model
 from actlib.torch import training as _torch_training  # noqa: F401  imported once, before processes are forked
-from actlib.torch.weights import read_state_dict
 from hostile.cards import FRAMES, make_card, make_weights
 from hostile.checking import check
 
@@ -167,30 +163,6 @@ def _write_h5(path, fill):
     return path
 
 
-class _Run:
-    def __reduce__(self):
-        return (Path.touch, (Path("/tmp/hostile-ran"),))
-
-
-def _list_pth(folder):
-    """Names and functions that write a .pth."""
-    yield "code", lambda path: torch.save({"features.0.weight": _Run()}, path)
-    yield (
-        "a gigabyte of one number",
-        lambda path: torch.save(
-            {
-                f"features.{number}.{part}": torch.zeros(1).expand(shape)
-                for number in range(13)
-                for part, shape in (("weight", (4000, 4000, 3, 3)), ("bias", (512,)))
-            },
-            path,
-        ),
-    )
-    yield "no tensors", lambda path: torch.save({"features.0.weight": 3, 5: "x"}, path)
-    yield "a list", lambda path: torch.save([1, 2], path)
-    yield "a plain pickle", lambda path: path.write_bytes(pickle.dumps(_Run()))
-
-
 def _flip(rng, content):
     content = bytearray(content)
     for _ in range(int(rng.integers(1, 6))):
@@ -239,20 +211,6 @@ def cases(rng, folder):
                 else _read(path, refused=True, seconds=5)
             ),
         )
-    for number, (name, write) in enumerate(_list_pth(folder)):
-        write(path := folder / f"pth{number}.pth")
-        yield (
-            f"pth with {name}",
-            lambda path=path: (
-                check(
-                    lambda: fetch_vgg16(source=path, folder=folder / "out") and None,
-                    names=[path],
-                    refused=True,
-                    seconds=8,
-                )
-                or ("it ran code" if Path("/tmp/hostile-ran").exists() else None)
-            ),
-        )
     small = {"block1_conv1/kernel": np.ones((3, 3, 3, 4), np.float32), "block1_conv1/bias": np.ones(4, np.float32)}
     np.savez(folder / "good.npz", **small)
     np.savez_compressed(folder / "packed.npz", **small)
@@ -267,21 +225,9 @@ def cases(rng, folder):
         folder / "good.safetensors",
         {name: ("F32", list(array.shape), array.tobytes()) for name, array in small.items()},
     )
-    torch.save({name: torch.tensor(array) for name, array in small.items()}, folder / "good.pth")
-    files = {
-        name: (folder / name).read_bytes()
-        for name in ("good.npz", "packed.npz", "good.h5", "good.safetensors", "good.pth")
-    }
+    files = {name: (folder / name).read_bytes() for name in ("good.npz", "packed.npz", "good.h5", "good.safetensors")}
     for number in range(100):
         for name, content in files.items():
             path = folder / f"flip{number}-{name}"
             path.write_bytes(_flip(rng, content))
-            if name.endswith("pth"):
-                yield f"damaged {path.name}", lambda path=path: check(lambda: _read_pth(path), names=[path])
-            else:
-                yield f"damaged {path.name}", lambda path=path: _read(path, seconds=5)
-
-
-def _read_pth(path):
-    fetch_vgg16(source=path, folder=path.parent / "out")
-    read_state_dict(path)
+            yield f"damaged {path.name}", lambda path=path: _read(path, seconds=5)
