@@ -147,6 +147,14 @@ def test_a_second_start_reads_no_video(tmp_path, monkeypatch):
     assert open_features(list_videos(tmp_path, progress=False), None).fill().lengths.tolist() == [8] * 3
 
 
+def test_the_repeated_frames_of_a_short_video_are_extracted_once(videos, tmp_path):
+    extracted, length = [], int(videos["frames"].iloc[0])
+    cache = open_features(videos, tmp_path / "cache", extracted=extracted, num_frames=3 * length)
+    features, frames = cache[0], cache.frames[0]
+    assert extracted == [length] and len(features) == 3 * length
+    np.testing.assert_allclose(features, frames.reshape(3 * length, -1, 3).mean(axis=1), rtol=2e-3)
+
+
 def test_features_are_half_precision_and_flat(videos, tmp_path):
     frames = open_frames(videos, tmp_path)
     thin = FeatureCache(frames, lambda pixels: pixels[:, ::8, ::8] / 3, key="thin", folder=tmp_path)

@@ -207,7 +207,8 @@ class FeatureCache(ArrayCache):
         return self.frames._read(index) if frames is None else frames
 
     def _convert(self, frames):
-        features = np.asarray(self.extract(frames)).reshape(len(frames), -1)  # (F, D)
+        new = np.append(True, (frames[1:] != frames[:-1]).any(axis=(1, 2, 3)))  # (F,): not a repeated frame
+        features = np.asarray(self.extract(frames[new])).reshape(new.sum(), -1)[new.cumsum() - 1]  # (F, D)
         if not (np.abs(features) < np.finfo(np.float16).max).all():
             found = f"up to {np.abs(features).max()} from {self.key}"
             raise ValueError(f"Expected features below 65504, for float16. Received: {found}. Check the weights.")

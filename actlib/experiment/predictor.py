@@ -132,7 +132,7 @@ class Predictor:
         self.model, card = load_model(checkpoint, framework=framework)
         self.mixed_precision, self.known, spec = mixed_precision, None, self.model.spec
         self._convolutions = build_describer(self.model, pooling="flatten")
-        self._maps = {}  # frame -> its last maps; of the last clips
+        self._maps = {}  # hash of a frame -> its last maps; of the last clips
         self.size, self.flow = spec.vgg.size, spec.vgg.flow
         self.kind, self.readout = ("lrcn", spec.readout) if isinstance(spec, specs.LRCNSpec) else ("frames", "steps")
         self.classes, self.num_frames = tuple(card["classes"]), card["preset"].clip_frames
@@ -162,7 +162,7 @@ class Predictor:
     def _extract(self, clips, pooling, unit_length=False):
         """Features of clips in a pooling of ``VGGSpec``, float16 (N, T, D)."""
         frames = clips.reshape(-1, *clips.shape[2:])  # (N * T, size, size, C)
-        keys = [frame.tobytes() for frame in frames]
+        keys = [hash(frame.tobytes()) for frame in frames]
         if new := {key: frame for key, frame in zip(keys, frames, strict=True) if key not in self._maps}:
             extract = load_backend(self.model).training.extract_features
             self._maps |= zip(new, extract(self._convolutions, np.stack([*new.values()])), strict=True)

@@ -183,9 +183,8 @@ def _describe_choices(experiment, table):
     training = table[table["subset"] == "train"]
     frames = experiment.preset.clip_frames if experiment.protocol == "paper" else training["frames"]
     folder = "sample" if sample.is_sample(experiment.data) else Path(experiment.data).name
-    elsewhere = ("data", "preset", "classes")  # in a card, or not there at all
     data = {"folder": folder, "split": experiment.split, "split_hash": split_hash(table), "num_videos": len(table)}
-    choices = {name: value for name, value in vars(experiment).items() if name not in elsewhere}
+    choices = {key: value for key, value in vars(experiment).items() if key not in ("data", "preset", "classes")}
     window = round(float((frames / training["fps"]).mean()), 3)  # seconds that the T frames of a clip span
     about = {"classes": list(table.attrs["classes"]), "preset": cards.spec_to_json(experiment.preset)}
     return about | {"window_seconds": window, "experiment": choices, "data": data}
