@@ -1,4 +1,4 @@
-"""Run all tests: those of the library and, at the same time, every lesson by nbval, whose report comes after theirs.
+"""Run all tests: those of the library, in two processes or more, and at the same time every lesson by nbval.
 
 python tools/run_tests.py                  # more words go to both, such as -x
 """
@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = [sys.executable, "-m", "pytest"]
+PYTEST = [sys.executable, "-m", "pytest"]
+LIBRARY = [*PYTEST, "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]  # each keeps TensorFlow and PyTorch
 LESSONS = [
-    *LIBRARY,
+    *PYTEST,
     "-p",
     "no:cacheprovider",
     "--nbval-lax",
