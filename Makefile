@@ -32,7 +32,7 @@ test: $(STAMP)
 	$(RUN) tools/run_tests.py
 
 test-browser: $(STAMP)
-	$(RUN) -m pytest tests/browser
+	$(RUN) -m pytest --numprocesses=2 --dist=loadfile tests/browser
 
 # Damaged and lying files and servers, and kills; MINUTES=600 goes on with new seeds and keeps what fails in runs/hostile.
 test-hostile: $(STAMP)
