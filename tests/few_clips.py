@@ -1,7 +1,7 @@
 """A few short real clips as a data set: python tests/few_clips.py REAL OUT, for lessons that run on real clips.
 
-Of three classes, eight recordings each: in split 1 two are tested, four validate, and two are trained on. Each keeps its
-first 10 to 16 frames as they were compressed, so that slow machines also get through all lessons.
+Of three classes, eight recordings each: in split 1 two are tested, four validate, and two are trained on. Each keeps
+its first 10 to 16 frames as they were compressed, so that slow machines also get through all lessons.
 """
 
 import shutil
