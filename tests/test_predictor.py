@@ -39,6 +39,17 @@ def test_both_frameworks_answer_alike(name, tmp_path):
     np.testing.assert_allclose(answers["torch"], answers["keras"], atol=1e-4)
 
 
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize("pooling", [{"pooling": "max", "normalize": True}, {"pooling": "mean"}, {"normalize": True}])
+def test_whole_maps_are_pooled_as_the_network_does(pooling, framework, tmp_path):
+    preset = specs.PRESETS["slim_frames"]
+    model = replace(preset.model, vgg=replace(preset.model.vgg, **pooling))
+    save(tmp_path / "best.safetensors", replace(preset, model=model))
+    expected = Predictor(tmp_path, framework=framework, mixed_precision=False)(CLIPS)
+    found = Predictor(tmp_path, framework=framework)(CLIPS)
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "readout"), [("slim_frames", "frames", "steps"), ("slim_lrcn", "lrcn", "mean")]
 )
