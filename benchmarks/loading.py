@@ -28,7 +28,7 @@ from actlib.training import load_backend
 from actlib.video import make_sampler
 
 NUM_VIDEOS, NUM_FRAMES = 120, 16
-PAIRS = {"frames": 4, "features": 40}  # of epochs
+PAIRS = {"frames": 16, "features": 60}  # of epochs
 WANTED = 0.05
 TRAINED = ("frames", "slim_frames"), ("features", "vgg16_lrcn"), ("features", "study_lrcn")
 

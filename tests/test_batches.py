@@ -1,5 +1,6 @@
 """Batches: every clip once, the same for the same seed, whole clips augmented alike, features left as they are."""
 
+import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -257,9 +258,9 @@ def test_an_epoch_is_drawn_once_however_often_its_batches_and_the_length_are_ask
         return np.arange(4)
 
     data = make(counting, lengths=(8, 8, 8), batch_size=1)
-    for index in range(3):
-        data.batch(5, index), len(data)
-    assert len(drawn) == 2 * 3  # epochs 0 and 5
+    for number, index in itertools.product(range(5, 9), range(3)):
+        data.batch(number, index), len(data)
+    assert len(drawn) == 5 * 3  # epochs 0 and 5 to 8
 
 
 def test_an_array_with_fewer_frames_than_were_promised_is_an_error_not_the_last_frame_again():

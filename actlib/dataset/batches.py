@@ -82,35 +82,35 @@ class ClipBatches:
         num_batches = self._num_batches(number)
         if not 0 <= index < num_batches:
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
-        places = range(len(self.clips(number)))[index * self.batch_size : (index + 1) * self.batch_size][rows]
-        chosen = [self.clips(number)[place] for place in places]
-        labels = self.labels[[video for video, _ in chosen]]  # (N,)
+        drawn = self.clips(number)
+        places = range(len(drawn))[index * self.batch_size : (index + 1) * self.batch_size][rows]
+        labels = self.labels[[drawn[place][0] for place in places]]  # (N,)
         clips, boxes = None, []  # (N, T, ...)
         augment, crops = (False, ()) if apart else (self.augment, self.crops)
-        for row, (place, (video, frames)) in enumerate(zip(places, chosen, strict=True)):
-            array = self.source[video]
+        for row, place in enumerate(places):
+            (video, frames), array = drawn[place], self.source[drawn[place][0]]
             rng = self.augment and np.random.default_rng((self.seed, number, 3, place))  # whoever reads the clip
             if apart:
                 boxes.append(split_augmentation(self.augment)[0](array, rng=rng))
-            if not (augment or crops) and frames.max() < len(array):  # straight to where it goes, copied once
-                clips = np.empty((len(chosen), len(frames), *array.shape[1:]), array.dtype) if clips is None else clips
-                np.take(array, frames, axis=0, out=clips[row], mode="clip")  # "raise" would copy it twice
+            if not (augment or crops) and len(array) == self._lengths[video]:  # straight to where it goes, copied once
+                clips = np.empty((len(places), len(frames), *array.shape[1:]), array.dtype) if clips is None else clips
+                array.take(frames, 0, clips[row], "clip")  # "raise" would copy it twice
                 continue
             clip = array[frames]
             if augment:
                 clip = (augment_clip if augment is True else augment)(clip, rng=rng)
             if crops:  # of a clip they follow one another
                 clip = crops[place % len(crops)](clip)
-            clips = np.empty((len(chosen), *clip.shape), clip.dtype) if clips is None else clips
+            clips = np.empty((len(places), *clip.shape), clip.dtype) if clips is None else clips
             clips[row] = clip
         return ((clips, np.array(boxes, np.int32)) if apart else clips), labels
 
     def clips(self, number=0):
         """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""
         key = (number, self.sampler, self.seed, self.shuffle, self.control)
-        if (clips := self._epochs.get(key)) is None:
-            clips = self._draw_epoch(number)
-            self._epochs = dict([*self._epochs.items()][-1:]) | {key: clips}  # two at most: len asks for epoch 0
+        clips = self._epochs.get(key) or self._draw_epoch(number)
+        if [*self._epochs][-1:] != [key]:
+            self._epochs = dict([*self._epochs.items()][-1:]) | {key: clips}  # the last two: len asks for epoch 0
         return clips
 
     def videos(self, number=0):
@@ -123,14 +123,14 @@ class ClipBatches:
     def _draw_epoch(self, number):
         sampling, order, frames = (np.random.default_rng((self.seed, number, stream)) for stream in range(3))
         if self._lengths is None:  # filling a cache first
-            is_cache = hasattr(self.source, "lengths")
-            self._lengths = self.source.fill().lengths if is_cache else [len(frames) for frames in self.source]
+            lengths = self.source.fill().lengths if hasattr(self.source, "lengths") else map(len, self.source)
+            self._lengths = [int(length) for length in lengths]
         clips = []
         for video in np.flatnonzero(self._lengths).tolist():
-            length = int(self._lengths[video])
-            for indices in np.atleast_2d(self.sampler(length, sampling)):  # of (M, T)
+            length = self._lengths[video]
+            for indices in np.array(self.sampler(length, sampling), ndmin=2, copy=None):  # of (M, T)
                 clips.append((video, indices))
-                if len(indices) != len(clips[0][1]) or indices.min() < 0 or indices.max() >= length:  # one's own may
+                if len(indices) != len(clips[0][1]) or not 0 <= min(given := indices.tolist()) <= max(given) < length:
                     wanted = f"Expected clips of {len(clips[0][1])} frames in 0..{length - 1}"
                     raise ValueError(f"{wanted}. Received: {indices.tolist()} for video {video}. Correct the sampler.")
         if self.control:
