@@ -65,8 +65,9 @@ class Training:
         extra = {"convolutions"} if batches.kind == "features" else set()
         self.training = replace(training, frozen=tuple(sorted({*training.frozen, *extra})))
         self.model, self.batches, self.validation = model, batches, validation
-        self.backend = load_backend(model)
-        self.folder, self.seed, self.monitor = folder, seed, monitor
+        # A head on few features: its steps are so short that threads would mostly wait for each other.
+        self.tiny = batches.kind == "features" and model.spec.vgg.num_features <= 4096
+        self.backend, self.folder, self.seed, self.monitor = load_backend(model), folder, seed, monitor
 
     def train(self):
         """Train, or go on where the run ends; leave the model with its best weights, and return the history."""

@@ -110,8 +110,8 @@ def test_training_validation_prediction_and_extraction_use_fast_kernels(monkeypa
     fast, moments, compute_loss = precision.fast_kernels, [], trainer.Trainer.compute_loss
 
     @contextlib.contextmanager
-    def watch(model):
-        with fast(model):
+    def watch(model, **options):
+        with fast(model, **options):
             moments.append("begin")
             yield
             moments.append("end")

@@ -238,7 +238,7 @@ from actlib.torch import precision as theirs
 from actlib.keras import precision, training
 model = training.build_model(LRCN, 3)
 used, fast_kernels = [], theirs.fast_kernels
-theirs.fast_kernels = lambda part: used.append(part) or fast_kernels(part)
+theirs.fast_kernels = lambda part, **options: used.append(part) or fast_kernels(part, **options)
 batches = make_batches()
 for call in (lambda: training.predict(model, batches[1]), lambda: training.extract_features(model, make_videos()[0][0]),
              lambda: training.train(model, *batches, specs.TrainSpec(num_epochs=1), monitor=send_at_batch(0, None))):

@@ -242,6 +242,23 @@ def test_mixed_precision_learns_too():
     assert max(history["val_accuracy"]) == 1
 
 
+@pytest.mark.parametrize("kind, expected", [("float16", 1), ("uint8", 2)])
+def test_a_head_on_few_features_is_trained_and_validated_by_one_thread(kind, expected, monkeypatch):
+    asked, before, compute_loss = [], torch.get_num_threads(), trainer.Trainer.compute_loss
+
+    def compute(*args):
+        asked.append(torch.get_num_threads())
+        return compute_loss(*args)
+
+    monkeypatch.setattr(trainer.Trainer, "compute_loss", compute)
+    torch.set_num_threads(2)
+    try:
+        run_training(kind=kind)
+        assert set(asked) == {expected} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_nothing_random_leaks_out(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(1)

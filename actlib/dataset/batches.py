@@ -79,8 +79,7 @@ class ClipBatches:
 
         With `apart`, for a framework's `crop_clips`: (clips as they are, their boxes), and labels.
         """
-        num_batches = self._num_batches(number)
-        if not 0 <= index < num_batches:
+        if index not in range(num_batches := self._num_batches(number)):
             raise IndexError(f"Expected a batch in 0..{num_batches - 1}. Received: {index}. See len(batches).")
         drawn = self.clips(number)
         places = range(len(drawn))[index * self.batch_size : (index + 1) * self.batch_size][rows]
@@ -109,8 +108,8 @@ class ClipBatches:
         """List the clips of an epoch in order: (row of the video in the source, int64 (T,) frames) each."""
         key = (number, self.sampler, self.seed, self.shuffle, self.control)
         clips = self._epochs.get(key) or self._draw_epoch(number)
-        if [*self._epochs][-1:] != [key]:
-            self._epochs = dict([*self._epochs.items()][-1:]) | {key: clips}  # the last two: len asks for epoch 0
+        # The last two that were asked for: the length is that of epoch 0.
+        self._epochs = dict([item for item in self._epochs.items() if item[0] != key][-1:]) | {key: clips}
         return clips
 
     def videos(self, number=0):
@@ -126,8 +125,7 @@ class ClipBatches:
             lengths = self.source.fill().lengths if hasattr(self.source, "lengths") else map(len, self.source)
             self._lengths = [int(length) for length in lengths]
         clips = []
-        for video in np.flatnonzero(self._lengths).tolist():
-            length = self._lengths[video]
+        for video, length in [(video, length) for video, length in enumerate(self._lengths) if length]:
             for indices in np.array(self.sampler(length, sampling), ndmin=2, copy=None):  # of (M, T)
                 clips.append((video, indices))
                 if len(indices) != len(clips[0][1]) or not 0 <= min(given := indices.tolist()) <= max(given) < length:

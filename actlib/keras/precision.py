@@ -65,9 +65,10 @@ def fork_random(model):
     return precision.fork_random(model) if ON_TORCH else contextlib.nullcontext(functools.partial(_seed, model.head))
 
 
-def fast_kernels(model):
-    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
-    return precision.fast_kernels(model) if ON_TORCH else contextlib.nullcontext()  # others choose for themselves
+def fast_kernels(model, *, one_thread=False):
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; a CPU may use one thread."""
+    # Others choose for themselves.
+    return precision.fast_kernels(model, one_thread=one_thread) if ON_TORCH else contextlib.nullcontext()
 
 
 def bf16_copy(convolutions):

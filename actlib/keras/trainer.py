@@ -30,7 +30,8 @@ class Trainer(Training):
         self.validation_data = validation and ClipDataset(validation, fixed=True)
         epochs = {"initial_epoch": self.num_epochs, "epochs": self.training.num_epochs}
         callback = keras.callbacks.LambdaCallback(self._begin, self._end, on_train_batch_end=self._count)
-        half, fast = compute_in_bf16(self.model, self.training.mixed_precision), fast_kernels(self.model)
+        half = compute_in_bf16(self.model, self.training.mixed_precision)
+        fast = fast_kernels(self.model, one_thread=self.tiny)
         with raise_read_errors(data, self.validation_data), half, fast, fork_random(self.model) as self.seed_random:
             self.trained.fit(data, callbacks=[callback], shuffle=False, verbose=0, **epochs)
 

@@ -41,11 +41,11 @@ def feature_precision(model) -> str:
 
 
 @contextlib.contextmanager
-def at_rest(model):
+def at_rest(model, *, one_thread=False):
     """Compute without gradients, dropout and moving statistics inside a `with`; then the model is in its mode again."""
     modes = [(module, module.training) for module in model.modules()]
     try:
-        with torch.no_grad(), fast_kernels(model):
+        with torch.no_grad(), fast_kernels(model, one_thread=one_thread):
             yield model.eval()
     finally:
         for module, mode in modes:
@@ -81,9 +81,10 @@ def fork_random(model):
 
 
 @contextlib.contextmanager
-def fast_kernels(model):
-    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; elsewhere nothing changes."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+def fast_kernels(model, *, one_thread=False):
+    """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; a CPU may use one thread."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark, torch.get_num_threads()
+    torch.set_num_threads(1 if one_thread else before[2])
     if device_of(model).type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
@@ -92,6 +93,7 @@ def fast_kernels(model):
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.benchmark = before[1]
+        torch.set_num_threads(before[2])
 
 
 def convolve_in_parts(convolutions, frames, *, batch_size=FRAMES_AT_ONCE):

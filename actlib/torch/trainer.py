@@ -41,7 +41,7 @@ class Trainer(Training):
             self.model.convolutions.eval()  # frozen batch normalization keeps its statistics too
         self.model.zero_grad()
         self.sums = torch.zeros(3, device=device_of(self.model))  # of losses, correct predictions and clips
-        with precision.fork_random(self.model) as seed_random, precision.fast_kernels(self.model):
+        with precision.fork_random(self.model) as seed_random, precision.fast_kernels(self.model, one_thread=self.tiny):
             seed_random(seed)
             for number, part in enumerate(parts, start=1):
                 loss, added = self.compute_loss(*part)
@@ -91,7 +91,7 @@ class Trainer(Training):
         """Return (mean loss, accuracy) on validation batches; (None, None) without any."""
         if parts is None:
             return None, None
-        with at_rest(self.model):
+        with at_rest(self.model, one_thread=self.tiny):
             self.sums = sum(self.compute_loss(*part)[1] for part in make_loader(parts))
         return self.average()
 
