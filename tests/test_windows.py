@@ -81,3 +81,14 @@ def test_both_halves_of_the_tests_run_and_either_fails_them(failing, capfd):
     commands = [[sys.executable, "-c", f"print({name!r}); raise SystemExit({name == failing})"] for name in HALVES]
     assert run_tests.run_both(*commands) == (failing is None)
     assert capfd.readouterr().out.split() == ["shown", "Lessons:", "kept"]
+
+
+def test_lessons_are_tested_with_the_models_of_a_tour_unless_others_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_tests, "ROOT", tmp_path)
+    monkeypatch.delenv("ACTLIB_RUNS", raising=False)
+    assert "ACTLIB_RUNS" not in run_tests.find_models()
+    models = tmp_path / "runs" / "tour" / "models"
+    models.mkdir(parents=True)
+    assert run_tests.find_models()["ACTLIB_RUNS"] == str(models)
+    monkeypatch.setenv("ACTLIB_RUNS", "mine")
+    assert run_tests.find_models()["ACTLIB_RUNS"] == "mine"
