@@ -245,6 +245,12 @@ for call in (lambda: training.predict(model, batches[1]), lambda: training.extra
     used.clear()
     call()
     print(len(used) > 0)
+videos, labels = make_videos()
+features = [training.extract_features(model, video) for video in videos]
+clips = ClipBatches(features, labels, make_sampler("uniform", 4), kind="features")
+theirs.fast_kernels = lambda part, **options: used.append(options["one_thread"]) or fast_kernels(part, **options)
+training.train(model, clips, None, specs.TrainSpec(num_epochs=1), monitor=send_at_batch(0, None))
+print(used[-1])
 theirs.feature_precision = lambda model: "asked"
 theirs.describe_device = lambda: {"device": "Some GPU", "device_memory": 5}
 print(precision.feature_precision(model), precision.describe_device())
@@ -252,7 +258,7 @@ training.train(model, *batches, specs.TrainSpec(num_epochs=1), monitor=send_at_b
 print(model.card["trained_on"])
 """
     about = "{'device': 'Some GPU', 'device_memory': 5}\n"
-    assert run_python(code, KERAS_BACKEND="torch") == "True\n" * 3 + f"asked {about}{about}"
+    assert run_python(code, KERAS_BACKEND="torch") == "True\n" * 4 + f"asked {about}{about}"
 
 
 def test_the_most_memory_that_was_held_on_a_gpu_is_asked_of_tensorflow(monkeypatch):

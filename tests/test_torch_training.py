@@ -259,6 +259,12 @@ def test_a_head_on_few_features_is_trained_and_validated_by_one_thread(kind, exp
         torch.set_num_threads(before)
 
 
+def test_a_head_on_many_features_keeps_all_threads():
+    wide = dataclasses.replace(VGG, blocks=((1, 4), (1, 1100)))  # 4,400 features
+    batches, model = make_batches("float16"), build_model(dataclasses.replace(FRAMES, vgg=wide), 3)
+    assert not trainer.Trainer(model, batches, None, ADAM).tiny
+
+
 def test_nothing_random_leaks_out(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(1)

@@ -93,7 +93,7 @@ class ClipBatches:
                 boxes.append(split_augmentation(self.augment)[0](array, rng=rng))
             if not (augment or crops) and len(array) == self._lengths[video]:  # straight to where it goes, copied once
                 clips = np.empty((len(places), len(frames), *array.shape[1:]), array.dtype) if clips is None else clips
-                array.take(frames, 0, clips[row], "clip")  # "raise" would copy it twice
+                array.take(frames, axis=0, out=clips[row], mode="clip")  # "raise" would copy it twice
                 continue
             clip = array[frames]
             if augment:

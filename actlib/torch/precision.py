@@ -84,10 +84,10 @@ def fork_random(model):
 def fast_kernels(model, *, one_thread=False):
     """Let a GPU multiply in TF32 and try which convolutions are fastest inside a `with`; a CPU may use one thread."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark, torch.get_num_threads()
-    torch.set_num_threads(1 if one_thread else before[2])
     if device_of(model).type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
+    torch.set_num_threads(1 if one_thread else before[2])
     try:
         yield
     finally:
