@@ -187,7 +187,7 @@ def test_features_of_one_precision_are_not_served_to_another(videos, tmp_path, m
     for name in ("bfloat16", "float32"):
         monkeypatch.setattr(precision, "feature_precision", lambda model, name=name: name)
         paths.append(experiment.cache_features(frames, model).path(0))
-    assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("torch", "vgg-slim", "bfloat16", "16x16"))
+    assert paths[0] != paths[1] and all(text in str(paths[0]) for text in ("vgg-slim", "bfloat16", "16x16"))
 
 
 def test_features_of_one_pooling_are_not_served_to_another(videos, tmp_path, monkeypatch):

@@ -215,11 +215,26 @@ def test_features_are_named_by_their_convolutions(choices):
     other.convolutions.layers.block1_conv1.bias.data += 1
     head.head.hidden.hidden1.bias.data += 1
     keys = [experiment.cache_features(frames, model).key for model in (one, other, head)]
-    assert keys[0] != keys[1] and keys[0] == keys[2] and "torch-vgg_slim" in keys[0]
+    assert keys[0] != keys[1] and keys[0] == keys[2] and keys[0].startswith("vgg_slim-flatten-")
     assert experiment.cache_inputs(table, one, choices).kind == "frames"
     frozen = replace(choices, preset=replace(SLIM, training=specs.TrainSpec(frozen=("convolutions",))))
     features = experiment.cache_inputs(table, one, frozen)
     assert features.kind == "features" and features[0].shape == (16, 768)
+
+
+def test_features_that_one_framework_has_extracted_serve_the_other(choices, monkeypatch):
+    vgg = replace(SLIM.model.vgg, pooling="max", normalize=True)
+    preset = replace(SLIM, model=replace(SLIM.model, vgg=vgg), training=specs.TrainSpec(frozen=("convolutions",)))
+    frozen = replace(choices, preset=preset)
+    table = experiment.prepare_table(frozen)[:2]
+    torch_backend, keras_backend = map(experiment.load_backend, ("torch", "keras"))
+    first = torch_backend.training.build_model(preset.model, 2)
+    second = keras_backend.training.build_model(preset.model, 2, weights=torch_backend.weights.get_weights(first))
+    own = keras_backend.training.extract_features(second, np.stack([*experiment.cache_frames(table, frozen)]))
+    experiment.cache_inputs(table, first, frozen).fill()
+    monkeypatch.setattr(keras_backend.training, "extract_features", lambda *_: pytest.fail("extracted again"))
+    found = np.stack([*experiment.cache_inputs(table, second, frozen)])
+    np.testing.assert_allclose(found, np.asarray(own).reshape(found.shape), atol=1e-3)
 
 
 def test_a_checkpoint_is_not_tested_on_recordings_it_was_trained_on(choices, tmp_path):

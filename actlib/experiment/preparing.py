@@ -72,7 +72,7 @@ def cache_frames(table, experiment):
 def cache_features(frames, model):
     """Open a ``FeatureCache`` of what a model's convolutions make of a ``FrameCache``: float16 (F, D) of each video.
 
-    The convolutions' weights, their pooling and their precision are in the name of its folder.
+    Its folder is named by the convolutions' weights, pooling and precision: what one framework extracts serves both.
 
     Args:
         frames: The ``FrameCache``.
@@ -80,7 +80,7 @@ def cache_features(frames, model):
     """
     backend, vgg = load_backend(model), model.spec.vgg
     weights = backend.weights.get_weights(model.convolutions)
-    names = [backend.__name__.removeprefix("actlib."), vgg.name, vgg.pooling, *["l2"] * vgg.normalize]
+    names = [vgg.name, vgg.pooling, *["l2"] * vgg.normalize]
     key = "-".join([*names, checkpoints.weights_key(weights), backend.precision.feature_precision(model)])
     extract = partial(backend.training.extract_features, model)
     return dataset.FeatureCache(frames, extract, key=key, num_features=vgg.num_features)
