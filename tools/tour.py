@@ -102,7 +102,7 @@ def run_tour(out, *, only=None, keep=False):
     Args:
         out: folder for what is left.
         only: see `list_lessons`.
-        keep: also write the executed lessons back where they came from.
+        keep: also write the executed lessons back, and, of a whole tour, its models to pretrained/.
 
     Returns:
         The summary that results.json holds: `seconds`, `lessons`, `models`.
@@ -128,7 +128,7 @@ def run_tour(out, *, only=None, keep=False):
     summary = {"seconds": seconds, "lessons": records, "models": list_models(runs)}
     (out / "results.json").write_text(json.dumps(summary, indent=2))
     (out / "index.html").write_text(make_index(summary))
-    if keep:
+    if keep and only is None:
         ship_runs(runs)
     return summary
 
