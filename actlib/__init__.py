@@ -20,7 +20,7 @@ The core, what a reader reads::
     torch/          vgg, lrcn, weights, distributed, training, saliency
     keras/          the same files, names and arguments
     saliency.py     where a model of either looked, and when it decided
-    evaluation/     metrics, intervals, comparison, fusion, calibration, neighbours
+    evaluation/     metrics, intervals, comparison, calibration, fusion, neighbours
     experiment/     choices -> a trained model and its results: what lessons and the command line share
 
 The show, what draws, fetches and plays::

@@ -115,7 +115,7 @@ def _fuse(
     runs: Annotated[tuple[Path, Path], typer.Option(help="Two runs of train, of frames and of flow, say.")],
     data: Data = None,
     weights: Annotated[tuple[float, float] | None, typer.Option(help="Besides 1 1 and 1 2.")] = None,
-    choose_on: Annotated[Literal["validation"] | None, typer.Option(help="Choose weights, too.")] = None,
+    choose_on: Annotated[Literal["validation"] | None, typer.Option(help="Choose weights of logits, too.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of results.json; else fused/ in the second run's.")] = None,
 ):
     """Fuse two models' predictions of each test video, with weights side by side."""

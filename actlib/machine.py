@@ -23,11 +23,10 @@ def gpu_has_bf16():
 
 def read_output(*command) -> list[str]:
     """Return the lines that a program prints; none if it fails, is not there or takes two minutes."""
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
         answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return answer.stdout.strip().splitlines()
+        return answer.stdout.strip().splitlines()
+    return []
 
 
 def peak_memory() -> int:

@@ -2,10 +2,10 @@
 
 The presets that lessons take for the data (`vgg16_frames` and `vgg16_lrcn` for real clips, `slim_*` for the sample set)
 are trained on each stream, several seeds each. What is fused are probabilities of videos: RGB to flow 1 to 1, 1 to 2,
-and with weights chosen on validation videos, by models that have not seen them.
+and logits with weights chosen on validation videos, by models that have not seen them.
 
-    python benchmarks/streams.py                                                        # the sample set
-    python benchmarks/streams.py --data DIR --splits 1 2 3 --refit --flow-frames 24     # the folder that holds UCF-101/
+    python benchmarks/streams.py                                                # the sample set
+    python benchmarks/streams.py --data DIR --splits 1 2 3 --refit --frames 16  # the folder that holds UCF-101/
 
 Runs stay under runs/streams/; one that is there already is only read. Intervals, paired tests and pairs of classes are
 those of the first seed, the test videos of all splits together: UCF-101's three test lists share no group.
@@ -40,8 +40,7 @@ def train_stream(options, model, stream, *, split, seed):
     preset = choose_preset(model, options.data)
     name = f"{options.framework}_{stream}_split{split}_{seed}"
     run = options.out / f"{preset.name}_{name}"
-    if stream == "flow" and options.flow_frames:
-        preset = replace(preset, num_frames=options.flow_frames)
+    preset = replace(preset, num_frames=options.frames or preset.num_frames)
     if not all((run / file).exists() for file in FILES.values()):
         begin = STARTS.get(preset.name)
         weights = str(options.out / f"{begin}_{name}") if begin else choose_weights(options.data)
@@ -98,13 +97,13 @@ def describe_fusion(splits):
         interval = evaluation.bootstrap_groups(table["correct"], results.groups, table["label"])
         gained = "" if answer == "rgb" else f", against rgb {evaluation.paired_test(results, joined['rgb'])}"
         lines.append(f"{answer:14} {interval}{gained}")
-    rgb, fused = (joined[answer].predictions.set_index("name") for answer in ("rgb", "fused 1 to 1"))
-    fused = fused.loc[rgb.index]
-    for verb, before, after in (("repairs", rgb, fused), ("spoils", fused, rgb)):
-        rows = before[~before.correct & after.correct]
-        pairs = rows.groupby(["class_name", "predicted_class"]).size()
-        text = ", ".join(f"{true} taken for {said} {count}" for (true, said), count in pairs.items())
-        lines.append(f"1 to 1 {verb} {len(rows)} videos of rgb's: {text or '-'}")
+    rgb, *fused = (joined[answer].predictions.set_index("name") for answer in ("rgb", *ANSWERS[-2:]))
+    for answer, table in zip(ANSWERS[-2:], fused, strict=True):
+        for verb, before, after in (("repairs", rgb, table.loc[rgb.index]), ("spoils", table.loc[rgb.index], rgb)):
+            rows = before[~before.correct & after.correct]
+            pairs = rows.groupby(["class_name", "predicted_class"]).size()
+            text = ", ".join(f"{true} taken for {said} {count}" for (true, said), count in pairs.items())
+            lines.append(f"{answer} {verb} {len(rows)} videos of rgb's: {text or '-'}")
     return lines
 
 
@@ -116,11 +115,12 @@ def main():
     parser.add_argument("--splits", nargs="*", type=int, default=[1])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--refit", action="store_true", help="learn from the validation videos too")
-    parser.add_argument("--flow-frames", type=int, help="flow pictures of each video, if not as many as frames")
+    parser.add_argument("--frames", type=int, help="of each video and stream, if not as many as in the preset")
     parser.add_argument("--out", type=Path, default=Path("runs/streams"))
     options = parser.parse_args()
     options.data = options.data or sample.data_folder()
-    options.out /= ("sample" if sample.is_sample(options.data) else options.data.name) + "_refit" * options.refit
+    folder = "sample" if sample.is_sample(options.data) else options.data.name
+    options.out /= folder + "_refit" * options.refit + (f"_{options.frames}" if options.frames else "")
     found, controls = measure(options)
     rows, table = tabulate(found)
     print(table.to_string())

@@ -9,11 +9,12 @@ import pytest
 from bright_and_dark import write_data, write_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import log_softmax
 from typer.testing import CliRunner
 
 from actlib import __main__ as command_line
 from actlib import evaluation, experiment, plots
-from actlib.evaluation import Results, choose_fusion_weights, evaluate, fuse
+from actlib.evaluation import Results, choose_fusion_weights, evaluate, fuse, softmax
 from actlib.experiment import running
 
 CLASSES = ("a", "b", "c")
@@ -89,14 +90,33 @@ def test_weights_are_from_0(weights):
         fuse(make_results(draw(0)), make_results(draw(1)), weights)
 
 
-def test_weights_are_the_middle_ones_of_the_best():
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 9), st.floats(0.125, 9), st.integers(0, 99))
+def test_logits_are_averaged_with_their_weights(left, right, seed):
+    first, second = draw(seed), draw(seed + 100)
+    one, other = make_results(first), make_results(second)
+    fused = fuse(one, other, (left, right), logits=True)
+    product = np.maximum(first, 1e-12) ** (left / (left + right)) * np.maximum(second, 1e-12) ** (
+        right / (left + right)
+    )
+    np.testing.assert_allclose(fused.probabilities, product / product.sum(axis=1, keepdims=True), atol=1e-5)
+    assert fused.readout.endswith(", logits")
+    np.testing.assert_allclose(fuse(one, other, (1, 0), logits=True).probabilities, first, atol=1e-5)
+
+
+def test_of_probabilities_and_logits_the_surer_model_wins_in_logits():
+    sure, unsure = make_results([[1e-9, 1.0, 0.0]]), make_results([[0.8, 0.1, 0.1]])
+    assert fuse(sure, unsure, (1, 2)).predictions.predicted.tolist() == [0]
+    assert fuse(sure, unsure, (1, 2), logits=True).predictions.predicted.tolist() == [1]
+
+
+def test_weights_are_those_with_which_the_right_classes_are_likeliest():
     labels = np.arange(12) % 3
     right, wrong = np.full((12, 3), 0.05), np.full((12, 3), 0.3)
     right[np.arange(12), labels] = 0.9
     wrong[np.arange(12), (labels + 1) % 3] = 0.4
     good, bad = make_results(right), make_results(wrong)
-    assert choose_fusion_weights(good, bad) == (0.575, 0.425)  # 0.15 to 1
-    assert choose_fusion_weights(bad, good) == (0.425, 0.575) and choose_fusion_weights(good, good) == (0.5, 0.5)
+    assert choose_fusion_weights(good, bad) == (1, 0) and choose_fusion_weights(bad, good) == (0, 1)
     half, rest = right.copy(), right.copy()  # each sure of one half, and mildly wrong about the other
     half[6:], rest[:6] = np.roll(right[6:], 1, axis=1) * 0.5 + 1 / 6, np.roll(right[:6], 1, axis=1) * 0.5 + 1 / 6
     assert choose_fusion_weights(make_results(half), make_results(rest)) == (0.5, 0.5)
@@ -153,10 +173,10 @@ def test_two_runs_are_fused_on_the_command_line(data, tmp_path, monkeypatch):
     assert [each["experiment"]["stream"] for each in record["fused"]] == ["rgb", "flow"]
     validation = [running._evaluate_validation(run, data) for run in (rgb, flow)]
     chosen = choose_fusion_weights(*validation)
-    assert "fused {:g} to {:g}, chosen".format(*chosen) in done.output
+    assert "fused {:g} to {:g} (logits), chosen".format(*chosen) in done.output
     assert not {*validation[0].predictions["group"]} & {1, 2, 3}
     test = [experiment.evaluate_checkpoint(run, data)[0] for run in (rgb, flow)]
-    expected = fuse(*test, chosen).probabilities
+    expected = fuse(*test, chosen, logits=True).probabilities
     np.testing.assert_allclose(Results.from_json(record).probabilities, expected, atol=2e-5)
     for name in ("other split", "other classes"):
         refused = call(*fuse_words, tmp_path / name)
@@ -175,8 +195,29 @@ def test_what_either_model_has_seen_stands_in_the_fused_results():
     assert sorted(fuse(first, second).leakage) == sorted(fuse(second, first).leakage) == ["a", "b", "c"]
 
 
-def test_one_video_of_200_decides_which_weights_are_chosen():
-    first, second = np.tile([0.9, 0.1, 0.0], (200, 1)), np.tile([0.2, 0.8, 0.0], (200, 1))
-    first[0], second[0] = [0.62, 0.38, 0.0], [0.1, 0.9, 0.0]  # right from 0.77 on, the others from 0.43
-    found = choose_fusion_weights(*(make_results(each, labels=np.zeros(200, int)) for each in (first, second)))
-    assert found == (0.9, 0.1)  # the middle of 0.8 to 1
+def test_weights_with_which_all_are_correct_are_told_apart():
+    """Both know every video; the second is sure of it, the first as sure as if it guessed among two."""
+    labels = np.arange(60) % 3
+    unsure, sure = np.full((60, 3), 1e-6), np.full((60, 3), 0.1)
+    unsure[np.arange(60), labels], unsure[np.arange(60), (labels + np.arange(60) % 2 + 1) % 3] = 0.51, 0.49
+    sure[np.arange(60), labels] = 0.8
+    first, second = make_results(unsure), make_results(sure)
+    assert first.video.value == second.video.value == 1
+    assert choose_fusion_weights(first, second) == (0, 1) and choose_fusion_weights(second, first) == (1, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_are_found_by_trying_all_of_them_at_many_temperatures(seed):
+    rng, labels, steps = np.random.default_rng(seed), np.arange(90) % 3, np.linspace(0, 1, 21)
+    logits = [np.eye(3)[labels] * clear + noise * rng.normal(size=(90, 3)) for clear, noise in ((6, 3), (1, 0.5))]
+
+    def loss(weight):
+        mean = weight * log_softmax(logits[0], axis=1) + (1 - weight) * log_softmax(logits[1], axis=1)
+        return min(
+            -log_softmax(mean / each, axis=1)[np.arange(90), labels].mean() for each in np.geomspace(0.05, 5, 400)
+        )
+
+    first, second = (make_results(softmax(each), labels=labels) for each in logits)
+    weight, rest = choose_fusion_weights(first, second)
+    assert weight == pytest.approx(steps[np.argmin([loss(each) for each in steps])])  # of probabilities, 0.05 more
+    assert weight + rest == pytest.approx(1)

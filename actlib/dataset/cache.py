@@ -10,7 +10,7 @@ import re
 import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -217,14 +217,12 @@ class FeatureCache(ArrayCache):
 
 def _open_array(path):
     """Return a read-only memory map of a .npy file, or None where it is missing, damaged or closed to us."""
-    try:
+    with suppress(OSError, TypeError, ValueError, EOFError):
         files.require_file(path)
         with open(path, "rb", buffering=0) as file:  # np.load takes five times as long
             shape, is_fortran, dtype, start = _parse_header(file.read(128))
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.ndarray(shape, dtype, memory, start, order="CF"[is_fortran])
-    except (OSError, TypeError, ValueError, EOFError):
-        return None
 
 
 @lru_cache

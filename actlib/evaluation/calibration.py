@@ -49,8 +49,7 @@ def fit_temperatures(logits, clip_videos, labels, *, readout) -> dict[str, float
     """Fit a temperature for each level at which probabilities are shown: "step" in films, "video" in verdicts.
 
     Args:
-        logits: float (N, T, K), of the clips of validation videos.
-        clip_videos, labels: int (N,), the video that each clip is of, 0..V-1; int (V,), of the videos.
+        logits, clip_videos, labels: float (N, T, K), of clips; int (N,), which video each is of; int (V,), of videos.
         readout: how the steps of a clip are pooled, see ``pool_clips``; with "mean", a step is the mean so far.
     """
     videos = pool_videos(pool_clips(logits, readout), clip_videos)
@@ -92,5 +91,4 @@ def calibration_error(probabilities, labels, **options) -> float:
     Source: Naeini et al., AAAI 2015.
     """
     table = reliability_table(probabilities, labels, **options)
-    gap = (table["confidence"] - table["accuracy"]).abs()
-    return float((gap * table["videos"]).sum() / table["videos"].sum())
+    return float(np.average((table["confidence"] - table["accuracy"]).abs().fillna(0), weights=table["videos"]))

@@ -104,8 +104,7 @@ class Results:
         wrong = self.predictions[~self.predictions["correct"]].rename(columns={"class_name": "true_class"})
         table = wrong.groupby(["true_class", "predicted_class"]).size().reset_index(name="videos")
         table["share"] = table["videos"] / table["true_class"].map(self.per_class["videos"])
-        ordered = table.sort_values(["videos", "share"], ascending=False, kind="stable")
-        return ordered.head(count).reset_index(drop=True)
+        return table.sort_values(["videos", "share"], ascending=False, kind="stable").head(count).reset_index(drop=True)
 
     def _summarize(self) -> tuple[pd.DataFrame, str]:
         """Each level's accuracy and interval as text, and what they rest on."""

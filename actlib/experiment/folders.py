@@ -57,8 +57,7 @@ def prepare_videos(folder, *, classes=None, group_pattern=None, limit=None, **op
         dataset.check_leakage(table[table.subset != subset], table[table.subset == subset])
     if limit is None:
         return table
-    chosen = table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index
-    return table.loc[np.sort(chosen)]
+    return table.loc[np.sort(table.sort_values(["clip", "group"]).groupby(["class_name", "subset"]).head(limit).index)]
 
 
 def prepare_table(experiment):

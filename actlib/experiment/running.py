@@ -150,7 +150,7 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     Args:
         runs, data: Two of ``evaluate_checkpoint``'s checkpoints; the data folder.
         weights: Two numbers; 1 to 1 and 1 to 2 are always there.
-        choose: Choose weights on the validation videos, too; of a run that was refitted, with what chose its epoch.
+        choose: Choose weights of logits on validation videos, too; of a refitted run, with what chose its epoch.
 
     Returns:
         (name -> results, metadata): each run's, then of each pair of weights; the last is the one that was asked for.
@@ -162,10 +162,11 @@ def fuse_checkpoints(runs, data, *, weights=None, choose=False):
     singles, metadata = zip(*found, strict=True)
     results = {f"{about['experiment']['stream']}, {run}": each for run, (each, about) in zip(runs, found, strict=True)}
     pairs = {"fused {:g} to {:g}".format(*pair): pair for pair in ((1, 2), (1, 1), *([weights] if weights else []))}
+    results |= {name: evaluation.fuse(*singles, pair) for name, pair in pairs.items()}
     if choose:
         chosen = evaluation.choose_fusion_weights(*(_evaluate_validation(Path(run), data) for run in runs))
-        pairs["fused {:g} to {:g}, chosen on validation".format(*chosen)] = chosen
-    results |= {name: evaluation.fuse(*singles, pair) for name, pair in pairs.items()}
+        name = "fused {:g} to {:g} (logits), chosen on validation".format(*chosen)
+        results[name] = evaluation.fuse(*singles, chosen, logits=True)
     return results, {"fused": metadata}
 
 
