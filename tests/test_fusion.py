@@ -96,9 +96,8 @@ def test_logits_are_averaged_with_their_weights(left, right, seed):
     first, second = draw(seed), draw(seed + 100)
     one, other = make_results(first), make_results(second)
     fused = fuse(one, other, (left, right), logits=True)
-    product = np.maximum(first, 1e-12) ** (left / (left + right)) * np.maximum(second, 1e-12) ** (
-        right / (left + right)
-    )
+    share = left / (left + right)
+    product = np.maximum(first, 1e-12) ** share * np.maximum(second, 1e-12) ** (1 - share)
     np.testing.assert_allclose(fused.probabilities, product / product.sum(axis=1, keepdims=True), atol=1e-5)
     assert fused.readout.endswith(", logits")
     np.testing.assert_allclose(fuse(one, other, (1, 0), logits=True).probabilities, first, atol=1e-5)
@@ -213,9 +212,8 @@ def test_weights_are_found_by_trying_all_of_them_at_many_temperatures(seed):
 
     def loss(weight):
         mean = weight * log_softmax(logits[0], axis=1) + (1 - weight) * log_softmax(logits[1], axis=1)
-        return min(
-            -log_softmax(mean / each, axis=1)[np.arange(90), labels].mean() for each in np.geomspace(0.05, 5, 400)
-        )
+        tried = (log_softmax(mean / each, axis=1)[np.arange(90), labels] for each in np.geomspace(0.05, 5, 400))
+        return min(-each.mean() for each in tried)
 
     first, second = (make_results(softmax(each), labels=labels) for each in logits)
     weight, rest = choose_fusion_weights(first, second)
